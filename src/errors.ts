@@ -1,0 +1,89 @@
+/**
+ * The one error class and its table: code -> sentence, HTTP status, errno.
+ *
+ * A sentence is lower case, has no full stop, and names the thing and its holder. What to do
+ * about it goes into `mend`. Switch on `code`, never on text. Codes are never reused or renamed.
+ */
+
+interface Row<D> {
+  readonly status: number
+  readonly errno?: string
+  readonly say: (detail: D) => string
+  readonly mend?: (detail: D) => string
+}
+
+const row = <D>(r: Row<D>): Row<D> => r
+
+const TABLE = {
+  // -- addr
+  'address-invalid': row<{ text: string; kind: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.text}" is not ${d.kind}: ${d.why}`,
+  }),
+  // -- fabric
+  'op-refused': row<{ op: string; errno: string; message: string; index: number }>({
+    status: 409,
+    say: (d) => `${d.op}: ${d.message} (${d.errno})`,
+  }),
+  'netns-missing': row<{ netns: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network namespace "${d.netns}" does not exist`,
+  }),
+  'link-missing': row<{ netns: string; link: string }>({
+    status: 404,
+    errno: 'ENODEV',
+    say: (d) => `link "${d.link}" does not exist in namespace "${d.netns}"`,
+  }),
+} as const
+
+/** Every code a {@link LanyardError} can carry. */
+export type ErrorCode = keyof typeof TABLE
+
+/** The typed detail that goes with a code. */
+export type ErrorDetail<C extends ErrorCode> = Parameters<(typeof TABLE)[C]['say']>[0]
+
+/**
+ * The one error class of Lanyard.
+ *
+ * @example
+ * ```ts
+ * throw new LanyardError('netns-missing', { netns: 'ns1' })
+ * ```
+ */
+export class LanyardError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'LanyardError'
+  readonly code: C
+  readonly detail: ErrorDetail<C>
+
+  constructor(code: C, detail: ErrorDetail<C>, options?: { readonly cause?: unknown }) {
+    super((TABLE[code] as unknown as Row<ErrorDetail<C>>).say(detail), options)
+    this.code = code
+    this.detail = detail
+  }
+
+  /** HTTP status a door answers with. */
+  get status(): number {
+    return TABLE[this.code].status
+  }
+
+  /** The errno name that fits, where one does. */
+  get errno(): string | undefined {
+    return (TABLE[this.code] as Row<never>).errno
+  }
+
+  /** What would mend it, where the table knows. */
+  get mend(): string | undefined {
+    const r = TABLE[this.code] as unknown as Row<ErrorDetail<C>>
+    return r.mend?.(this.detail)
+  }
+}
+
+/** All codes, for the generated reference page. */
+export const ERROR_CODES: readonly ErrorCode[] = Object.keys(TABLE) as ErrorCode[]
+
+/** HTTP status and errno of a code, for the generated reference page. */
+export function describeCode(code: ErrorCode): { status: number; errno: string | undefined } {
+  return { status: TABLE[code].status, errno: (TABLE[code] as Row<never>).errno }
+}

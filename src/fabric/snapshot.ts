@@ -1,0 +1,167 @@
+/**
+ * A Snapshot: what is there, as plain data. A Fabric takes one, the doctor and the console read it,
+ * the simulator can load it. Both fabrics fill it to the same rules, so two snapshots of one plan
+ * are equal after {@link Snapshot} consumers drop what must differ (indexes, times).
+ */
+import type { Ip, Prefix } from '../addr/ip.ts'
+import type { Mac } from '../addr/mac.ts'
+import type {
+  BridgeOptions,
+  IpvlanFlag,
+  IpvlanMode,
+  MacvlanMode,
+  NeighbourState,
+  PortOptions,
+  RouteType,
+} from './plan.ts'
+
+export interface Snapshot {
+  readonly netns: readonly NetnsSnapshot[]
+}
+
+export interface NetnsSnapshot {
+  /** As in a Plan: a name, a path, `pid:N`, or `''` for the fabric's own. */
+  readonly name: string
+  readonly links: readonly LinkSnapshot[]
+  readonly addresses: readonly AddressSnapshot[]
+  readonly routes: readonly RouteSnapshot[]
+  readonly rules: readonly RuleSnapshot[]
+  readonly neighbours: readonly NeighbourSnapshot[]
+  readonly fdb: readonly FdbSnapshot[]
+  readonly vlans: readonly BridgeVlanSnapshot[]
+  /** Those that change what a frame meets; key as in `sysctl.set`. */
+  readonly sysctls: Readonly<Record<string, string>>
+}
+
+export type OperState =
+  | 'unknown'
+  | 'notpresent'
+  | 'down'
+  | 'lowerlayerdown'
+  | 'testing'
+  | 'dormant'
+  | 'up'
+
+/** Another link, perhaps in another namespace. */
+export interface LinkRef {
+  readonly index: number
+  /** Undefined when the snapshot does not hold that namespace. */
+  readonly netns: string | undefined
+  readonly name: string | undefined
+}
+
+export interface LinkSnapshot {
+  readonly index: number
+  readonly name: string
+  /** `loopback`, a {@link LinkKind}, `device` for hardware, or the kernel's own word. */
+  readonly kind: string
+  readonly address: Mac
+  readonly mtu: number
+  /** Administratively up (`UP`). */
+  readonly up: boolean
+  /** Has carrier (`LOWER_UP`). */
+  readonly carrier: boolean
+  readonly operState: OperState
+  /** The flag set by hand; `promiscuity` counts all who ask. */
+  readonly promisc: boolean
+  readonly promiscuity: number
+  readonly allmulticast: boolean
+  readonly allmulti: number
+  readonly arp: boolean
+  readonly group: number
+  readonly alias: string | undefined
+  readonly txQueueLength: number
+  readonly minMtu: number
+  readonly maxMtu: number
+  /** What a macvlan, ipvlan or vlan sits on; the other end of a veth. */
+  readonly parent: LinkRef | undefined
+  readonly master: string | undefined
+  readonly macvlan:
+    | {
+        readonly mode: MacvlanMode
+        readonly nopromisc: boolean
+        readonly nodst: boolean
+        readonly sources: readonly Mac[]
+        readonly broadcastQueueLength: number
+      }
+    | undefined
+  readonly ipvlan: { readonly mode: IpvlanMode; readonly flag: IpvlanFlag } | undefined
+  readonly vlan:
+    | {
+        readonly id: number
+        readonly protocol: '802.1Q' | '802.1ad'
+        readonly reorderHeader: boolean
+        readonly looseBinding: boolean
+        readonly ingressQos: readonly (readonly [number, number])[]
+        readonly egressQos: readonly (readonly [number, number])[]
+      }
+    | undefined
+  readonly vxlan:
+    | { readonly id: number; readonly port: number; readonly learning: boolean }
+    | undefined
+  readonly bridge: Required<BridgeOptions> | undefined
+  readonly port: (Required<PortOptions> & { readonly state: number }) | undefined
+}
+
+export interface AddressSnapshot {
+  readonly link: string
+  readonly address: Prefix
+  readonly broadcast: Ip | undefined
+  readonly scope: 'global' | 'link' | 'host' | 'site'
+  readonly secondary: boolean
+  readonly tentative: boolean
+  readonly dadFailed: boolean
+  /** IPv6: not set by hand (autoconfigured from a router's prefix, or the link-local one). */
+  readonly dynamic: boolean
+}
+
+export interface RouteSnapshot {
+  readonly to: Prefix
+  readonly type: RouteType | 'multicast' | 'anycast'
+  readonly via: Ip | undefined
+  readonly link: string | undefined
+  readonly source: Ip | undefined
+  readonly metric: number
+  readonly table: number
+  readonly scope: 'global' | 'link' | 'host' | 'nowhere' | 'site'
+  /** `kernel`, `boot`, `static`, `ra`, `redirect`, ... */
+  readonly protocol: string
+  readonly linkDown: boolean
+  readonly onlink: boolean
+}
+
+export interface RuleSnapshot {
+  readonly family: 4 | 6
+  readonly priority: number
+  readonly from: Prefix | undefined
+  readonly to: Prefix | undefined
+  readonly iif: string | undefined
+  readonly oif: string | undefined
+  readonly table: number
+  readonly action: 'lookup' | 'unreachable' | 'blackhole' | 'prohibit'
+}
+
+export interface NeighbourSnapshot {
+  readonly link: string
+  readonly ip: Ip
+  readonly mac: Mac | undefined
+  readonly state: NeighbourState
+  readonly proxy: boolean
+  readonly router: boolean
+}
+
+export interface FdbSnapshot {
+  /** The port, or the bridge itself. */
+  readonly link: string
+  readonly mac: Mac
+  readonly vlan: number | undefined
+  readonly on: 'master' | 'self'
+  readonly state: 'permanent' | 'static' | 'dynamic'
+}
+
+export interface BridgeVlanSnapshot {
+  readonly link: string
+  readonly vlan: number
+  readonly pvid: boolean
+  readonly untagged: boolean
+}

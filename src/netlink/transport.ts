@@ -1,0 +1,15 @@
+/**
+ * What this folder needs of the outside: a netlink socket. `kernel/` passes one in that lives in
+ * the namespace it was opened in; tests pass a fake.
+ */
+export interface Transport {
+  /** Sends one datagram of one or more netlink messages. The kernel handles it before this returns. */
+  send(bytes: Uint8Array): void
+  /**
+   * The next datagram, or undefined when none is waiting. The bytes are the caller's until the next
+   * call.
+   * @throws an error with `errno` "ENOBUFS" when the kernel had to drop messages
+   */
+  receive(): Uint8Array | undefined
+  close(): void
+}

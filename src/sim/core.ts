@@ -1,0 +1,99 @@
+/**
+ * The two verbs of the link layer, as `dev_queue_xmit` and `__netif_receive_skb_core`
+ * (net/core/dev.c): everything a frame does inside one namespace is a call chain of these.
+ */
+import { isGroupMac, MAC_BROADCAST } from '../addr/mac.ts'
+import type { ReasonCode } from '../fabric/reason.ts'
+import type { Frame } from '../wire/frame.ts'
+import {
+  type Device,
+  PACKET_BROADCAST,
+  PACKET_HOST,
+  PACKET_MULTICAST,
+  PACKET_OTHERHOST,
+  PACKET_OUTGOING,
+  type PacketType,
+  type World,
+} from './model.ts'
+import { STEP_DELIVER, STEP_DROP, STEP_RX, STEP_TX } from './trace-ring.ts'
+
+const RECURSION_LIMIT = 10
+
+/**
+ * Sends a frame out of a device.
+ * @returns 0, or the errno number the sender sees
+ */
+export function transmit(world: World, dev: Device, frame: Frame): number {
+  if (!dev.up) {
+    drop(world, dev, frame, 'LINK_DOWN')
+    return 0
+  }
+  if (world.taps.size > 0) tap(world, dev, frame, PACKET_OUTGOING, undefined)
+  if (!dev.carrier) {
+    drop(world, dev, frame, 'NO_CARRIER')
+    return 0
+  }
+  if (world.depth >= RECURSION_LIMIT) {
+    drop(world, dev, frame, 'LOOP')
+    return 0
+  }
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_TX, -1, frame)
+  world.depth++
+  const result = dev.ops.transmit(world, dev, frame)
+  world.depth--
+  return result
+}
+
+/** A frame arrives at a device: taps, VLAN demultiplexer, rx handler, stack. */
+export function receive(world: World, dev: Device, frame: Frame, type: PacketType): void {
+  if (!dev.up) {
+    drop(world, dev, frame, 'LINK_DOWN')
+    return
+  }
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_RX, -1, frame)
+  if (world.taps.size > 0) tap(world, dev, frame, type, undefined)
+  const tag = frame.tags[0]
+  if (tag !== undefined && dev.vlans !== undefined) {
+    const vlan = dev.vlans.get(tag.protocol * 4096 + tag.id)
+    if (vlan !== undefined) {
+      const inner: Frame = { ...frame, tags: frame.tags.slice(1) }
+      // vlan_do_receive: the VLAN device may have a MAC of its own.
+      return receive(world, vlan, inner, type === PACKET_OTHERHOST ? packetType(vlan, inner) : type)
+    }
+  }
+  const handler = dev.rxHandler
+  if (handler !== undefined && handler.receive(world, dev, frame, type)) return
+  // A tag nobody took: not for this stack.
+  deliver(world, dev, frame, frame.tags.length > 0 ? PACKET_OTHERHOST : type)
+}
+
+/** Hands a frame to the protocol stack of the device's namespace. */
+export function deliver(world: World, dev: Device, frame: Frame, type: PacketType): void {
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DELIVER, type, frame)
+  if (world.taps.size > 0) tap(world, dev, frame, type, frame.etherType)
+  world.stack.receive(world, dev, frame, type)
+}
+
+/** `eth_type_trans`: how a frame's destination concerns a device. */
+export function packetType(dev: Device, frame: Frame): PacketType {
+  const dst = frame.dst
+  if (dst === dev.mac) return PACKET_HOST
+  if (dst === MAC_BROADCAST) return PACKET_BROADCAST
+  return isGroupMac(dst) ? PACKET_MULTICAST : PACKET_OTHERHOST
+}
+
+export function drop(world: World, dev: Device, frame: Frame, reason: ReasonCode): void {
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DROP, -1, frame, reason)
+}
+
+function tap(
+  world: World,
+  dev: Device,
+  frame: Frame,
+  type: PacketType,
+  etherType: number | undefined,
+): void {
+  const taps = world.taps.get(dev.id)
+  if (taps === undefined) return
+  for (const port of taps) if (port.etherType === etherType) port.see(world.now, frame, type)
+}

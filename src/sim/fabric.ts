@@ -1,0 +1,2 @@
+/** The simulated fabric: a {@link Fabric} over a {@link World}. */
+export {}

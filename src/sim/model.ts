@@ -1,0 +1,215 @@
+/**
+ * The state of a simulated Linux: worlds, namespaces and devices, as data without behaviour.
+ *
+ * What a device does hangs on its `ops` (as the kernel's `net_device_ops` and `rx_handler`), what
+ * the protocol stack does on the world's `stack`. Both are frozen singletons, so everything else
+ * reachable from a {@link World} is plain state that can be copied: see fork.ts.
+ */
+import type { Mac } from '../addr/mac.ts'
+import type { LinkSpec } from '../fabric/plan.ts'
+import type { OperState } from '../fabric/snapshot.ts'
+import type { Frame } from '../wire/frame.ts'
+import { EventQueue } from './queue.ts'
+import { Random } from './random.ts'
+import { TraceRing } from './trace-ring.ts'
+
+/** Packet types, as `skb->pkt_type` (include/uapi/linux/if_packet.h). */
+export const PACKET_HOST = 0
+export const PACKET_BROADCAST = 1
+export const PACKET_MULTICAST = 2
+export const PACKET_OTHERHOST = 3
+export const PACKET_OUTGOING = 4
+export const PACKET_LOOPBACK = 5
+export type PacketType = 0 | 1 | 2 | 3 | 4 | 5
+
+/** Event kinds; their handlers stand in `World.handlers` under the same number. */
+export const EV_RECEIVE = 0
+export const EV_LINKWATCH = 1
+export const EV_MACVLAN_BROADCAST = 2
+export const EV_BRIDGE_TIMER = 3
+export const EV_NEIGHBOUR_TIMER = 4
+export const EV_ADDRESS_TIMER = 5
+export const EV_STACK_TIMER = 6
+export const EVENT_KINDS = 8
+
+/** What can happen to a device that others want to know (as the kernel's netdev notifiers). */
+export type DeviceEvent =
+  | 'register'
+  | 'unregister'
+  | 'up'
+  | 'down'
+  | 'carrier'
+  | 'mtu'
+  | 'address'
+  | 'rename'
+  | 'netns'
+  | 'promisc'
+
+/** Behaviour of a kind of link; frozen singletons in link/. */
+export interface LinkOps {
+  readonly kind: LinkSpec['kind'] | 'loopback'
+  /**
+   * `ndo_start_xmit`: called with the device up and with carrier.
+   * @returns 0, or the errno number the sender sees (drops a sender does not see return 0)
+   */
+  transmit(world: World, dev: Device, frame: Frame): number
+  /** Carrier as this kind derives it from its surroundings; undefined = set by its own events. */
+  carrier?(world: World, dev: Device): boolean
+  /** An event of a device this one sits on or is paired with. */
+  lowerEvent?(world: World, dev: Device, lower: Device, event: DeviceEvent): void
+}
+
+/** Behaviour of whoever claimed a device's receive path: a bridge for its ports, macvlan or ipvlan for a parent. */
+export interface RxHandler {
+  readonly name: 'bridge' | 'macvlan' | 'ipvlan'
+  /** @returns true when the frame was taken, false when the device's own stack goes on with it */
+  receive(world: World, dev: Device, frame: Frame, type: PacketType): boolean
+}
+
+/** The protocol stack, called by the link layer; set once when a world is made. */
+export interface StackOps {
+  /** A frame reached the stack of the device's namespace (ETH_P_IP, _IPV6, _ARP handlers). */
+  receive(world: World, dev: Device, frame: Frame, type: PacketType): void
+  deviceEvent(world: World, dev: Device, event: DeviceEvent): void
+  netnsCreated(world: World, netns: Netns): void
+  netnsDeleted(world: World, netns: Netns): void
+}
+
+export type EventHandler = (world: World, target: number, data: unknown) => void
+
+/** What kind of kernel is imitated where versions differ. */
+export interface KernelTraits {
+  readonly version: '6.18' | '6.1'
+  /** Link kinds whose module is missing: `Unknown device type.` */
+  readonly missingKinds: readonly string[]
+  /** `net.bridge.bridge-nf-call-iptables` of a new namespace. */
+  readonly bridgeNetfilter: boolean
+}
+
+export class World {
+  /** Virtual time, ns. */
+  now = 0
+  readonly queue: EventQueue
+  readonly random: Random
+  trace: TraceRing
+  readonly traits: KernelTraits
+  readonly stack: StackOps
+  readonly handlers: readonly (EventHandler | undefined)[]
+  /** By id; ids are never reused. */
+  readonly devices: (Device | undefined)[] = []
+  readonly netns = new Map<string, Netns>()
+  /** By id. */
+  readonly netnsById: (Netns | undefined)[] = []
+  /** Delay of a cable (veth) without impairment, ns. */
+  cableDelayNs = 1000
+  /** Depth of nested transmit calls, cut at 10 as the kernel's recursion limit. */
+  depth = 0
+  /** Raw ports and captures by device id; not part of a fork. */
+  taps = new Map<number, Tap[]>()
+
+  constructor(options: {
+    readonly seed: number
+    readonly traits: KernelTraits
+    readonly stack: StackOps
+    readonly handlers: readonly (EventHandler | undefined)[]
+    readonly traceSize: number
+  }) {
+    this.queue = new EventQueue()
+    this.random = new Random(options.seed)
+    this.trace = new TraceRing(options.traceSize)
+    this.traits = options.traits
+    this.stack = options.stack
+    this.handlers = options.handlers
+  }
+}
+
+/**
+ * A packet socket: with `etherType` undefined it sees every frame that enters or leaves a device
+ * (ETH_P_ALL), else those of that type which reach the device's protocol stack.
+ */
+export interface Tap {
+  readonly etherType: number | undefined
+  see(timeNs: number, frame: Frame, type: PacketType): void
+}
+
+export class Netns {
+  readonly id: number
+  readonly name: string
+  readonly byName = new Map<string, Device>()
+  readonly byIndex = new Map<number, Device>()
+  nextIndex = 1
+  /** Belongs to the protocol stack (ip/); the link layer never looks inside. */
+  ip: unknown = undefined
+
+  constructor(id: number, name: string) {
+    this.id = id
+    this.name = name
+  }
+}
+
+/** A network device. One class with every field, so that the hot paths stay monomorphic. */
+export class Device {
+  readonly id: number
+  readonly ops: LinkOps
+  netns: Netns
+  index: number
+  name: string
+  mac: Mac
+  mtu = 1500
+  minMtu = 68
+  maxMtu = 65535
+  /** IFF_UP */
+  up = false
+  /** netif_carrier_ok */
+  carrier = true
+  operState: OperState = 'down'
+  /** false: IFF_NOARP */
+  arp = true
+  /** Set by hand, and by all who asked. */
+  promiscFlag = false
+  promiscuity = 0
+  allmultiFlag = false
+  allmulti = 0
+  group = 0
+  alias: string | undefined = undefined
+  txQueueLength = 1000
+  /** MAC was set by hand (bridge and vlan follow others until then). */
+  macSet = false
+  mtuSet = false
+  /** Device a macvlan, ipvlan, vlan or vxlan sits on. */
+  lower: Device | undefined = undefined
+  /** Devices that sit on this one, in the order they came. */
+  uppers: Device[] = []
+  /** Other end of a veth. */
+  peer: Device | undefined = undefined
+  /** Bridge this is a port of. */
+  master: Device | undefined = undefined
+  rxHandler: RxHandler | undefined = undefined
+  /** Groups joined, with how often: `dev->mc`. */
+  readonly multicast = new Map<Mac, number>()
+  /** Further unicast addresses accepted: `dev->uc`. */
+  readonly unicast = new Map<Mac, number>()
+  /** VLAN devices on this one, by protocol * 4096 + id. */
+  vlans: Map<number, Device> | undefined = undefined
+  /** State of the kind (bridge, macvlan child, ...): each file in link/ knows its own. */
+  own: unknown = undefined
+  /** State of the rx handler on this device (bridge port, macvlan port, ipvlan port). */
+  port: unknown = undefined
+  /** Belongs to the protocol stack (ip/). */
+  ip: unknown = undefined
+
+  constructor(id: number, ops: LinkOps, netns: Netns, index: number, name: string, mac: Mac) {
+    this.id = id
+    this.ops = ops
+    this.netns = netns
+    this.index = index
+    this.name = name
+    this.mac = mac
+  }
+}
+
+/** Why the simulated kernel refuses an op. */
+export interface Refusal {
+  readonly errno: string
+  readonly extack?: string
+}

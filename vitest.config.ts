@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/**/*.test.ts'],
+          exclude: ['**/*.kernel.test.ts', 'node_modules/**'],
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          name: 'kernel',
+          include: ['src/**/*.kernel.test.ts', 'test/**/*.kernel.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
