@@ -10,7 +10,9 @@ export type Ip6 = bigint
 /** Either family: `typeof ip === 'number'` is IPv4. */
 export type Ip = Ip4 | Ip6
 
-/** An address with a prefix length; host bits may be set (an interface address) or not (a route). */
+/**
+ * An address with a prefix length; host bits may be set (an interface address) or not (a route).
+ */
 export interface Prefix {
   readonly address: Ip
   readonly length: number
