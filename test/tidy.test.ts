@@ -28,7 +28,7 @@ const tree = readTree()
 
 describe('the tree keeps the house rules', () => {
   // The broken trees below name pages that do not exist.
-  const files = tree.filter((f) => f.path !== 'test/tidy.test.ts')
+  const files = tree.map((f) => (f.path === 'test/tidy.test.ts' ? { ...f, text: '' } : f))
   for (const [name, rule] of Object.entries(rules))
     test(name, () => expect(rule(name === 'linksLead' ? files : tree)).toEqual([]))
 
@@ -58,7 +58,11 @@ const BROKEN: readonly [keyof typeof rules, Record<string, string>, RegExp][] = 
     /cycle: src\/sim\/a.ts -> src\/sim\/b.ts -> src\/sim\/a.ts/,
   ],
   ['noBarrels', { 'src/addr/index.ts': '' }, /not a published/],
-  ['noBarrels', { 'src/sim/a.ts': "export { b } from './b.ts'" }, /only published/],
+  [
+    'noBarrels',
+    { 'src/sim/a.ts': "export { b } from './b.ts'" },
+    /published sub-paths are barrels/,
+  ],
   ['noBarrels', { 'src/lab/a.ts': "import { W } from '../sim/index.ts'" }, /the file itself/],
   ['pureCore', { 'src/sim/a.ts': 'const t = Date.now()' }, /:1: Date/],
   ['pureCore', { 'src/lab/a.ts': '\nconst t = Math.random()' }, /:2: Math.random/],
@@ -98,7 +102,8 @@ describe('every rule fails on a tree that breaks it', () => {
       'src/sim/a.ts':
         "// Date is passed in\nimport { b } from '../fabric/b.ts'\nimport '../errors.ts'\nb.Date()",
       'src/sim/a.test.ts': "import { test } from 'vitest'\nimport fs from 'node:fs'",
-      'src/fabric/b.ts': '/** B. */\nconst s = "import \'node:fs\' // Date"',
+      'src/fabric/b.ts':
+        '/** B. */\nexport { d } from "./d.ts"\nexport const c = 1\nconst s = "import \'node:fs\' // Date"',
       'src/index.ts': "// Root.\nexport * from './sim/index.ts'\nexport { b } from './fabric/b.ts'",
       'src/sim/index.ts': "// Sim.\nexport { a } from './a.ts'",
       'docs/a.md': '[b](../src/errors.ts) [c](https://example.org)',

@@ -64,7 +64,9 @@ export function compareIp(a: Ip, b: Ip): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The address `by` after this one (before it when negative); undefined outside the family's space. */
+/**
+ * The address `by` after this one (before it when negative); undefined outside the family's space.
+ */
 export function addToIp(ip: Ip, by: bigint | number): Ip | undefined {
   const sum = BigInt(ip) + BigInt(by)
   if (sum < 0n || sum >> BigInt(bitsOf(ip)) !== 0n) return undefined
