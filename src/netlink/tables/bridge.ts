@@ -2,7 +2,19 @@
  * Bridges and their ports: `IFLA_BR_*`, `IFLA_BRPORT_*`, VLAN membership (AF_BRIDGE link
  * messages). Source: include/uapi/linux/if_link.h, if_bridge.h; net/bridge/br_netlink.c.
  */
-import { attr, be16, mac, nested, repeated, struct, table, text, u16, u32, u8 } from '../attribute.ts'
+import {
+  attr,
+  be16,
+  mac,
+  nested,
+  repeated,
+  struct,
+  table,
+  text,
+  u16,
+  u32,
+  u8,
+} from '../attribute.ts'
 import { format } from '../message.ts'
 import { ifinfomsg } from './header.ts'
 
