@@ -103,14 +103,11 @@ test('table() survives damage to bytes it wrote', () => {
 test('table() writes length, type and padding as struct nlattr', () => {
   expect(hex(encode(sample, { small: 7 }))).toBe('0500010007000000')
   expect(hex(encode(sample, { name: 'lo' }))).toBe('070002006c6f0000')
-  expect(hex(encode(sample, { inner: { port: 0x1234 } }))).toBe('0c000680060001001234' + '0000')
+  expect(hex(encode(sample, { inner: { port: 0x1234 } }))).toBe('0c0006800600010012340000')
 })
 
 test('table() leaves out what has the wrong size and skips what it does not know', () => {
-  const data = Buffer.from(
-    '06000100' + '0700' + '0000' + '0800ff00' + '01020304' + '0500010009000000',
-    'hex',
-  )
+  const data = Buffer.from('06000100070000000800ff00010203040500010009000000', 'hex')
   expect(decode(sample, data)).toEqual({ small: 9 })
 })
 

@@ -118,7 +118,7 @@ export const text: Codec<string> = {
 export const bytes: Codec<Uint8Array> = {
   encode: (writer, value) => writer.put(value),
   decode: (view, start, end) =>
-    new Uint8Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + end)) as Uint8Array,
+    new Uint8Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + end)),
 }
 
 /** An attribute that says yes by being there (`NLA_FLAG`); `false` writes an empty one too: leave it out. */

@@ -6,9 +6,12 @@
 /** Whether this machine is little-endian: netlink integers are the host's. */
 export const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** Netlink aligns messages and attributes to 4 bytes (`NLMSG_ALIGNTO`, `NLA_ALIGNTO`). */
+/**
+ * Netlink aligns messages and attributes to 4 bytes (`NLMSG_ALIGNTO`, `NLA_ALIGNTO`). Right also
+ * for lengths over 2^31, which a damaged message may claim.
+ */
 export function align4(length: number): number {
-  return (length + 3) & ~3
+  return length + (-length & 3)
 }
 
 export class Writer {

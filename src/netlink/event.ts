@@ -2,7 +2,7 @@
  * What the multicast groups of rtnetlink tell: one change a message. The socket and its groups
  * are the transport's; this only reads.
  */
-import { incoming, type Entry, readMessage } from './message.ts'
+import { type Entry, incoming, readMessage } from './message.ts'
 import { address } from './tables/address.ts'
 import {
   RTM_DELADDR,

@@ -146,7 +146,7 @@ const linkInfo: Codec<LinkInfo> = {
       if (type === 2 && field !== undefined) info[field] = DATA[field].decode(view, from, to)
       if (type === 5 && info.slaveKind === 'bridge') info.port = bridgePort.decode(view, from, to)
     })
-    return info as LinkInfo
+    return info
   },
 }
 
