@@ -102,6 +102,7 @@ describe('every rule fails on a tree that breaks it', () => {
       'src/sim/a.ts':
         "// Date is passed in\nimport { b } from '../fabric/b.ts'\nimport '../errors.ts'\nb.Date()",
       'src/sim/a.test.ts': "import { test } from 'vitest'\nimport fs from 'node:fs'",
+      'src/wire/tables/tables.test.ts': "import { test } from 'vitest'",
       'src/fabric/b.ts':
         '/** B. */\nexport { d } from "./d.ts"\nexport const c = 1\nconst s = "import \'node:fs\' // Date"',
       'src/index.ts': "// Root.\nexport * from './sim/index.ts'\nexport { b } from './fabric/b.ts'",

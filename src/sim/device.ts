@@ -1,6 +1,7 @@
 /**
  * Life of a network device: registered, up, down, renamed, moved, unregistered. The functions
- * imitate those of net/core/dev.c named beside them and tell everybody as the kernel's notifiers do.
+ * imitate those of net/core/dev.c named beside them and tell everybody as the kernel's notifiers
+ * do.
  */
 import { isGroupMac, type Mac } from '../addr/mac.ts'
 import { onAddressListChange, setAllmulti, setPromiscuity } from './address-lists.ts'

@@ -183,6 +183,7 @@ const testBesideCode: Rule = (files) => {
   const paths = new Set(files.map((f) => f.path))
   return files
     .filter((f) => /^(src|console)\//.test(f.path) && isTest(f.path))
+    .filter((f) => !/\/([^/.]+)\/\1\.[^/]*$/.test(f.path))
     .filter((f) => !paths.has(f.path.replace(/(\/[^/.]+)\.[^/]*$/, '$1.ts')))
     .map((f) => `${f.path}:1: no file of that name beside it`)
 }

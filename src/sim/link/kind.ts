@@ -1,4 +1,6 @@
-/** What `link.add` needs to know of a kind of link: `struct rtnl_link_ops` (net/core/rtnetlink.c). */
+/**
+ * What `link.add` needs to know of a kind of link: `struct rtnl_link_ops` (net/core/rtnetlink.c).
+ */
 import type { LinkAdd, LinkKind, LinkSpec } from '../../fabric/plan.ts'
 import type { Device, Netns, Refusal, World } from '../model.ts'
 
