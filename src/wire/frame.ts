@@ -151,7 +151,9 @@ export interface NdMessage {
   readonly target: Ip6
   /** Redirect destination; 0n otherwise. */
   readonly destination: Ip6
-  /** Source (RS, RA, NS) or target (NA, redirect) link-layer address option; undefined when absent. */
+  /**
+   * Source (RS, RA, NS) or target (NA, redirect) link-layer address option; undefined when absent.
+   */
   readonly linkAddress: Mac | undefined
   /** NA flags. */
   readonly router: boolean
