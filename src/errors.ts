@@ -60,6 +60,17 @@ const TABLE = {
     errno: 'ENODEV',
     say: (d) => `link "${d.link}" does not exist in namespace "${d.netns}"`,
   }),
+  // -- netlink
+  'netlink-refused': row<{ type: number; errno: string; extack: string | undefined }>({
+    status: 500,
+    say: (d) => `the kernel refused netlink request ${d.type}: ${d.extack ?? d.errno} (${d.errno})`,
+  }),
+  'netlink-lost': row<{ count: number }>({
+    status: 500,
+    errno: 'ENOBUFS',
+    say: (d) => `the kernel's answers to ${d.count} netlink requests were lost`,
+    mend: () => 'take a snapshot to see what was done, then repeat',
+  }),
 } as const
 
 /** Every code a {@link LanyardError} can carry. */

@@ -1,7 +1,7 @@
 /**
  * The C library: the only place of this program where foreign functions are bound. Every function
- * answers as the kernel does, a result or `-errno`, because a probe that meets ENETUNREACH is not an
- * error; `socket.ts` and its neighbours throw `SysError` where a failure is one.
+ * answers as the kernel does, a result or `-errno`, because a probe that meets ENETUNREACH is not
+ * an error; `socket.ts` and its neighbours throw `SysError` where a failure is one.
  *
  * Buffers stand in for structs: koffi's struct names are global to the process and twice as slow.
  * Layouts are those of 64-bit little-endian Linux (x86-64, arm64, riscv64, loong64).
@@ -68,6 +68,18 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     clock_gettime: ['int', ['int', 'void *']],
   }
 
+interface PollOptions {
+  readonly readable?: boolean
+  readonly writable?: boolean
+}
+
+type PollCallback = (status: number) => void
+
+interface PollHandle {
+  start(options: PollOptions, callback: PollCallback): void
+  close(): void
+}
+
 /** What is used of koffi. */
 interface Koffi {
   load(path: null): {
@@ -76,11 +88,7 @@ interface Koffi {
   errno(): number
   address(buffer: Uint8Array): bigint
   readonly node: {
-    poll(
-      fd: number,
-      options: { readonly readable?: boolean; readonly writable?: boolean },
-      callback: (status: number, events: unknown) => void,
-    ): { close(): void; unref(): void; ref(): void }
+    poll(fd: number, options: PollOptions, callback: PollCallback): PollHandle
   }
 }
 
@@ -100,8 +108,8 @@ export function koffi(): Koffi {
 }
 
 /**
- * Loads koffi's prebuilt library directly where it lies beside us (2 ms instead of the 7 ms that its
- * JavaScript takes to find the same file), else through the package.
+ * Loads koffi's prebuilt library directly where it lies beside us (2 ms instead of the 7 ms that
+ * its JavaScript takes to find the same file), else through the package.
  */
 function loadKoffi(): Koffi {
   const require = createRequire(import.meta.url)
