@@ -137,7 +137,10 @@ export function addressArgument(args: Arguments, family: Family): Ip {
   const word = args.next()
   const ip = readAddress(word, family)
   if (ip === undefined) {
-    throw new ToolExit(1, `Error: ${familyWord(family)} address is expected rather than "${word}".\n`)
+    throw new ToolExit(
+      1,
+      `Error: ${familyWord(family)} address is expected rather than "${word}".\n`,
+    )
   }
   return ip
 }
@@ -174,7 +177,10 @@ export function prefixArgument(args: Arguments, family: Family): Prefix {
 export function prefixWord(word: string, family: Family): Prefix {
   const prefix = readPrefix(word, family)
   if (prefix === undefined) {
-    throw new ToolExit(1, `Error: ${familyWord(family)} prefix is expected rather than "${word}".\n`)
+    throw new ToolExit(
+      1,
+      `Error: ${familyWord(family)} prefix is expected rather than "${word}".\n`,
+    )
   }
   return prefix
 }

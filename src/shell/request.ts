@@ -31,11 +31,7 @@ export interface Manner {
 }
 
 /** Does a request; the outcome is printed as the tool prints it. */
-export async function perform(
-  session: Session,
-  request: Request,
-  manner: Manner,
-): Promise<Output> {
+export async function perform(session: Session, request: Request, manner: Manner): Promise<Output> {
   if (request.kind === 'run') return request.run(session)
   if (request.kind === 'show') {
     const view = await takeView(session, request.netns)
@@ -98,11 +94,7 @@ export function answers(errno: string, extack: string | undefined): string {
 }
 
 /** The tools turn names into indexes before they ask: which name of this op does not exist? */
-async function missingName(
-  session: Session,
-  op: Op,
-  manner: Manner,
-): Promise<Output | undefined> {
+async function missingName(session: Session, op: Op, manner: Manner): Promise<Output | undefined> {
   const all = await session.fabric.snapshot()
   const names = (netns: string) => all.netns.find((n) => n.name === netns)?.links
   const home = op.do === 'link.add' ? (op.parentNetns ?? op.netns) : op.netns

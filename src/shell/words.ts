@@ -40,7 +40,12 @@ export type List = readonly { readonly join: ';' | '&&' | '||'; readonly pipelin
 type Token =
   | { readonly kind: 'word'; readonly word: Word; readonly bare: string | undefined }
   | { readonly kind: 'op'; readonly op: string }
-  | { readonly kind: 'redirect'; readonly from: 1 | 2; readonly append: boolean; readonly dup: boolean }
+  | {
+      readonly kind: 'redirect'
+      readonly from: 1 | 2
+      readonly append: boolean
+      readonly dup: boolean
+    }
 
 /** What the shell says of a line it cannot read. */
 export interface SyntaxFailure {
@@ -51,7 +56,7 @@ export interface SyntaxFailure {
 /** @returns the tree, or what the line stumbled over */
 export function parseLine(line: string): List | SyntaxFailure {
   const tokens = tokenize(line)
-  if (!Array.isArray(tokens)) return tokens as SyntaxFailure
+  if (!Array.isArray(tokens)) return tokens
   const reader: Reader = { tokens, at: 0, wrong: undefined }
   const list = readList(reader)
   const rest = tokens[reader.at]

@@ -3,7 +3,7 @@ import { formatMac, type Mac } from '../../addr/mac.ts'
 import type { FdbChange } from '../../fabric/plan.ts'
 import type { FdbSnapshot } from '../../fabric/snapshot.ts'
 import { type Arguments, matches, notYet, numberArgument, readMac, ToolExit } from '../arguments.ts'
-import type { BridgeOptions } from '../commands/bridge.ts'
+import type { BridgeOptions } from './options.ts'
 import { plan, type Request, type View } from '../request.ts'
 
 export function readFdb(args: Arguments, options: BridgeOptions): Request {
@@ -95,7 +95,12 @@ function readShow(args: Arguments, options: BridgeOptions): Request {
 function show(view: View, dev: string | undefined, bridge: string | undefined): string {
   for (const name of [dev, bridge]) {
     if (name !== undefined && !view.netns.links.some((l) => l.name === name)) {
-      throw new ToolExit(255, name === bridge ? `Cannot find bridge device "${name}"\n` : `Cannot find device "${name}"\n`)
+      throw new ToolExit(
+        255,
+        name === bridge
+          ? `Cannot find bridge device "${name}"\n`
+          : `Cannot find device "${name}"\n`,
+      )
     }
   }
   const master = (e: FdbSnapshot) => {

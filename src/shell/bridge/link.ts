@@ -1,7 +1,7 @@
 /** `bridge link`: flags of a bridge port (bridge/link.c). */
 import type { PortOptions } from '../../fabric/plan.ts'
 import { type Arguments, matches, notYet, ToolExit } from '../arguments.ts'
-import type { BridgeOptions } from '../commands/bridge.ts'
+import type { BridgeOptions } from './options.ts'
 import { linkFlags, linkName } from '../print/link.ts'
 import { onOffWord, portStateName } from '../print/link-details.ts'
 import { plan, type Request, type View } from '../request.ts'
@@ -129,7 +129,9 @@ function printPort(view: View, l: LinkSnapshot, options: BridgeOptions): string 
   const p = l.port
   if (p === undefined) return ''
   const head =
-    `${l.index}: ${linkName(view, l)}: <${linkFlags(view, l).filter((f) => f !== 'M-DOWN').join(',')}> ` +
+    `${l.index}: ${linkName(view, l)}: <${linkFlags(view, l)
+      .filter((f) => f !== 'M-DOWN')
+      .join(',')}> ` +
     `mtu ${l.mtu} master ${l.master} state ${portStateName(p.state)} priority 32 cost 2 \n`
   if (!options.details) return head
   const parts = [

@@ -1,7 +1,7 @@
 /** `bridge vlan`: which VLANs a port carries (bridge/vlan.c). */
 import type { BridgeVlanChange } from '../../fabric/plan.ts'
 import { type Arguments, matches, notYet, readNumber, ToolExit } from '../arguments.ts'
-import type { BridgeOptions } from '../commands/bridge.ts'
+import type { BridgeOptions } from './options.ts'
 import { plan, type Request } from '../request.ts'
 
 export function readBridgeVlan(args: Arguments, options: BridgeOptions): Request {
@@ -20,7 +20,11 @@ export function readBridgeVlan(args: Arguments, options: BridgeOptions): Request
 }
 
 /** vlan_modify(). */
-function readChange(verb: BridgeVlanChange['do'], args: Arguments, options: BridgeOptions): Request {
+function readChange(
+  verb: BridgeVlanChange['do'],
+  args: Arguments,
+  options: BridgeOptions,
+): Request {
   let link: string | undefined
   let from: number | undefined
   let to: number | undefined

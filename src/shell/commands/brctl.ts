@@ -87,10 +87,13 @@ async function delbr(session: Session, view: View, args: Arguments): Promise<Out
   const name = args.next()
   const link = find(view, name)
   if (link === undefined) return failed(1, `bridge ${name} doesn't exist; can't delete it\n`)
-  if (link.kind !== 'bridge') return failed(1, `can't delete bridge ${name}: Operation not permitted\n`)
+  if (link.kind !== 'bridge')
+    return failed(1, `can't delete bridge ${name}: Operation not permitted\n`)
   if (link.up) return failed(1, `bridge ${name} is still up; can't delete it\n`)
   const outcome = await applyOne(session, { do: 'link.del', netns: session.netns, name })
-  return outcome.ok ? done() : failed(1, `can't delete bridge ${name}: ${strerror(outcome.errno)}\n`)
+  return outcome.ok
+    ? done()
+    : failed(1, `can't delete bridge ${name}: ${strerror(outcome.errno)}\n`)
 }
 
 async function addif(session: Session, view: View, args: Arguments): Promise<Output> {
@@ -99,7 +102,8 @@ async function addif(session: Session, view: View, args: Arguments): Promise<Out
     const name = args.next()
     const link = find(view, name)
     if (link === undefined) return failed(1, `interface ${name} does not exist!\n`)
-    if (find(view, bridge)?.kind !== 'bridge') return failed(1, `bridge ${bridge} does not exist!\n`)
+    if (find(view, bridge)?.kind !== 'bridge')
+      return failed(1, `bridge ${bridge} does not exist!\n`)
     if (link.master !== undefined) {
       const text = `device ${name} is already a member of a bridge; can't add it to bridge ${bridge}.\n`
       return failed(1, text)

@@ -2,15 +2,11 @@
 import type { Plan } from '../../fabric/plan.ts'
 import { readFdb } from '../bridge/fdb.ts'
 import { readBridgeLink } from '../bridge/link.ts'
+import type { BridgeOptions } from '../bridge/options.ts'
 import { readBridgeVlan } from '../bridge/vlan.ts'
 import { Arguments, matches, notYet, ToolExit } from '../arguments.ts'
 import { guarded, type Manner, perform, type Request } from '../request.ts'
 import { type Command, done } from '../session.ts'
-
-export interface BridgeOptions {
-  netns: string
-  details: boolean
-}
 
 const MANNER: Manner = {
   refused: 255,

@@ -29,7 +29,9 @@ export function ipCommand(exec: Exec): Command {
       const options = readIpOptions(args, session.netns)
       if (options.version) return done('ip utility, iproute2-6.1.0, libbpf 1.1.2\n')
       if (options.batch !== undefined) return runBatch(session, options, stdin, exec)
-      const request = readObject(args, options, (netns, rest) => execRequest(exec, netns, rest, stdin))
+      const request = readObject(args, options, (netns, rest) =>
+        execRequest(exec, netns, rest, stdin),
+      )
       return perform(session, request, MANNER)
     })
 }
@@ -47,6 +49,7 @@ export function ipCommand(exec: Exec): Command {
 export function planOfIp(words: readonly string[], netns: string): Plan | undefined {
   const args = new Arguments(words)
   const options = readIpOptions(args, netns)
+  if (options.batch !== undefined || options.version) return undefined
   const nothing = (): Request => ({ kind: 'run', run: async () => done() })
   const request = readObject(args, options, nothing)
   return request.kind === 'plan' ? request.plan : undefined
@@ -127,7 +130,8 @@ async function runBatch(
   stdin: string,
   exec: Exec,
 ): Promise<Output> {
-  if (options.batch !== '-') return failed(1, `Cannot open file "${options.batch}" for reading: No such file or directory\n`)
+  if (options.batch !== '-')
+    return failed(1, `Cannot open file "${options.batch}" for reading: No such file or directory\n`)
   const command = ipCommand(exec)
   const inner = { ...session, netns: options.netns }
   let stdout = ''

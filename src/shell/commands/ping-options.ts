@@ -62,7 +62,8 @@ export function readPingOptions(words: readonly string[], six: boolean): PingOpt
   }
   const host = hosts.at(-1)
   if (host === undefined) throw new ToolExit(1, 'ping: usage error: Destination address required\n')
-  if (hosts.length > 1) throw new ToolExit(127, 'lanyard: ping with hops is not part of this shell yet\n')
+  if (hosts.length > 1)
+    throw new ToolExit(127, 'lanyard: ping with hops is not part of this shell yet\n')
   return { ...d, host }
 }
 

@@ -121,7 +121,8 @@ function report(
   const tally: Tally = { stdout: '', stderr: '', received: 0, errors: 0, pipe: 0, times: [] }
   for (const event of events) tell(t, event, sent, tally)
   const { options } = t
-  const warn = options.broadcast && typeof t.ip === 'number' ? 'WARNING: pinging broadcast address\n' : ''
+  const warn =
+    options.broadcast && typeof t.ip === 'number' ? 'WARNING: pinging broadcast address\n' : ''
   const head = header(t, view).slice(warn.length)
   const loss = sent === 0 ? 0 : Math.floor(((sent - tally.received) * 100) / sent)
   const lossText = `${formatLoss(sent, tally.received, loss)}% packet loss`
@@ -210,8 +211,10 @@ function rttLine(times: readonly number[]): string {
 }
 
 /** What `busybox ping` prints instead. */
-export const busyboxPing: Command = (session, words) => guarded(() => busybox(session, words, false))
-export const busyboxPing6: Command = (session, words) => guarded(() => busybox(session, words, true))
+export const busyboxPing: Command = (session, words) =>
+  guarded(() => busybox(session, words, false))
+export const busyboxPing6: Command = (session, words) =>
+  guarded(() => busybox(session, words, true))
 
 async function busybox(session: Session, words: readonly string[], six: boolean): Promise<Output> {
   const options = readPingOptions(words, six)

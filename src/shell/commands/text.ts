@@ -46,7 +46,7 @@ const grep: Command = async (_session, words, stdin) => {
         if (context[1] !== 'A') o.before = n
       } else if (word === '-e') pattern = words[++at]
       else {
-        const wrong = [...word.slice(1)].find((letter) => !grepFlag(letter, o))
+        const wrong = word.slice(1).split('').find((letter) => !grepFlag(letter, o))
         if (wrong !== undefined) return notYet('grep', `-${wrong}`)
       }
     } else if (pattern === undefined) pattern = word
@@ -69,7 +69,9 @@ function grepFlag(letter: string, o: GrepOptions): boolean {
 }
 
 function runGrep(pattern: string, o: GrepOptions, text: readonly string[]): Output {
-  const source = o.fixed ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : regexOf(pattern, o.extended)
+  const source = o.fixed
+    ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    : regexOf(pattern, o.extended)
   const regex = new RegExp(source, o.ignoreCase ? 'i' : '')
   const hits = text.map((l) => regex.test(l) !== o.invert)
   const found = hits.filter(Boolean).length
@@ -131,7 +133,7 @@ const wc: Command = async (_session, words, stdin) => {
 }
 
 const sort: Command = async (_session, words, stdin) => {
-  const flags = new Set([...words.join('').replaceAll('-', '')])
+  const flags = new Set(words.join('').replaceAll('-', '').split(''))
   const unknown = [...flags].find((f) => !'rnu'.includes(f))
   if (unknown !== undefined) return notYet('sort', unknown)
   let list = lines(stdin)

@@ -2,7 +2,14 @@
 import { broadcastOf } from '../../addr/prefix.ts'
 import type { Ip, Prefix } from '../../addr/ip.ts'
 import type { AddressChange } from '../../fabric/plan.ts'
-import { addressArgument, type Arguments, matches, notYet, prefixWord, ToolExit } from '../arguments.ts'
+import {
+  addressArgument,
+  type Arguments,
+  matches,
+  notYet,
+  prefixWord,
+  ToolExit,
+} from '../arguments.ts'
 import { plan, type Request } from '../request.ts'
 import { showLinks } from './link-show.ts'
 import type { IpOptions } from './options.ts'

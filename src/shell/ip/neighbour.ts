@@ -136,7 +136,10 @@ function readShow(args: Arguments, options: IpOptions): Request {
     kind: 'show',
     netns: options.netns,
     show: (view) =>
-      [...view.netns.neighbours.filter((n) => typeof n.ip === 'number'), ...view.netns.neighbours.filter((n) => typeof n.ip !== 'number')]
+      [
+        ...view.netns.neighbours.filter((n) => typeof n.ip === 'number'),
+        ...view.netns.neighbours.filter((n) => typeof n.ip !== 'number'),
+      ]
         .filter(keep)
         .map((n) => printNeighbour(n, link !== undefined))
         .join(''),

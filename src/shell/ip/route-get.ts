@@ -26,7 +26,9 @@ export function readRouteGet(args: Arguments, options: IpOptions): Request {
     if (word === 'from') q.from = addressArgument(args, options.family)
     else if (word === 'iif') q.iif = args.next()
     else if (word === 'oif' || word === 'dev') q.oif = args.next()
-    else if (/^(mark|tos|dsfield|vrf|uid|connected|notify|ipproto|sport|dport|fibmatch|as)$/.test(word)) {
+    else if (
+      /^(mark|tos|dsfield|vrf|uid|connected|notify|ipproto|sport|dport|fibmatch|as)$/.test(word)
+    ) {
       notYet('ip route get', word)
     } else {
       const text = word === 'to' ? args.next() : word
@@ -45,8 +47,7 @@ export function readRouteGet(args: Arguments, options: IpOptions): Request {
 function answer(netns: NetnsSnapshot, q: Query): string {
   const route = lookup(netns, q)
   const failing = { unreachable: 'EHOSTUNREACH', blackhole: 'EINVAL', prohibit: 'EACCES' } as const
-  const errno =
-    route === undefined ? 'ENETUNREACH' : failing[route.type as keyof typeof failing]
+  const errno = route === undefined ? 'ENETUNREACH' : failing[route.type as keyof typeof failing]
   if (route === undefined || errno !== undefined) {
     throw new ToolExit(2, `RTNETLINK answers: ${strerror(errno ?? 'ENETUNREACH')}\n`)
   }
@@ -68,12 +69,7 @@ function answer(netns: NetnsSnapshot, q: Query): string {
   return `${out.join(' ')} \n    cache${flags} ${iif}\n`
 }
 
-function sixLine(
-  out: string[],
-  route: RouteSnapshot,
-  netns: NetnsSnapshot,
-  q: Query,
-): string {
+function sixLine(out: string[], route: RouteSnapshot, netns: NetnsSnapshot, q: Query): string {
   out.push('proto', route.protocol)
   const source = route.source ?? sourceOf(netns, route, q.to)
   if (q.from === undefined && source !== undefined) out.push('src', formatIp(source))
@@ -96,7 +92,8 @@ function lookup(netns: NetnsSnapshot, q: Query): RouteSnapshot | undefined {
 }
 
 function ruleFits(rule: RuleSnapshot, q: Query): boolean {
-  if (rule.from !== undefined && (q.from === undefined || !contains(rule.from, q.from))) return false
+  if (rule.from !== undefined && (q.from === undefined || !contains(rule.from, q.from)))
+    return false
   if (rule.to !== undefined && !contains(rule.to, q.to)) return false
   if (rule.iif !== undefined && rule.iif !== (q.iif ?? 'lo')) return false
   return rule.oif === undefined || rule.oif === q.oif
@@ -121,7 +118,10 @@ function sourceOf(netns: NetnsSnapshot, route: RouteSnapshot, to: Ip): Ip | unde
   const next = route.via ?? to
   const mine = netns.addresses.filter(
     (a) =>
-      a.link === route.link && typeof a.address.address === typeof to && !a.secondary && !a.tentative,
+      a.link === route.link &&
+      typeof a.address.address === typeof to &&
+      !a.secondary &&
+      !a.tentative,
   )
   const near = mine.find((a) => contains(a.address, next))
   return (near ?? mine.find((a) => a.scope === 'global') ?? mine[0])?.address.address

@@ -84,7 +84,9 @@ function readWord(args: Arguments, d: Draft, family: Family): Family {
   else if (matches(word, 'protocol')) {
     const proto = args.next()
     if (proto !== 'boot') notYet('ip route', `proto ${proto}`)
-  } else if (/^(as|from|tos|dsfield|expires|nexthop|nhid|encap|realms|pref|ttl-propagate)$/.test(word)) {
+  } else if (
+    /^(as|from|tos|dsfield|expires|nexthop|nhid|encap|realms|pref|ttl-propagate)$/.test(word)
+  ) {
     notYet('ip route', word)
   } else return readDestination(word, args, d, family)
   return family

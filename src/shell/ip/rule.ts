@@ -2,7 +2,14 @@
 import { formatIp, type Prefix } from '../../addr/ip.ts'
 import type { RuleChange } from '../../fabric/plan.ts'
 import type { RuleSnapshot } from '../../fabric/snapshot.ts'
-import { type Arguments, matches, notYet, numberArgument, prefixArgument, ToolExit } from '../arguments.ts'
+import {
+  type Arguments,
+  matches,
+  notYet,
+  numberArgument,
+  prefixArgument,
+  ToolExit,
+} from '../arguments.ts'
 import { plan, type Request } from '../request.ts'
 import type { IpOptions } from './options.ts'
 import { readTable } from './route.ts'

@@ -1,5 +1,12 @@
 /** The small objects of `ip`: `netns`, `maddress`, `tuntap`. */
-import { type Arguments, interfaceName, macArgument, matches, notYet, ToolExit } from '../arguments.ts'
+import {
+  type Arguments,
+  interfaceName,
+  macArgument,
+  matches,
+  notYet,
+  ToolExit,
+} from '../arguments.ts'
 import { plan, type Request } from '../request.ts'
 import { done } from '../session.ts'
 import type { IpOptions } from './options.ts'

@@ -15,7 +15,8 @@ export function kindDetails(view: View, l: LinkSnapshot): string {
   if (l.ipvlan !== undefined) return `\n    ipvlan  mode ${l.ipvlan.mode} ${l.ipvlan.flag} `
   if (l.vlan !== undefined) return `\n    vlan ${vlanDetails(l.vlan)}`
   if (l.bridge !== undefined) return `\n    bridge ${bridgeDetails(view, l, l.bridge)}`
-  if (l.kind === 'tun' || l.kind === 'tap') return `\n    tun type ${l.kind} pi off vnet_hdr off persist on `
+  if (l.kind === 'tun' || l.kind === 'tap')
+    return `\n    tun type ${l.kind} pi off vnet_hdr off persist on `
   return PLAIN_KINDS.includes(l.kind) ? `\n    ${l.kind} ` : ''
 }
 
@@ -42,7 +43,10 @@ export function usedQueue(view: View, l: LinkSnapshot, m: Macvlan): number {
         o.parent?.netns === l.parent?.netns,
     ),
   )
-  return Math.max(m.broadcastQueueLength, ...siblings.map((s) => s.macvlan?.broadcastQueueLength ?? 0))
+  return Math.max(
+    m.broadcastQueueLength,
+    ...siblings.map((s) => s.macvlan?.broadcastQueueLength ?? 0),
+  )
 }
 
 type Vlan = NonNullable<LinkSnapshot['vlan']>

@@ -4,12 +4,25 @@ import { formatMac } from '../../addr/mac.ts'
 import type { LinkSnapshot } from '../../fabric/snapshot.ts'
 import type { View } from '../request.ts'
 import type { LinkManner } from './link.ts'
-import { broadcastMac, linkFlags, linkName, linkNetns, linkQdisc, linkState, linkType } from './link.ts'
+import {
+  broadcastMac,
+  linkFlags,
+  linkName,
+  linkNetns,
+  linkQdisc,
+  linkState,
+  linkType,
+} from './link.ts'
 import { usedQueue } from './link-details.ts'
 
 type Json = Record<string, unknown>
 
-export function jsonLink(view: View, l: LinkSnapshot, manner: LinkManner, addresses: boolean): Json {
+export function jsonLink(
+  view: View,
+  l: LinkSnapshot,
+  manner: LinkManner,
+  addresses: boolean,
+): Json {
   const at = linkName(view, l).split('@')[1]
   const elsewhere = linkNetns(view, l)
   const json: Json = { ifindex: l.index }
