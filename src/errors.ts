@@ -123,6 +123,17 @@ const TABLE = {
     say: (d) => d.sentence,
     mend: (d) => `see "${d.help}"`,
   }),
+  // -- netlink
+  'netlink-refused': row<{ type: number; errno: string; extack: string | undefined }>({
+    status: 500,
+    say: (d) => `the kernel refused netlink request ${d.type}: ${d.extack ?? d.errno} (${d.errno})`,
+  }),
+  'netlink-lost': row<{ count: number }>({
+    status: 500,
+    errno: 'ENOBUFS',
+    say: (d) => `the kernel's answers to ${d.count} netlink requests were lost`,
+    mend: () => 'take a snapshot to see what was done, then repeat',
+  }),
 } as const
 
 /** Every code a {@link LanyardError} can carry. */

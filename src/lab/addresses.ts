@@ -7,7 +7,7 @@
 import { addToIp, formatIp, type Ip } from '../addr/ip.ts'
 import { broadcastOf, contains, formatPrefix, networkOf } from '../addr/prefix.ts'
 import { addressesOf, rangeOf } from '../addr/range.ts'
-import type { Resolving } from './resolve.ts'
+import type { Resolving } from './resolving.ts'
 import type { Path } from './source.ts'
 import type { Host, Network, Subnet } from './topology.ts'
 
@@ -76,7 +76,7 @@ export function addressBook(
   }
 }
 
-/** IPv4 keeps the first and last address of a subnet to itself; IPv6 the first (subnet-router anycast). */
+/** IPv4 keeps the first and last address of a subnet, IPv6 the first (subnet-router anycast). */
 function edgeOf(subnet: Subnet, ip: Ip): 'network' | 'broadcast' | undefined {
   const { prefix } = subnet
   const single = prefix.length >= (typeof ip === 'number' ? 31 : 127)

@@ -1,6 +1,6 @@
 /** Cables: each written once, on the nic (or switch port) it starts at. */
 import { parseEnd } from './phrases.ts'
-import { type Resolving, unknownName } from './resolve.ts'
+import { type Resolving, unknownName } from './resolving.ts'
 import type { Path } from './source.ts'
 import { didYouMean, listed } from './text.ts'
 import type { End, Switch } from './topology.ts'

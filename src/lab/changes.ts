@@ -146,7 +146,7 @@ function nodeOps(a: Host | Container, b: Host | Container, netns: string): Op[] 
   ]
 }
 
-/** Only `forward: false` takes a sysctl back; what another one was before, the file does not say. */
+/** Only `forward: false` takes a sysctl back: what another was before, the file does not say. */
 function unset(a: Host | Container, b: Host | Container): [string, string][] {
   const gone = a.sysctls.filter(([key]) => !b.sysctls.some(([k]) => k === key))
   const other = gone.find(

@@ -7,7 +7,7 @@
 import { tryParseIp } from '../addr/ip.ts'
 import { REASON_CODES, type ReasonCode } from '../fabric/reason.ts'
 import { evaluate, truth } from './expression.ts'
-import type { Resolving } from './resolve.ts'
+import type { Resolving } from './resolving.ts'
 import { each } from './resolve-hosts.ts'
 import type { ExpectFile } from './schema.ts'
 import type { Path } from './source.ts'

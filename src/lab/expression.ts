@@ -105,7 +105,8 @@ export function truth(value: Value): boolean {
  *
  * @example
  * ```ts
- * evaluate("mode == 'vepa' && hairpin", { mode: 'vepa', hairpin: true }) // { ok: true, value: true }
+ * const variables = { mode: 'vepa', hairpin: true }
+ * evaluate("mode == 'vepa' && hairpin", variables) // { ok: true, value: true }
  * ```
  */
 export function evaluate(text: string, variables: Variables): Evaluated {

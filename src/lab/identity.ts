@@ -8,13 +8,13 @@ import type { Mac } from '../addr/mac.ts'
 function hash(text: string): number {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  // A last mix (murmur3's), as FNV alone leaves names that differ in the last letter close together.
+  // A last mix (murmur3's): FNV alone leaves names that differ in the last letter close.
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
   return (h ^ (h >>> 16)) >>> 0
 }
 
-/** MAC of a link: 02, then 40 bits made of lab, node and link names. Locally administered, unicast. */
+/** MAC of a link: 02 (unicast, made up here), then 40 bits from the names of lab, node, link. */
 export function macFor(lab: string, node: string, link: string): Mac {
   const name = `${lab}/${node}/${link}`
   return 0x020000000000 + (hash(`a:${name}`) & 0xff) * 0x100000000 + hash(`b:${name}`)

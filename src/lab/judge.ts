@@ -1,7 +1,13 @@
 /** Expectations against what was measured. */
 import type { Prefix } from '../addr/ip.ts'
 import { addressTowards, type Cell, type Pair } from './probing.ts'
-import { type AddressedNode, type Expectation, type Member, nodesOf, type Topology } from './topology.ts'
+import {
+  type AddressedNode,
+  type Expectation,
+  type Member,
+  nodesOf,
+  type Topology,
+} from './topology.ts'
 
 /** An expectation and how it went. */
 export interface Judged {

@@ -9,7 +9,7 @@
 import type { Prefix } from '../addr/ip.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { aliasFor, groupFor, macFor } from './identity.ts'
-import { UNPLUGGED } from './resolve.ts'
+import { UNPLUGGED } from './resolving.ts'
 import type { Child, Container, End, Host, Nic, Port, Route, Switch, Topology } from './topology.ts'
 
 /** The bridge inside a switch's namespace. */

@@ -12,7 +12,7 @@ import {
 import { type AddressBook, addressBook } from './addresses.ts'
 import { macFor } from './identity.ts'
 import { parseNet } from './phrases.ts'
-import { type Resolving, unknownName } from './resolve.ts'
+import { type Resolving, unknownName } from './resolving.ts'
 import { each, noLink, parseMacAt, resolveNode, sentenceOf, splitVlan } from './resolve-hosts.ts'
 import type { ContainerFile, NetworkFile } from './schema.ts'
 import type { Path } from './source.ts'

@@ -1,6 +1,6 @@
 /** Switches and their ports. */
 import { parsePort } from './phrases.ts'
-import type { Resolving } from './resolve.ts'
+import type { Resolving } from './resolving.ts'
 import type { LabFile } from './schema.ts'
 import type { Path } from './source.ts'
 import type { Port, Switch } from './topology.ts'

@@ -8,64 +8,20 @@ import { evaluate, truth, type Variables } from './expression.ts'
 import { resolveExpectations } from './expectation.ts'
 import { resolveContainers, resolveNetworks } from './resolve-networks.ts'
 import { resolveHosts } from './resolve-hosts.ts'
+import { type Resolving, UNPLUGGED } from './resolving.ts'
 import { resolveSwitches } from './resolve-switches.ts'
 import { knownKeys, type LabFile, labSchema } from './schema.ts'
 import type { LabSource, Path } from './source.ts'
-import { resolveSteps } from './steps.ts'
-import { didYouMean, listed } from './text.ts'
+import { didYouMean } from './text.ts'
 import type { Topology } from './topology.ts'
-import { substitute, wantedCombinations } from './variables.ts'
-
-/** What the resolving functions share. */
-export interface Resolving {
-  readonly source: LabSource
-  readonly file: LabFile
-  readonly variables: Variables
-}
+import { substitute } from './variables.ts'
 
 /**
- * Reads a lab file.
- *
- * @returns one topology per combination, the last variable of the matrix turning fastest
- * @throws LanyardError `lab-invalid` with every problem of the file
- * @example
- * ```ts
- * const [lab] = resolveLab(new LabSource('lab.yaml', text))
- * ```
- */
-export function resolveLab(source: LabSource): Topology[] {
-  source.check()
-  const typed = checkShape(source, source.value)
-  source.check()
-  const file = typed as LabFile
-  const topologies = wantedCombinations(source, file).map((variables) =>
-    resolveCombination(source, source.value, variables),
-  )
-  source.check()
-  if (topologies.length === 0)
-    source.problem(['unless'], 'leaves no combination of the matrix over', 'key')
-  source.check()
-  return topologies.filter((t) => t !== undefined)
-}
-
-/**
- * The topology of one combination; undefined when its values do not fit the shape of a lab.
+ * The topology of one combination, without its steps; undefined when its values do not fit the
+ * shape of a lab.
  * @param raw the file as parsed, its variables not yet put in
  */
-export function resolveCombination(
-  source: LabSource,
-  raw: unknown,
-  variables: Variables,
-): Topology | undefined {
-  const topology = resolveOnce(source, raw, variables)
-  if (topology === undefined) return undefined
-  const file = substitute(source, raw, variables) as LabFile
-  const steps = resolveSteps({ source, file, variables }, raw, topology)
-  return { ...topology, steps }
-}
-
-/** As {@link resolveCombination}, without the steps. */
-export function resolveOnce(
+export function resolve(
   source: LabSource,
   raw: unknown,
   variables: Variables,
@@ -95,14 +51,28 @@ export function resolveOnce(
   }
 }
 
-/** The file as the schema has it; undefined, with problems reported, when it does not fit. */
-function checkShape(source: LabSource, value: unknown): LabFile | undefined {
+/**
+ * The file as the schema has it, its problems reported. What does not fit is left out, so that the
+ * rest can still be checked; undefined when too little is left for that.
+ */
+export function checkShape(source: LabSource, value: unknown): LabFile | undefined {
   if (value === null || value === undefined) {
-    source.problem([], 'is empty: a lab begins with "lab: NAME"')
+    source.problem([], 'the file is empty: a lab begins with "lab: NAME"')
     return undefined
   }
+  const issues = reportShape(source, value)
+  if (issues.length === 0) return value as LabFile
+  const rest = without(value, issues)
+  const again = labSchema.safeParse(rest)
+  const fits = again.success || again.error.issues.every((issue) => issue.code === 'invalid_key')
+  return fits ? (rest as LabFile) : undefined
+}
+
+/** Reports what does not fit; gives the paths of it, badly named things excepted. */
+function reportShape(source: LabSource, value: unknown): Path[] {
   const result = labSchema.safeParse(value)
-  if (result.success) return result.data
+  if (result.success) return []
+  const paths: Path[] = [[]]
   for (const issue of result.error.issues) {
     const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key))
     if (issue.code === 'unrecognized_keys') {
@@ -110,13 +80,32 @@ function checkShape(source: LabSource, value: unknown): LabFile | undefined {
       for (const key of issue.keys) {
         const say = `unknown key "${key}"${didYouMean(key, known)}: ${issue.message}`
         source.problem([...path, key], say, 'key')
+        paths.push([...path, key])
       }
     } else if (issue.code === 'invalid_key') {
       const name = String(path.at(-1))
       source.problem(path, `"${name}" is no name: ${issue.issues[0]?.message ?? ''}`, 'key')
-    } else source.problem(path, issue.message)
+    } else {
+      source.problem(path, issue.message)
+      paths.push(path)
+    }
   }
-  return undefined
+  return paths
+}
+
+/** A copy without the values at these paths. */
+function without(value: unknown, paths: readonly Path[], at: Path = []): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const gone = (key: string | number) =>
+    paths.some((p) => p.length === at.length + 1 && [...at, key].every((k, i) => k === p[i]))
+  if (Array.isArray(value)) {
+    return value.flatMap((item: unknown, i) => (gone(i) ? [] : [without(item, paths, [...at, i])]))
+  }
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !gone(key))
+      .map(([key, item]) => [key, without(item, paths, [...at, key])]),
+  )
 }
 
 const SECTIONS = ['switches', 'hosts', 'networks', 'containers'] as const
@@ -151,21 +140,4 @@ function checkNodeNames({ source, file }: Resolving): void {
       taken.set(name, kinds[section])
     }
   }
-}
-
-/** The namespace that holds the far ends of nics without a cable. */
-export const UNPLUGGED = 'unplugged'
-
-/** Reports an unknown name with what there is and the near miss. */
-export function unknownName(
-  source: LabSource,
-  path: Path,
-  what: string,
-  name: string,
-  names: Iterable<string>,
-): void {
-  const all = [...names]
-  const have =
-    all.length === 0 ? 'there is none' : `there ${all.length === 1 ? 'is' : 'are'} ${listed(all)}`
-  source.problem(path, `there is no ${what} "${name}"${didYouMean(name, all)}: ${have}`)
 }

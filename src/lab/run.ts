@@ -26,7 +26,7 @@ export interface CommandResult {
 export interface RunOptions {
   /** Name of the lab file, for messages. */
   readonly file: string
-  /** The fabric of a combination: a world of its own when simulated, the one machine on a kernel. */
+  /** The fabric of a combination: a world of its own when simulated, else the one machine. */
   readonly open: (combination: number) => Promise<Fabric>
   /** Combinations that run at the same time; they never share a node. */
   readonly atOnce: number
@@ -120,7 +120,10 @@ export async function runLab(
   const workers = Math.min(options.atOnce, topologies.length)
   await Promise.all(Array.from({ length: workers }, worker))
   if (failures.length > 0) throw onlyOne(failures)
-  const judged = reports.flatMap((r) => [...r.expectations, ...r.steps.flatMap((s) => s.expectations)])
+  const judged = reports.flatMap((r) => [
+    ...r.expectations,
+    ...r.steps.flatMap((s) => s.expectations),
+  ])
   const met = judged.filter((j) => j.met).length
   return {
     lab: topologies[0]?.lab ?? '',
@@ -135,7 +138,9 @@ export async function runLab(
 function onlyOne(failures: readonly unknown[]): unknown {
   const [first] = failures
   const same = failures.every((f) => String(f) === String(first) || isStop(f))
-  return same ? (failures.find((f) => !isStop(f)) ?? first) : new AggregateError(failures, 'the lab failed')
+  return same
+    ? (failures.find((f) => !isStop(f)) ?? first)
+    : new AggregateError(failures, 'the lab failed')
 }
 
 function isStop(error: unknown): boolean {
@@ -160,7 +165,8 @@ async function runCombination(
   }
   failures.push(...(await run.remove()))
   if (failures.length === 1) throw failures[0]
-  if (failures.length > 1) throw new AggregateError(failures, 'the lab failed, and so did its removal')
+  if (failures.length > 1)
+    throw new AggregateError(failures, 'the lab failed, and so did its removal')
   return report as CombinationReport
 }
 
@@ -193,7 +199,9 @@ class Run {
     const topology = this.#topology
     await this.#make()
     await this.#capture()
-    const commands = await this.#commands([...topology.hosts, ...topology.containers].flatMap((n) => n.run))
+    const commands = await this.#commands(
+      [...topology.hosts, ...topology.containers].flatMap((n) => n.run),
+    )
     await this.#settle()
     const prober = this.#prober()
     const matrices: MatrixReport[] = []
@@ -221,7 +229,8 @@ class Run {
     try {
       const outcomes = await this.#fabric.apply(planDown(this.#made), { keepGoing: true })
       for (const outcome of outcomes) {
-        if (!outcome.ok) failures.push(refusal(outcome.op, outcome.errno, outcome.extack, outcome.index))
+        if (!outcome.ok)
+          failures.push(refusal(outcome.op, outcome.errno, outcome.extack, outcome.index))
       }
       await this.#sink?.end()
     } catch (error) {
@@ -294,7 +303,11 @@ class Run {
     const reports: CommandReport[] = []
     for (const { node, text, line } of lines) {
       this.#stop()
-      const result = await this.#options.command(this.#fabric, `${this.#naming.prefix}${node}`, text)
+      const result = await this.#options.command(
+        this.#fabric,
+        `${this.#naming.prefix}${node}`,
+        text,
+      )
       if (result.code !== 0) {
         throw new LanyardError('lab-command-failed', {
           file: this.#options.file,
@@ -318,13 +331,16 @@ class Run {
     for (const { node, link } of links) sink.link(node, link)
     for (const { node, link } of links) {
       const netns = `${this.#naming.prefix}${node}`
-      const port = await this.#fabric.openPort(netns, link, (frame) => sink.frame(node, link, frame))
+      const port = await this.#fabric.openPort(netns, link, (frame) =>
+        sink.frame(node, link, frame),
+      )
       this.#closers.push(port)
     }
   }
 
   #stop(): void {
-    if (this.#options.signal.aborted) throw new LanyardError('lab-stopped', { lab: this.#topology.lab })
+    if (this.#options.signal.aborted)
+      throw new LanyardError('lab-stopped', { lab: this.#topology.lab })
   }
 }
 
@@ -343,8 +359,6 @@ export function linksOf(topology: Topology): { node: string; link: string }[] {
     ...topology.hosts.flatMap((h) =>
       [...h.nics, ...h.uppers].map((l) => ({ node: h.name, link: l.name })),
     ),
-    ...topology.containers.flatMap((c) =>
-      c.children.map((l) => ({ node: c.name, link: l.name })),
-    ),
+    ...topology.containers.flatMap((c) => c.children.map((l) => ({ node: c.name, link: l.name }))),
   ].filter((l) => open.has(l.node))
 }

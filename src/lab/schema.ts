@@ -30,18 +30,24 @@ const allowed = (what: string) => ({
     issue.input === undefined ? `is missing: write ${what}` : `must be ${what}`,
 })
 
-const VARIABLE = z.string().check(z.regex(/^\$\{[A-Za-z_]\w*\}$/))
+/** `${name}`, where something else will stand. */
+const variable = (what: string) =>
+  z.string(allowed(what)).check(z.regex(/^\$\{[A-Za-z_]\w*\}$/, allowed(what)))
 /** One of a few words, or a variable. */
 function word<const V extends readonly string[]>(values: V, what: string, about: string) {
-  return z.union([z.enum(values), VARIABLE], allowed(what)).check(z.describe(about))
+  return z
+    .union([z.enum(values, allowed(what)), variable(what)], allowed(what))
+    .check(z.describe(about))
 }
 const flag = (about: string) =>
-  z.union([z.boolean(), VARIABLE], allowed('true or false')).check(z.describe(about))
+  z
+    .union([z.boolean(), variable('true or false')], allowed('true or false'))
+    .check(z.describe(about))
 const text = (what: string, about: string) => z.string(allowed(what)).check(z.describe(about))
 const whole = (min: number, max: number, about: string) => {
   const what = `a whole number from ${min} to ${max}`
   const number = z.int(allowed(what)).check(z.gte(min, allowed(what)), z.lte(max, allowed(what)))
-  return z.union([number, VARIABLE], allowed(what)).check(z.describe(about))
+  return z.union([number, variable(what)], allowed(what)).check(z.describe(about))
 }
 const list = <T extends z.ZodMiniType>(item: T, what: string) => z.array(item, allowed(what))
 /** One thing or a list of them. */
@@ -211,7 +217,7 @@ const expectation = z
       z.string(),
       object('a condition', {
         if: text('an expression over the matrix variables', "Such as mode == 'vepa' && hairpin."),
-        // biome-ignore lint/suspicious/noThenProperty: the word of the file format
+        // oxlint-disable-next-line unicorn/no-thenable -- the word of the file format, never awaited
         then: lines,
         else: z.optional(lines),
       }),

@@ -1,7 +1,8 @@
 /** Steps of an experiment: change the running lab, type commands, expect something else. */
 import { changes } from './changes.ts'
 import { resolveExpectations } from './expectation.ts'
-import { type Resolving, resolveOnce } from './resolve.ts'
+import { resolve } from './resolve.ts'
+import type { Resolving } from './resolving.ts'
 import { each } from './resolve-hosts.ts'
 import { formatPath, LabSource, type Path } from './source.ts'
 import { didYouMean, listed } from './text.ts'
@@ -46,7 +47,7 @@ export function resolveSteps(reading: Resolving, raw: unknown, start: Topology):
 function resolveChanged(reading: Resolving, value: unknown, path: Path): Topology | undefined {
   const scratch = new LabSource(reading.source.file, '')
   scratch.value = { ...(value as object), steps: [], expect: [] }
-  const topology = resolveOnce(scratch, scratch.value, reading.variables)
+  const topology = resolve(scratch, scratch.value, reading.variables)
   for (const problem of scratch.problems) {
     const where = problem.path === '' ? '' : `${problem.path}: `
     reading.source.problem(path, `${where}${problem.sentence}`)
@@ -54,7 +55,7 @@ function resolveChanged(reading: Resolving, value: unknown, path: Path): Topolog
   return scratch.problems.length > 0 ? undefined : topology
 }
 
-/** A copy of the file with one value replaced; the path may pass through names with dots in them. */
+/** A copy of the file with one value replaced; names on the path may have dots in them. */
 function assign(value: unknown, keys: readonly string[], set: unknown, done: Path = []): unknown {
   if (keys.length === 0) return set
   if (typeof value === 'string' && done[0] === 'switches') return assign({}, keys, set, done)

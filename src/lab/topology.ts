@@ -1,4 +1,4 @@
-/** A lab resolved for one combination of its variables: every default filled, every name checked. */
+/** A lab resolved for one combination of its variables: defaults filled, names checked. */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import type { IpvlanFlag, IpvlanMode, MacvlanMode } from '../fabric/plan.ts'

@@ -32,7 +32,7 @@ export function wantedCombinations(source: LabSource, file: LabFile): Variables[
   )
 }
 
-/** A copy of a value with its variables replaced; `"${hairpin}"` alone keeps the variable's type. */
+/** A copy of a value with its variables replaced; `"${hairpin}"` alone keeps its type. */
 export function substitute(
   source: LabSource,
   value: unknown,
