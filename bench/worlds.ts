@@ -11,7 +11,9 @@ export const HOST = `${PREFIX}host`
 export const endpoint = (i: number): string => `${PREFIX}c${i}`
 export const endpointIp = (i: number): number => addToIp(parseIp('10.9.0.2'), i) as number
 
-/** A switch with two ports, behind one of them a host whose eth0 carries `count` macvlan endpoints. */
+/**
+ * A switch with two ports, behind one of them a host whose eth0 carries `count` macvlan endpoints.
+ */
 export function macvlanLan(count: number): Plan {
   const ops: Op[] = [
     { do: 'netns.add', netns: SWITCH },
