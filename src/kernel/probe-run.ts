@@ -4,6 +4,7 @@
  */
 import type { Closer, Probe, ProbeResult } from '../fabric/fabric.ts'
 import { MessageReader } from '../sys/message.ts'
+import { callAfter } from './timer.ts'
 
 /** Replies of 64 KiB, and an IPv4 header before them. */
 const READER_SIZE = 66_000
@@ -17,7 +18,7 @@ export class ProbeRun {
   readonly #own = new Map<number, Closer>()
   /** Probes by the millisecond they are given up at. */
   readonly #deadlines = new Map<number, number[]>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #timers = new Set<Closer>()
   #open: number
   readonly #resolve: (results: readonly ProbeResult[]) => void
   readonly #reject: (error: unknown) => void
@@ -73,14 +74,14 @@ export class ProbeRun {
 
   /** Calls at a time from now, unless the run ends before. */
   after(ms: number, fn: () => void): void {
-    const timer = setTimeout(() => {
+    const timer = callAfter(ms, () => {
       this.#timers.delete(timer)
       try {
         fn()
       } catch (error) {
         this.fail(error)
       }
-    }, ms)
+    })
     this.#timers.add(timer)
   }
 
@@ -99,7 +100,8 @@ export class ProbeRun {
     this.after(at - performance.now(), () => {
       this.#deadlines.delete(at)
       if (indexes.every((i) => this.isDone(i))) return
-      // The loop may have been busy: what came in time is still in the sockets. Let it go round once.
+      // The loop may have been busy: what came in time is still in the sockets. Let it go round
+      // once.
       setImmediate(() => {
         setImmediate(() => {
           for (const i of indexes) this.finish(i, { outcome: 'timeout' })
@@ -114,7 +116,7 @@ export class ProbeRun {
   }
 
   #close(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const timer of this.#timers) timer.close()
     this.#timers.clear()
     for (const socket of [...this.#shared.values(), ...this.#own.values()]) socket.close()
     this.#shared.clear()

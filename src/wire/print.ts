@@ -42,6 +42,7 @@ export function printFrame(frame: Frame, options?: { readonly link?: boolean }):
       return `IP ${printInside(frame)}`
     case 'ip6':
       return `IP6 ${printInside(frame)}`
+    case 'raw':
     default:
       return printLink(frame).trimEnd()
   }
@@ -55,6 +56,7 @@ function printInside(frame: Frame): string {
     case 'ip4':
     case 'ip6':
       return printPacket(frame.packet)
+    case 'raw':
     default:
       return ''
   }
@@ -161,6 +163,7 @@ function printPayload(payload: Payload, protocol: number, length: number): strin
       return printNd(payload, length)
     case 'mld':
       return printMld(payload, length)
+    case 'raw':
     default:
       return printRaw(payload.bytes, protocol, length)
   }
