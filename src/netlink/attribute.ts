@@ -121,7 +121,10 @@ export const bytes: Codec<Uint8Array> = {
     new Uint8Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + end)),
 }
 
-/** An attribute that says yes by being there (`NLA_FLAG`); `false` writes an empty one too: leave it out. */
+/**
+ * An attribute that says yes by being there (`NLA_FLAG`); `false` writes an empty one too: leave it
+ * out.
+ */
 export const flag: Codec<true> = { encode: () => undefined, decode: () => true }
 
 /** A run of 32-bit signed words, as the per-device sysctl tables of `IFLA_AF_SPEC`. */
@@ -268,7 +271,9 @@ export function table<S extends Attributes>(attributes: S): Codec<TableValue<S>>
   }
 }
 
-/** Calls `visit` for each attribute between `start` and `end`; stops at the first that is cut short. */
+/**
+ * Calls `visit` for each attribute between `start` and `end`; stops at the first that is cut short.
+ */
 export function eachAttribute(
   view: DataView,
   start: number,

@@ -1,4 +1,7 @@
-/** Errno numbers to names, as Linux numbers them on every architecture we run on (asm-generic/errno.h). */
+/**
+ * Errno numbers to names, as Linux numbers them on every architecture we run on
+ * (asm-generic/errno.h).
+ */
 
 const NAMES: Readonly<Record<number, string>> = {
   1: 'EPERM',

@@ -7,7 +7,9 @@ import { RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK } from './tables/header.ts'
 import { link } from './tables/link.ts'
 import type { Transport } from './transport.ts'
 
-/** A kernel that answers each request with what `answer` gives; 'overrun' throws ENOBUFS at receive. */
+/**
+ * A kernel that answers each request with what `answer` gives; 'overrun' throws ENOBUFS at receive.
+ */
 class FakeKernel implements Transport {
   readonly datagrams: number[] = []
   readonly #answer: (request: Incoming) => readonly (Uint8Array | 'overrun')[]
