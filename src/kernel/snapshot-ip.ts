@@ -12,7 +12,6 @@ import type {
   RouteSnapshot,
   RuleSnapshot,
 } from '../fabric/snapshot.ts'
-import type { ValueOf } from '../netlink/attribute.ts'
 import { type Entry, type Format, outgoing } from '../netlink/message.ts'
 import type { Connection } from '../netlink/request.ts'
 import {
@@ -28,6 +27,7 @@ import { bridgeLink, VLAN_PVID, VLAN_UNTAGGED } from '../netlink/tables/bridge.t
 import {
   AF_BRIDGE,
   AF_INET,
+  AF_INET6,
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_GETNEIGH,
@@ -52,6 +52,9 @@ import {
 } from '../netlink/tables/rule.ts'
 
 type EntryOf<F> = F extends Format<infer H, infer A> ? Entry<H, A> : never
+
+/** A dump of all families also holds multicast routing (128, 129) and MPLS. */
+const isIp = (family: number) => family === AF_INET || family === AF_INET6
 
 /** Links of the namespace by index. */
 export type LinksByIndex = ReadonlyMap<number, LinkSnapshot>
@@ -135,7 +138,9 @@ export function readRoutes(connection: Connection, links: LinksByIndex): RouteSn
     .dump(
       outgoing(RTM_GETROUTE, 0, route, {}),
       route,
-      (header) => header.table !== RT_TABLE_LOCAL || header.protocol !== RTPROT_KERNEL,
+      (header) =>
+        isIp(header.family) &&
+        (header.table !== RT_TABLE_LOCAL || header.protocol !== RTPROT_KERNEL),
     )
     .flatMap((entry) => routeSnapshots(entry, links))
 }
@@ -180,23 +185,26 @@ const RULE_ACTIONS: Readonly<Record<number, RuleSnapshot['action']>> = {
 }
 
 export function readRules(connection: Connection): RuleSnapshot[] {
-  return connection.dump(outgoing(RTM_GETRULE, 0, rule, {}), rule).flatMap((entry) => {
-    const { header, attributes } = entry
-    const action = RULE_ACTIONS[header.action]
-    if (action === undefined) return []
-    return [
-      {
-        family: header.family === AF_INET ? (4 as const) : (6 as const),
-        priority: attributes.priority ?? 0,
-        from: prefixOf(attributes.src, header.srcLength),
-        to: prefixOf(attributes.dst, header.dstLength),
-        iif: attributes.iif,
-        oif: attributes.oif,
-        table: attributes.table ?? header.table,
-        action,
-      },
-    ]
-  })
+  const request = outgoing(RTM_GETRULE, 0, rule, {})
+  return connection
+    .dump(request, rule, (header) => isIp(header.family))
+    .flatMap((entry) => {
+      const { header, attributes } = entry
+      const action = RULE_ACTIONS[header.action]
+      if (action === undefined) return []
+      return [
+        {
+          family: header.family === AF_INET ? (4 as const) : (6 as const),
+          priority: attributes.priority ?? 0,
+          from: prefixOf(attributes.src, header.srcLength),
+          to: prefixOf(attributes.dst, header.dstLength),
+          iif: attributes.iif,
+          oif: attributes.oif,
+          table: attributes.table ?? header.table,
+          action,
+        },
+      ]
+    })
 }
 
 function prefixOf(ip: Ip | undefined, length: number): Prefix | undefined {

@@ -93,7 +93,7 @@ function readSmall(path: string): string | undefined {
   }
   try {
     const length = readSync(fd, buffer, 0, buffer.length, null)
-    return buffer.latin1Slice(0, length).trimEnd()
+    return buffer.toString('latin1', 0, length).trimEnd()
   } finally {
     closeSync(fd)
   }
