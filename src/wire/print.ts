@@ -30,8 +30,8 @@ import { printRaw } from './print-raw.ts'
  * @example
  * ```ts
  * printFrame(frame) // 'ARP, Request who-has 10.9.0.2 tell 10.9.0.1, length 28'
- * printFrame(frame, { link: true }) // '02:00:00:00:00:0a > ff:ff:ff:ff:ff:ff, ethertype ARP (0x0806), ...'
- * ```
+ * printFrame(frame, { link: true }) // '02:00:00:00:00:0a > ff:ff:ff:ff:ff:ff, ethertype ARP
+ * (0x0806), ...' ```
  */
 export function printFrame(frame: Frame, options?: { readonly link?: boolean }): string {
   if (options?.link === true) return printLink(frame) + printInside(frame)
