@@ -163,9 +163,10 @@ export class KernelFabric implements Fabric {
 
 /** Where a plan stopped: the ops before it are done. */
 function refusedAt(error: unknown): number | undefined {
-  if (!(error instanceof LanyardError) || !('index' in error.detail)) return undefined
-  const { index } = error.detail
-  return typeof index === 'number' ? index : undefined
+  if (!(error instanceof LanyardError)) return undefined
+  const { detail } = error
+  if (typeof detail !== 'object' || detail === null || !('index' in detail)) return undefined
+  return typeof detail.index === 'number' ? detail.index : undefined
 }
 
 /**

@@ -85,7 +85,7 @@ type Link = typeof link extends {
   ? Entry<H, A>
   : never
 
-/** The operational state lags behind the carrier (net/core/link_watch.c), or a port is on its way. */
+/** Its state lags behind its carrier (net/core/link_watch.c), or it is a port on its way. */
 function isMoving({ header, attributes }: Link): boolean {
   const state = attributes.operState ?? 0
   const carrier = hasCarrier(header.flags)
