@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 // Beside the sources, so that packages resolve.
-const bundle = join(root, 'node_modules', '.cache', 'lanyard-reference.mjs')
+const bundle = join(root, 'node_modules', '.cache', `lanyard-reference-${process.pid}.mjs`)
 await build({
   entryPoints: [join(root, 'scripts/reference.ts')],
   outfile: bundle,
