@@ -50,7 +50,7 @@ export interface LinkFailure {
 }
 
 export function neighboursOf(ip: DeviceIp, key: Ip): Map<Ip, Neighbour> {
-  return (typeof key === 'number' ? ip.neighbours4 : ip.neighbours6) as Map<Ip, Neighbour>
+  return typeof key === 'number' ? ip.neighbours4 : ip.neighbours6
 }
 
 export function findNeighbour(dev: Device, key: Ip): Neighbour | undefined {
@@ -170,11 +170,7 @@ function invalidate(world: World, n: Neighbour): void {
 }
 
 /** Sends a packet to a resolved or resolvable neighbour: `neigh_output`, `neigh_resolve_output`. */
-export function sendToNeighbour(
-  world: World,
-  n: Neighbour,
-  packet: Ip4Packet | Ip6Packet,
-): number {
+export function sendToNeighbour(world: World, n: Neighbour, packet: Ip4Packet | Ip6Packet): number {
   if ((n.state & NUD_CONNECTED) === 0 && eventSend(world, n, packet)) return 0
   return sendFrame(world, n.dev, n.mac, packet)
 }

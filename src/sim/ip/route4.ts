@@ -131,23 +131,20 @@ function matches(
   return rule.to === undefined || inPrefix(dst, rule.to)
 }
 
-function inPrefix(ip: Ip4, prefix: { readonly address: unknown; readonly length: number }): boolean {
+function inPrefix(
+  ip: Ip4,
+  prefix: { readonly address: unknown; readonly length: number },
+): boolean {
   if (prefix.length === 0) return true
-  return ((ip ^ (prefix.address as number)) >>> (32 - prefix.length)) === 0
+  return (ip ^ (prefix.address as number)) >>> (32 - prefix.length) === 0
 }
 
 /** The errno of a lookup that led nowhere (fib_props). */
 export function refusalErrno(route: Route | undefined): string {
-  switch (route?.kind) {
-    case 'unreachable':
-      return 'EHOSTUNREACH'
-    case 'prohibit':
-      return 'EACCES'
-    case 'blackhole':
-      return 'EINVAL'
-    default:
-      return 'ENETUNREACH'
-  }
+  const kind = route?.kind
+  if (kind === 'unreachable') return 'EHOSTUNREACH'
+  if (kind === 'prohibit') return 'EACCES'
+  return kind === 'blackhole' ? 'EINVAL' : 'ENETUNREACH'
 }
 
 /** Whether a lookup led to something that can be sent to. */
@@ -178,7 +175,12 @@ export function isLocal4(ns: NetnsIp, ip: Ip4): boolean {
  * `inet_select_addr`: the first primary address of a link, better one in the subnet of `near`; if
  * it has none, the first of all links.
  */
-export function selectAddress4(ns: NetnsIp, dev: Device | undefined, near: Ip4, scope: number): Ip4 {
+export function selectAddress4(
+  ns: NetnsIp,
+  dev: Device | undefined,
+  near: Ip4,
+  scope: number,
+): Ip4 {
   const ip = dev === undefined ? undefined : deviceIp(dev)
   let found = 0
   if (ip !== undefined) {
@@ -260,7 +262,8 @@ export function routeOutput4(
   if (dev === undefined) return 'ENETUNREACH'
   const source = src === 0 ? sourceOf4(ns, route) : src
   if (source >>> 24 === 127 && dev !== lo && !localnetAllowed(ns, dev)) return 'EINVAL'
-  const kind = dst >>> 28 === 0xe ? 'multicast' : route.kind === 'broadcast' ? 'broadcast' : 'unicast'
+  const kind =
+    dst >>> 28 === 0xe ? 'multicast' : route.kind === 'broadcast' ? 'broadcast' : 'unicast'
   return { route, dev, source, kind: dst === 0xffffffff ? 'broadcast' : kind }
 }
 
@@ -317,7 +320,11 @@ export function validateSource4(
 }
 
 /** `find_exception`: what was learned about the way to a destination. */
-export function exceptionOf(route: Route, dst: Ip4 | bigint, now: number): RouteException | undefined {
+export function exceptionOf(
+  route: Route,
+  dst: Ip4 | bigint,
+  now: number,
+): RouteException | undefined {
   const found = route.exceptions?.get(dst)
   return found === undefined || found.expires < now ? undefined : found
 }
@@ -337,4 +344,10 @@ export function learnException(
     mtu: mtu === 0 ? (old?.mtu ?? 0) : mtu,
     expires,
   })
+}
+
+/** The identification of the next IPv4 packet that may be cut (ip_select_ident). */
+export function nextId(ns: NetnsIp): number {
+  ns.ipId = (ns.ipId + 1) & 0xffff
+  return ns.ipId
 }

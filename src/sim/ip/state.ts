@@ -9,7 +9,7 @@ import type { RouteSnapshot } from '../../fabric/snapshot.ts'
 import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import type { Device, Netns } from '../model.ts'
 import { Conf4, Conf6, NeighbourConf, NetnsConf } from './conf.ts'
-import { Fib } from './fib.ts'
+import type { Fib } from './fib.ts'
 import type { ProbeSocket } from './socket.ts'
 
 /** Scopes (rtnetlink.h); higher is narrower. */
@@ -219,6 +219,8 @@ export class DeviceIp {
   readonly proxies6 = new Set<Ip6>()
   /** IPv6 groups joined, with how often. */
   readonly groups6 = new Map<Ip6, number>()
+  /** The groups stand in the link's multicast filter. */
+  groupsLoaded6 = false
   /** IPv4 is up on it: its routes stand. */
   running4 = false
   /** IPv6 is up with carrier (IF_READY). */
