@@ -60,11 +60,11 @@ export class Prober {
    * The cells of these pairs, in order; a pair already pinged is not pinged again.
    * @param stop asked before every batch; ends the work early by throwing
    */
-  async cells(pairs: readonly Pair[], stop: () => void): Promise<Cell[]> {
+  async cells(pairs: readonly Pair[], stop: () => Promise<void>): Promise<Cell[]> {
     const missing = new Map(pairs.map((pair) => [keyOf(pair), pair]))
     for (const key of this.#known.keys()) missing.delete(key)
     for (const batch of this.#batches([...missing.values()])) {
-      stop()
+      await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
       const results = await this.#fabric.probe(
         batch.map((pair) => ({
@@ -81,13 +81,13 @@ export class Prober {
     return pairs.map((pair) => this.#known.get(keyOf(pair)) as Cell)
   }
 
-  async #cell(pair: Pair, result: ProbeResult, stop: () => void): Promise<Cell> {
+  async #cell(pair: Pair, result: ProbeResult, stop: () => Promise<void>): Promise<Cell> {
     if (result.outcome === 'reply') {
       return { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
     }
     let code: ReasonCode | undefined
     if (this.#reason !== undefined) {
-      stop()
+      await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
       code = await this.#reason(pair)
     }
