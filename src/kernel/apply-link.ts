@@ -49,7 +49,8 @@ type LinkValues = Parameters<typeof link.attributes.encode>[1]
 
 /**
  * Equivalent to: `ip link add [link PARENT] name NAME [address MAC] [mtu N] [txqueuelen N]
- * [up] [master BRIDGE] netns NETNS type KIND ...`; alias and tun or tap need more commands there too.
+ * [up] [master BRIDGE] netns NETNS type KIND ...`; alias and tun or tap need more commands there
+ * too.
  */
 export function addLink(work: Work, op: LinkAdd): Refusal | undefined {
   const { spec } = op

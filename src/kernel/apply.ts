@@ -40,8 +40,8 @@ const IFNAMSIZ = 16
  * Does the ops of a plan in order.
  *
  * @returns an outcome an op
- * @throws LanyardError `op-refused` at the first refusal, unless `keepGoing`; the ops before it stay
- * done, as they do when the program dies in the middle.
+ * @throws LanyardError `op-refused` at the first refusal, unless `keepGoing`; the ops before it
+ * stay done, as they do when the program dies in the middle.
  *
  * @example
  * ```ts

@@ -83,7 +83,9 @@ function addressSnapshot(entry: EntryOf<typeof address>, links: LinksByIndex): A
   }
 }
 
-/** Kernels before 5.18 do not say who set an address: then a link-local one made of the MAC counts. */
+/**
+ * Kernels before 5.18 do not say who set an address: then a link-local one made of the MAC counts.
+ */
 function isDynamic(
   ip: bigint,
   flags: number,
@@ -215,7 +217,9 @@ const NEIGHBOUR_STATES = new Map(
   Object.entries(NUD).map(([name, bit]) => [bit as number, name as NeighbourState]),
 )
 
-/** Neighbours and proxy entries; without NOARP ones, which the kernel makes for groups and the like. */
+/**
+ * Neighbours and proxy entries; without NOARP ones, which the kernel makes for groups and the like.
+ */
 export function readNeighbours(connection: Connection, links: LinksByIndex): NeighbourSnapshot[] {
   const read = (flags: number) =>
     connection.dump(

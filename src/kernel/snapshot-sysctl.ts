@@ -81,7 +81,9 @@ export function readLinkSysctls(entry: LinkEntry, into: Record<string, string>):
 
 const buffer = Buffer.alloc(64)
 
-/** A file of one number: a third of the time `readFileSync` takes, which asks for the size first. */
+/**
+ * A file of one number: a third of the time `readFileSync` takes, which asks for the size first.
+ */
 function readSmall(path: string): string | undefined {
   let fd: number
   try {

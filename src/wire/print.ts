@@ -30,7 +30,7 @@ import { printRaw } from './print-raw.ts'
  * @example
  * ```ts
  * printFrame(frame) // 'ARP, Request who-has 10.9.0.2 tell 10.9.0.1, length 28'
- * printFrame(frame, { link: true }) // '02:00:00:00:00:0a > ff:ff:ff:ff:ff:ff, ethertype ARP (0x0806), ...'
+ * printFrame(frame, { link: true }) // '02:00:00:00:00:0a > ff:ff:ff:ff:ff:ff, ethertype ...'
  * ```
  */
 export function printFrame(frame: Frame, options?: { readonly link?: boolean }): string {
@@ -125,8 +125,8 @@ export function printPacket(packet: Ip4Packet | Ip6Packet): string {
   const dst = formatIp(packet.dst)
   if (packet.kind === 'ip4') {
     if (packet.fragmentOffset > 0) return `${src} > ${dst}: ip-proto-${packet.protocol}`
-    const length = packet.length - 20
-    return `${withPorts(src, dst, packet.payload)}: ${printPayload(packet.payload, packet.protocol, length)}`
+    const words = printPayload(packet.payload, packet.protocol, packet.length - 20)
+    return `${withPorts(src, dst, packet.payload)}: ${words}`
   }
   const { fragment, payload, nextHeader } = packet
   if (fragment !== undefined) {
