@@ -49,7 +49,7 @@ async function kernelPlace(topologies: readonly Topology[]): Promise<Place> {
     return namespacesOf(topology).map((node) => `${prefix}${node}`)
   })
   labs.begin(lab, names)
-  const fabric: Fabric = openKernel()
+  const fabric: Fabric = await openKernel()
   return {
     open: () => Promise.resolve(fabric),
     atOnce: AT_ONCE,
