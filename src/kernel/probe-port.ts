@@ -1,7 +1,10 @@
 /**
- * UDP and TCP probes: a connected socket each. A UDP port that answers is a reply, one that refuses
- * (ICMP port unreachable) is ECONNREFUSED: the host is there. TCP likewise: a connection is a
- * reply. Any other ICMP error ends the probe as one.
+ * UDP and TCP probes: a connected socket each. A UDP port that answers is a reply, one that
+ * refuses (ICMP port unreachable) is ECONNREFUSED: the host is there. TCP likewise: a connection is
+ * a reply. Any other ICMP error ends the probe as one.
+ *
+ * A host sends few "port unreachable" at a time (`net.ipv4.icmp_ratelimit`; Linux about 6 to one
+ * peer at once, then one a second): many UDP probes to closed ports of one host time out.
  */
 import type { Probe, ProbeResult } from '../fabric/fabric.ts'
 import { errnoName } from '../sys/errno.ts'
