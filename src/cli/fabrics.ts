@@ -31,9 +31,9 @@ export function openPlace(
 /** A world of its own for each combination. */
 function simPlace(seed: number): Place {
   return {
-    open: () => Promise.resolve(openSim({ seed })),
+    open: () => Promise.resolve(openSim({ seed }) as unknown as Fabric),
     atOnce: 1,
-    reason: (fabric, naming) => simReason(fabric as SimFabric, naming),
+    reason: (fabric, naming) => simReason(fabric as unknown as SimFabric & Fabric, naming),
     close: () => Promise.resolve(),
   }
 }

@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 
 const RUN_EXAMPLES = `
-A directory means the lab.yaml in it. Rows of the matrix ping columns, from empty neighbour tables;
-a number is the ttl of the answer.
+A directory means the lab.yaml in it. Rows of the matrix ping columns, from empty neighbour
+tables; a number is the ttl of the answer.
 
 Examples:
   lanyard lab run examples/seed-001

@@ -1,7 +1,7 @@
 /**
  * Which labs are on this kernel: one small file a lab in /run/lanyard/labs, written before anything
- * is made and removed after everything is gone. A killed run leaves its file behind, and with it the
- * names of all it may have made; nothing else is ever removed.
+ * is made and removed after everything is gone. A killed run leaves its file behind, and with it
+ * the names of all it may have made; nothing else is ever removed.
  *
  * /run is emptied at boot, as are the namespaces.
  */
@@ -22,7 +22,7 @@ import { LanyardError } from '../errors.ts'
 export interface LabRecord {
   readonly lab: string
   readonly pid: number
-  /** Start of the process in clock ticks since boot: a pid alone may be another program's by now. */
+  /** Start of the process in clock ticks since boot: a pid alone may by now be another's. */
   readonly started: string
   readonly namespaces: readonly string[]
 }

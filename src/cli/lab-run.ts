@@ -1,8 +1,10 @@
 /** `lanyard lab run`: a lab from its file to its report. */
 import { reportJson } from '../lab/json.ts'
+import type { Paint } from '../lab/paint.ts'
 import { drawLab } from '../lab/picture.ts'
 import { printCombination, printSummary } from '../lab/print.ts'
 import { type RunOptions, runLab } from '../lab/run.ts'
+import type { Topology } from '../lab/topology.ts'
 import { openSession } from '../shell/session.ts'
 import { runCommand } from '../shell/run.ts'
 import { EXIT } from './failure.ts'
@@ -27,6 +29,8 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
   try {
     const capture: RunOptions['capture'] | undefined =
       options.pcap === undefined ? undefined : pcapSink(options.pcap, topologies)
+    const paint = painter(process.stdout)
+    if (options.json !== true) process.stdout.write(labHead(topologies, paint))
     const report = await runLab(topologies, {
       file,
       open: place.open,
@@ -40,20 +44,19 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
     if (options.json === true) {
       process.stdout.write(`${JSON.stringify(reportJson(report, topologies), undefined, 2)}\n`)
     } else {
-      const paint = painter(process.stdout)
-      const [first] = topologies
-      const head = [paint('title', report.lab), first?.title].filter(Boolean).join(': ')
-      const parts = [
-        `${head}\n`,
-        `${drawLab(topologies, paint)}\n`,
-        ...report.combinations.map((c) => `${printCombination(c, paint)}\n`),
-        printSummary(report, paint),
-      ]
-      process.stdout.write(`${parts.join('\n')}\n`)
+      const parts = report.combinations.map((c) => `${printCombination(c, paint)}\n\n`)
+      process.stdout.write(`${parts.join('')}${printSummary(report, paint)}\n`)
     }
     return report.missed === 0 ? EXIT.ok : EXIT.missed
   } finally {
     await place.close()
     stop.done()
   }
+}
+
+/** Name, title and picture: what there is to see while the pings run. */
+function labHead(topologies: readonly Topology[], paint: Paint): string {
+  const [first] = topologies
+  const head = [paint('title', first?.lab ?? ''), first?.title].filter(Boolean).join(': ')
+  return `${head}\n\n${drawLab(topologies, paint)}\n\n`
 }

@@ -3,6 +3,7 @@ import { formatIp } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
 import type { Fabric, OpOutcome, Probe, ProbeResult } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
+import type { Snapshot } from '../fabric/snapshot.ts'
 import { readLab } from './read.ts'
 import { runLab, type RunOptions } from './run.ts'
 import { LabSource } from './source.ts'
@@ -54,9 +55,13 @@ class FakeFabric {
       probes.map((p): ProbeResult => {
         const ends = `${p.from}>${formatIp(p.to)}`
         if (['h1>10.0.0.3', 'h3>10.0.0.1'].includes(ends)) return { outcome: 'timeout' }
-        return { outcome: 'reply', ttl: 64, rttNs: 1, responder: p.to } as ProbeResult
+        return { outcome: 'reply', ttl: 64, rttNs: 1, responder: p.to }
       }),
     )
+  }
+
+  snapshot(): Promise<Snapshot> {
+    return Promise.resolve({ netns: [] })
   }
 
   settle(): Promise<void> {
@@ -112,7 +117,7 @@ test('runLab says which pair missed an expectation and why', async () => {
   expect(report.combinations[0]?.expectations[1]).toMatchObject({
     line: 9,
     met: false,
-    misses: ['h1 -> h3 fails: no answer'],
+    misses: ['h1 -> h3 fails: no answer to the ping'],
   })
 })
 

@@ -6,6 +6,7 @@
  * ended for a reason of the path, and only then that somebody was not concerned.
  */
 import type { Ip } from '../addr/ip.ts'
+import type { Fabric } from '../fabric/fabric.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
@@ -23,7 +24,7 @@ const NOT_CONCERNED: ReadonlySet<string> = new Set([
 /** What follows from an unanswered question: the question is what to look at. */
 const CONSEQUENCE: ReadonlySet<string> = new Set(['NEIGHBOUR_FAILED', 'NEIGHBOUR_FLUSHED'])
 
-export function simReason(fabric: SimFabric, naming: Naming): FindReason {
+export function simReason(fabric: SimFabric & Pick<Fabric, 'probe'>, naming: Naming): FindReason {
   return async (pair) => {
     const { world } = fabric
     const since = world.trace.count

@@ -4,7 +4,8 @@
  */
 // oxlint-disable-next-line no-control-regex -- the escape character is what colours begin with
 const COLOUR = /\u001b\[[0-9;]*m/g
-const COMBINING = /^[\p{Mn}\p{Me}\u200b-\u200f\ufe00-\ufe0f]$/u
+/** Marks that join the letter before them, and signs without width. */
+const COMBINING = /^(?:\p{Mn}|\p{Me}|\p{Cf})$/u
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],
   [0x2e80, 0x303e],
