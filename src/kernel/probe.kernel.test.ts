@@ -247,6 +247,16 @@ describeKernel('probes', () => {
     ).toBe(5000)
   })
 
+  test('runProbes() keeps on while more packets wait for neighbours than a socket may hold', async () => {
+    const silent = (i: number): Probe => {
+      const to = parseIp(`10.9.0.${100 + (i % 100)}`)
+      return { protocol: 'icmp', from, to, size: 60_000, timeoutMs: 400 }
+    }
+    const probes = Array.from({ length: 400 }, (_, i) => silent(i))
+    const results = await runProbes([...probes, { protocol: 'icmp', from, to: near, startMs: 50 }])
+    expect(results.map((r) => r.outcome)).toEqual([...probes.map(() => 'timeout'), 'reply'])
+  })
+
   test('runProbes() tells the redirects that came before the answer', async () => {
     const lines = ['a', 'r', 'c'].flatMap((host, i) => [
       `-n sysk-sw link add p${host} type veth peer name lan netns sysk-${host}`,
