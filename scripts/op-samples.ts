@@ -1,4 +1,6 @@
-/** One op of every kind and every kind of link, for the reference page; the compiler misses none. */
+/**
+ * One op of every kind and every kind of link, for the reference page; the compiler misses none.
+ */
 import { parseIp } from '../src/addr/ip.ts'
 import { parseMac } from '../src/addr/mac.ts'
 import { parsePrefix } from '../src/addr/prefix.ts'
