@@ -100,9 +100,7 @@ export function readLinkSysctls(entry: LinkEntry, into: Record<string, string>):
 
 const buffer = Buffer.alloc(64)
 
-/**
- * A file of one number: a third of the time `readFileSync` takes, which asks for the size first.
- */
+/** A file of one number: `readFileSync` asks for the size first and takes three times as long. */
 function readSmall(path: string): string | undefined {
   const fd = openSmall(path)
   if (fd === undefined) return undefined
