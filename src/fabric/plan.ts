@@ -107,6 +107,8 @@ export type LinkSpec =
       readonly protocol?: '802.1Q' | '802.1ad'
       readonly reorderHeader?: boolean
       readonly looseBinding?: boolean
+      readonly gvrp?: boolean
+      readonly mvrp?: boolean
       readonly ingressQos?: readonly (readonly [from: number, to: number])[]
       readonly egressQos?: readonly (readonly [from: number, to: number])[]
     }
@@ -271,4 +273,5 @@ export type Op =
       readonly mac: Mac
     }
 
-export type OpOf<D extends Op['do']> = Extract<Op, { readonly do: D }>
+/** The op of a name; of those that share a shape, too. */
+export type OpOf<D extends Op['do']> = Op & { readonly do: D }

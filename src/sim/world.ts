@@ -5,11 +5,15 @@ import { packetType, receive } from './core.ts'
 import { IP_HANDLERS } from './ip/handlers.ts'
 import { onNeighbourTimer } from './ip/neighbour.ts'
 import { onAddressTimer, onStackTimer, STACK } from './ip/stack.ts'
+import { onBridgeTimer } from './link/bridge-stp.ts'
+import { onMacvlanBroadcast } from './link/macvlan.ts'
 import { LINK_HANDLERS } from './link-handlers.ts'
 import { onLinkwatch } from './linkwatch.ts'
 import {
   EV_ADDRESS_TIMER,
+  EV_BRIDGE_TIMER,
   EV_LINKWATCH,
+  EV_MACVLAN_BROADCAST,
   EV_NEIGHBOUR_TIMER,
   EV_RECEIVE,
   EV_STACK_TIMER,
@@ -47,6 +51,8 @@ EVENT_HANDLERS[EV_LINKWATCH] = onLinkwatch
 EVENT_HANDLERS[EV_NEIGHBOUR_TIMER] = onNeighbourTimer
 EVENT_HANDLERS[EV_ADDRESS_TIMER] = onAddressTimer
 EVENT_HANDLERS[EV_STACK_TIMER] = onStackTimer
+EVENT_HANDLERS[EV_MACVLAN_BROADCAST] = onMacvlanBroadcast
+EVENT_HANDLERS[EV_BRIDGE_TIMER] = onBridgeTimer
 
 /**
  * A new world with one namespace, `''`, that has a `lo` which is down.
@@ -64,6 +70,7 @@ export function createWorld(options: WorldOptions = {}): World {
       version: '6.18',
       missingKinds: [],
       bridgeNetfilter: false,
+      bridgeVlanFiltering: true,
       ...options.kernel,
     } satisfies KernelTraits),
     stack: STACK,
