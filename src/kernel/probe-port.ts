@@ -1,7 +1,7 @@
 /**
  * UDP and TCP probes: a connected socket each. A UDP port that answers is a reply, one that refuses
- * (ICMP port unreachable) is ECONNREFUSED: the host is there. TCP likewise: a connection is a reply.
- * Any other ICMP error ends the probe as one.
+ * (ICMP port unreachable) is ECONNREFUSED: the host is there. TCP likewise: a connection is a
+ * reply. Any other ICMP error ends the probe as one.
  */
 import type { Probe, ProbeResult } from '../fabric/fabric.ts'
 import { errnoName } from '../sys/errno.ts'

@@ -100,7 +100,8 @@ export class ProbeRun {
     this.after(at - performance.now(), () => {
       this.#deadlines.delete(at)
       if (indexes.every((i) => this.isDone(i))) return
-      // The loop may have been busy: what came in time is still in the sockets. Let it go round once.
+      // The loop may have been busy: what came in time is still in the sockets. Let it go round
+      // once.
       setImmediate(() => {
         setImmediate(() => {
           for (const i of indexes) this.finish(i, { outcome: 'timeout' })

@@ -7,7 +7,8 @@ import { createNetns, deleteNetns, listNetns } from './netns.ts'
 import { runProbes } from './probe.ts'
 
 /**
- *   sysk-a (v 10.9.0.1, fd00:9::1) --- (w 10.9.0.2, fd00:9::2) sysk-r (x 10.9.1.1, fd00:91::1) --- (y .2) sysk-c
+ *   sysk-a (v 10.9.0.1, fd00:9::1) --- (w 10.9.0.2, fd00:9::2) sysk-r (x 10.9.1.1, fd00:91::1) ---
+ *   (y .2) sysk-c
  */
 const TOPOLOGY = `
 -n sysk-a link set lo up

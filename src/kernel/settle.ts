@@ -85,7 +85,9 @@ type Link = typeof link extends {
   ? Entry<H, A>
   : never
 
-/** net/core/link_watch.c `rfc2863_policy` has not caught up with the carrier, or a port with STP. */
+/**
+ * net/core/link_watch.c `rfc2863_policy` has not caught up with the carrier, or a port with STP.
+ */
 function isMoving({ header, attributes }: Link): boolean {
   const state = attributes.operState ?? 0
   const carrier = hasCarrier(header.flags)

@@ -2,7 +2,8 @@
  * recvmsg(2): what a plain receive cannot tell: the sender, the arrival time, the hop limit, a VLAN
  * tag taken off, an entry of the error queue.
  *
- * struct msghdr holds pointers, so all its parts lie in one block outside V8's heap that never moves.
+ * struct msghdr holds pointers, so all its parts lie in one block outside V8's heap that never
+ * moves.
  */
 import { koffi, libc } from './libc.ts'
 import { MSG_DONTWAIT, SOL_SOCKET } from './socket.ts'
@@ -88,8 +89,8 @@ export class MessageReader {
   }
 
   /**
-   * When the last message read arrived (SO_TIMESTAMPNS), on the monotonic clock; without a stamp the
-   * time given. Needs {@link sync} shortly before: the realtime clock of the stamps can be set.
+   * When the last message read arrived (SO_TIMESTAMPNS), on the monotonic clock; without a stamp
+   * the time given. Needs {@link sync} shortly before: the realtime clock of the stamps can be set.
    */
   arrivedNs(nowNs: number): number {
     const stamp = this.control(SOL_SOCKET, SO_TIMESTAMPNS)
@@ -105,7 +106,9 @@ export class MessageReader {
   }
 }
 
-/** CLOCK_MONOTONIC in nanoseconds. Exact for the first 104 days after boot, to 2 ns for 104 more. */
+/**
+ * CLOCK_MONOTONIC in nanoseconds. Exact for the first 104 days after boot, to 2 ns for 104 more.
+ */
 export function monotonicNs(): number {
   return Number(process.hrtime.bigint())
 }
