@@ -1,6 +1,7 @@
 /** Where the measured rows are replayed: a fresh simulated Linux each time, or the real kernel. */
-import type { Op } from '../../src/fabric/plan.ts'
-import type { Fabric } from '../../src/fabric/fabric.ts'
+import { existsSync, readdirSync } from 'node:fs'
+import type { Op, Plan } from '../../src/fabric/plan.ts'
+import type { Fabric, OpOutcome } from '../../src/fabric/fabric.ts'
 import { openSession, type Output, type Session } from '../../src/shell/session.ts'
 import { runCommand } from '../../src/shell/run.ts'
 import { openSim } from '../../src/sim/fabric.ts'
@@ -34,13 +35,13 @@ export function simPlaces(): Places {
     kind: 'sim',
     speaksFor: () => true,
     open: (kernel) => {
-      const fabric: Fabric = openSim({
+      const fabric = openSim({
         kernel:
           kernel === '6.18'
-            ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'], missingFeatures: ['vlan-filtering'] }
+            ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'] }
             : { version: '6.1', missingKinds: [] },
       })
-      return Promise.resolve(place(fabric, false))
+      return Promise.resolve(place(fabric as unknown as Fabric, false))
     },
     close: () => Promise.resolve(),
   }
@@ -55,7 +56,7 @@ export async function kernelPlaces(): Promise<Places> {
     speaksFor: (kernel) => kernel === '6.18',
     open: async () => {
       const made = place(await openKernel(), true)
-      await sweep(made.session.fabric)
+      await remove(made.session.fabric, leftOver())
       open.add(made)
       return made
     },
@@ -66,29 +67,41 @@ export async function kernelPlaces(): Promise<Places> {
 }
 
 function place(real: Fabric, kernel: boolean): Place {
+  const made = new Set<string>()
+  const note = (outcomes: readonly OpOutcome[], plan: Plan) => {
+    const refused = outcomes.find((o) => !o.ok)
+    self.lastErrno = refused?.ok === false ? refused.errno : undefined
+    for (const [n, op] of plan.entries()) {
+      if (op.do === 'netns.add' && outcomes[n]?.ok === true) made.add(op.netns)
+      if (op.do === 'netns.del' && outcomes[n]?.ok === true) made.delete(op.netns)
+    }
+  }
+  const reach = () => [...made]
   const self: Place = {
-    session: openSession(recording(real, (errno) => (self.lastErrno = errno))),
+    session: { ...openSession(recording(real, note)), reach },
     lastErrno: undefined,
     run: (line) => runCommand(self.session, line),
-    flush: () => flushAll(real),
+    flush: () => flushAll(real, reach()),
     settle: (ms) => real.clock.sleep(ms),
     close: async () => {
-      if (kernel) await sweep(real)
+      if (kernel) await remove(real, reach())
       await real.close()
     },
   }
   return self
 }
 
-/** The same fabric, telling the errno of what it refuses. */
-function recording(fabric: Fabric, note: (errno: string | undefined) => void): Fabric {
+/** The same fabric, telling how every plan ended. */
+function recording(
+  fabric: Fabric,
+  note: (outcomes: readonly OpOutcome[], plan: Plan) => void,
+): Fabric {
   return new Proxy(fabric, {
     get(target, key) {
       if (key === 'apply') {
         const apply: Fabric['apply'] = async (plan, options) => {
           const outcomes = await target.apply(plan, options)
-          const refused = outcomes.find((o) => !o.ok)
-          note(refused?.ok === false ? refused.errno : undefined)
+          note(outcomes, plan)
           return outcomes
         }
         return apply
@@ -99,10 +112,10 @@ function recording(fabric: Fabric, note: (errno: string | undefined) => void): F
   })
 }
 
-async function flushAll(fabric: Fabric): Promise<void> {
-  const all = await fabric.snapshot()
+async function flushAll(fabric: Fabric, names: readonly string[]): Promise<void> {
+  const all = await fabric.snapshot({ netns: names })
   const ops: Op[] = []
-  for (const netns of all.netns.filter((n) => OURS.test(n.name))) {
+  for (const netns of all.netns) {
     ops.push({ do: 'neighbour.flush', netns: netns.name })
     for (const link of netns.links.filter((l) => l.kind === 'bridge')) {
       ops.push({ do: 'fdb.flush', netns: netns.name, bridge: link.name })
@@ -111,11 +124,14 @@ async function flushAll(fabric: Fabric): Promise<void> {
   await fabric.apply(ops, { keepGoing: true })
 }
 
-async function sweep(fabric: Fabric): Promise<void> {
-  const all = await fabric.snapshot()
-  const ours = all.netns.filter((n) => OURS.test(n.name))
+/** What an earlier run left when it was killed. */
+function leftOver(): string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((n) => OURS.test(n)) : []
+}
+
+async function remove(fabric: Fabric, names: readonly string[]): Promise<void> {
   await fabric.apply(
-    ours.map((n) => ({ do: 'netns.del', netns: n.name })),
+    names.map((netns) => ({ do: 'netns.del', netns })),
     { keepGoing: true },
   )
 }
