@@ -52,8 +52,8 @@ const TYPES = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing'] as con
  *
  * @example
  * ```ts
- * const port = openFramePort('box1', 'eth0', (frame) => console.log(frame.type,
- * frame.bytes.length)) port.send(arpRequest)
+ * const port = openFramePort('box1', 'eth0', (frame) => console.log(frame.bytes.length))
+ * port.send(arpRequest)
  * port.close()
  * ```
  */

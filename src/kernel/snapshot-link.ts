@@ -36,9 +36,7 @@ const OPER_STATES: readonly OperState[] = [
   'up',
 ]
 
-/**
- * @param master name of the link's master, `parent` what it sits on, both resolved by the caller
- */
+/** @param master name of the link's master; it and `parent` are resolved by the caller */
 export function linkSnapshot(
   entry: LinkEntry,
   master: string | undefined,

@@ -2,10 +2,14 @@
 import type { Op } from '../fabric/plan.ts'
 import type { OpHandlers } from './apply.ts'
 import { packetType, receive } from './core.ts'
+import { onBridgeTimer } from './link/bridge-stp.ts'
+import { onMacvlanBroadcast } from './link/macvlan.ts'
 import { LINK_HANDLERS } from './link-handlers.ts'
 import { onLinkwatch } from './linkwatch.ts'
 import {
+  EV_BRIDGE_TIMER,
   EV_LINKWATCH,
+  EV_MACVLAN_BROADCAST,
   EV_RECEIVE,
   EVENT_KINDS,
   type EventHandler,
@@ -47,6 +51,8 @@ EVENT_HANDLERS[EV_RECEIVE] = (world, target, data) => {
   receive(world, dev, frame, packetType(dev, frame))
 }
 EVENT_HANDLERS[EV_LINKWATCH] = onLinkwatch
+EVENT_HANDLERS[EV_MACVLAN_BROADCAST] = onMacvlanBroadcast
+EVENT_HANDLERS[EV_BRIDGE_TIMER] = onBridgeTimer
 
 /**
  * A new world with one namespace, `''`, that has a `lo` which is down.
@@ -64,6 +70,7 @@ export function createWorld(options: WorldOptions = {}): World {
       version: '6.18',
       missingKinds: [],
       bridgeNetfilter: false,
+      bridgeVlanFiltering: true,
       ...options.kernel,
     } satisfies KernelTraits),
     stack: NO_STACK,

@@ -88,7 +88,8 @@ export function packetBlock(packet: CapturePacket): Uint8Array {
  *
  * @example
  * ```ts
- * const file = pcapngOf([{ name: 'ns1/eth0' }], [{ link: 0, timeNs: 0, bytes: encodeFrame(frame) }])
+ * const packet = { link: 0, timeNs: 0, bytes: encodeFrame(frame) }
+ * const file = pcapngOf([{ name: 'ns1/eth0' }], [packet])
  * ```
  */
 export function pcapngOf(
