@@ -41,7 +41,7 @@ export function simPlaces(): Places {
             ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'] }
             : { version: '6.1', missingKinds: [] },
       })
-      return Promise.resolve(place(fabric as unknown as Fabric, false))
+      return Promise.resolve(place(fabric, false))
     },
     close: () => Promise.resolve(),
   }
