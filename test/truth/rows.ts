@@ -74,7 +74,10 @@ export interface FrameTest {
     readonly note?: string
     readonly dst_name?: string
   }
-  readonly delivered: readonly { readonly dev: string; readonly type: string }[]
+  /** Or what the sender was told at once: then nobody got anything. */
+  readonly delivered:
+    | readonly { readonly dev: string; readonly type: string }[]
+    | { readonly error: string }
   readonly pre?: readonly string[]
 }
 
