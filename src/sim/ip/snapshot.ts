@@ -1,127 +1,84 @@
-/**
- * Addresses, routes, rules, neighbours and sysctls of a namespace as a snapshot, and back again.
- * Left out is what follows from the rest by itself: the kernel's own routes of the local table,
- * those of IPv6 groups, and neighbours without ARP.
- */
-import { compareIp, type Prefix } from '../../addr/ip.ts'
+/** What the stack knows, as a Snapshot says it: the kernel's own local table is left out. */
+import { compareIp, type Ip, type Prefix } from '../../addr/ip.ts'
 import type {
   AddressSnapshot,
   NeighbourSnapshot,
-  NetnsSnapshot,
   RouteSnapshot,
   RuleSnapshot,
 } from '../../fabric/snapshot.ts'
-import type { Device, Netns, World } from '../model.ts'
-import { insertAddress4, removeAddress4 } from './address4.ts'
-import { insertAddress6, plainAddress, removeAddress6 } from './addrconf.ts'
-import { flushRouteCache } from './cache.ts'
-import { mask4 } from './fib.ts'
-import { makeRoute } from './make-route.ts'
-import { makeNeighbour, UPDATE_ADMIN, UPDATE_OVERRIDE, updateNeighbour } from './neighbour.ts'
-import { STATE_BITS } from './neighbour-ops.ts'
-import { initRules, markPlain } from './rule-ops.ts'
+import type { NeighbourState } from '../../fabric/plan.ts'
+import type { Device, Netns } from '../model.ts'
 import {
-  type DeviceIp,
+  type Address4,
+  type Address6,
   deviceIp,
-  type NetnsIp,
+  type Neighbour,
   netnsIp,
+  NUD_DELAY,
   NUD_FAILED,
   NUD_INCOMPLETE,
+  NUD_NOARP,
+  NUD_NONE,
+  NUD_PERMANENT,
+  NUD_PROBE,
+  NUD_REACHABLE,
   NUD_STALE,
   type Route,
-  SCOPE_GLOBAL,
+  type Rule,
   SCOPE_HOST,
   SCOPE_LINK,
   SCOPE_NOWHERE,
   SCOPE_SITE,
   TABLE_LOCAL,
 } from './state.ts'
-import { listSysctls, writeSysctl } from './sysctl.ts'
-import { fibTables, makeTable } from './tables.ts'
+import { fibTables } from './tables.ts'
 
-/** The stack's part of a namespace's snapshot. */
-export type IpSnapshot = Pick<
-  NetnsSnapshot,
-  'addresses' | 'routes' | 'rules' | 'neighbours' | 'sysctls'
->
-
-const SCOPE_NAMES: readonly (readonly [number, RouteSnapshot['scope']])[] = [
-  [SCOPE_GLOBAL, 'global'],
-  [SCOPE_SITE, 'site'],
-  [SCOPE_LINK, 'link'],
-  [SCOPE_HOST, 'host'],
-  [SCOPE_NOWHERE, 'nowhere'],
-]
-
-function scopeName(scope: number): RouteSnapshot['scope'] {
-  return SCOPE_NAMES.find(([number]) => number === scope)?.[1] ?? 'global'
+function scopeName(scope: number): AddressSnapshot['scope'] {
+  if (scope === SCOPE_LINK) return 'link'
+  if (scope === SCOPE_HOST) return 'host'
+  return scope === SCOPE_SITE ? 'site' : 'global'
 }
 
-function scopeNumber(name: string): number {
-  return SCOPE_NAMES.find(([, text]) => text === name)?.[0] ?? SCOPE_GLOBAL
+export function listAddresses(dev: Device): AddressSnapshot[] {
+  const ip = deviceIp(dev)
+  if (ip === undefined) return []
+  return [
+    ...ip.addresses4.map((a) => address4(dev, a)),
+    ...ip.addresses6.map((a) => address6(dev, a)),
+  ]
 }
 
-/** Equivalent to: `ip addr`, `ip route show table all`, `ip rule`, `ip neigh`, `sysctl -a` */
-export function snapshotIp(netns: Netns): IpSnapshot {
-  const ns = netnsIp(netns)
-  return {
-    addresses: [...addresses4(netns), ...addresses6(netns)],
-    routes: [...routes(ns)],
-    rules: [...rules(ns, 4), ...rules(ns, 6)],
-    neighbours: [...neighbours(netns)],
-    sysctls: listSysctls(netns),
+const address4 = (dev: Device, a: Address4): AddressSnapshot => ({
+  link: dev.name,
+  address: { address: a.ip, length: a.length },
+  broadcast: a.broadcast,
+  scope: scopeName(a.scope),
+  secondary: a.secondary,
+  tentative: false,
+  dadFailed: false,
+  dynamic: false,
+})
+
+const address6 = (dev: Device, a: Address6): AddressSnapshot => ({
+  link: dev.name,
+  address: { address: a.ip, length: a.length },
+  broadcast: undefined,
+  scope: scopeName(a.scope),
+  secondary: false,
+  tentative: a.tentative,
+  dadFailed: a.dadFailed,
+  dynamic: a.dynamic,
+})
+
+/** In the order of the kernel's dump: by prefix, the longer first where they begin alike. */
+export function listRoutes(netns: Netns): RouteSnapshot[] {
+  const out: RouteSnapshot[] = []
+  for (const fib of fibTables(netnsIp(netns))) {
+    const routes = [...fib.all()].filter((r) => r.table !== TABLE_LOCAL || r.protocol !== 'kernel')
+    routes.sort((a, b) => compareIp(a.to, b.to) || b.length - a.length)
+    out.push(...routes.map(routeSnapshot))
   }
-}
-
-function* links(netns: Netns): Generator<readonly [Device, DeviceIp]> {
-  for (const dev of [...netns.byIndex.values()].sort((a, b) => a.index - b.index)) {
-    const ip = deviceIp(dev)
-    if (ip !== undefined) yield [dev, ip]
-  }
-}
-
-function* addresses4(netns: Netns): Generator<AddressSnapshot> {
-  for (const [dev, ip] of links(netns)) {
-    for (const a of ip.addresses4) {
-      yield {
-        link: dev.name,
-        address: { address: a.ip, length: a.length },
-        broadcast: a.broadcast,
-        scope: scopeName(a.scope) as AddressSnapshot['scope'],
-        secondary: a.secondary,
-        tentative: false,
-        dadFailed: false,
-        dynamic: false,
-      }
-    }
-  }
-}
-
-function* addresses6(netns: Netns): Generator<AddressSnapshot> {
-  for (const [dev, ip] of links(netns)) {
-    for (const a of ip.addresses6) {
-      yield {
-        link: dev.name,
-        address: { address: a.ip, length: a.length },
-        broadcast: undefined,
-        scope: scopeName(a.scope) as AddressSnapshot['scope'],
-        secondary: false,
-        tentative: a.tentative,
-        dadFailed: a.dadFailed,
-        dynamic: a.dynamic,
-      }
-    }
-  }
-}
-
-function* routes(ns: NetnsIp): Generator<RouteSnapshot> {
-  for (const tables of [ns.tables4, ns.tables6]) {
-    for (const [id, fib] of [...tables].sort(([a], [b]) => b - a)) {
-      const shown = [...fib.all()].filter((r) => id !== TABLE_LOCAL || r.protocol !== 'kernel')
-      shown.sort((a, b) => compareIp(a.to, b.to) || a.length - b.length)
-      for (const route of shown) yield routeSnapshot(route)
-    }
-  }
+  return out
 }
 
 function routeSnapshot(r: Route): RouteSnapshot {
@@ -133,133 +90,70 @@ function routeSnapshot(r: Route): RouteSnapshot {
     source: r.source,
     metric: r.metric,
     table: r.table,
-    scope: scopeName(r.scope),
+    scope: r.scope === SCOPE_NOWHERE ? 'nowhere' : scopeName(r.scope),
     protocol: r.protocol,
-    linkDown: r.dev !== undefined && !r.dev.carrier,
+    linkDown: r.dev !== undefined && r.dev.up && !r.dev.carrier,
     onlink: r.onlink,
   }
 }
 
-function* rules(ns: NetnsIp, family: 4 | 6): Generator<RuleSnapshot> {
-  for (const rule of family === 4 ? ns.rules4 : ns.rules6) {
-    const { priority, from, to, iif, oif, table, action } = rule
-    yield { family, priority, from, to, iif, oif, table, action }
-  }
-}
-
-function* neighbours(netns: Netns): Generator<NeighbourSnapshot> {
-  const names = new Map(Object.entries(STATE_BITS).map(([name, bit]) => [bit, name]))
-  for (const [dev, ip] of links(netns)) {
-    for (const n of [...ip.neighbours4.values(), ...ip.neighbours6.values()]) {
-      const state = names.get(n.state) as NeighbourSnapshot['state'] | undefined
-      if (state === undefined || state === 'noarp') continue
-      const unknown = (n.state & (NUD_INCOMPLETE | NUD_FAILED)) !== 0
-      const mac = unknown ? undefined : n.mac
-      yield { link: dev.name, ip: n.ip, mac, state, proxy: false, router: n.router }
-    }
-  }
-  for (const [dev, ip] of links(netns)) {
-    for (const own of [...ip.proxies4, ...ip.proxies6]) {
-      const mac = undefined
-      yield { link: dev.name, ip: own, mac, state: 'permanent', proxy: true, router: false }
-    }
-  }
-}
-
-/**
- * Puts a namespace's stack into the state a snapshot tells. Its links must be there, named and up
- * as they should be; what came with them by itself (link-local addresses, connected routes) is
- * replaced by what the snapshot says.
- */
-export function restoreIp(world: World, netns: Netns, snapshot: IpSnapshot): void {
+export function listRules(netns: Netns): RuleSnapshot[] {
   const ns = netnsIp(netns)
-  for (const [key, value] of Object.entries(snapshot.sysctls)) writeSysctl(world, netns, key, value)
-  for (const [dev, ip] of links(netns)) {
-    while (ip.addresses4[0] !== undefined) removeAddress4(dev, ip, ip.addresses4[0])
-    for (const address of ip.addresses6.slice()) removeAddress6(world, dev, ip, address)
-  }
-  // Lists put the newest first: from the last to the first gives their order back.
-  for (const address of snapshot.addresses.toReversed()) {
-    if (typeof address.address.address === 'bigint') restoreAddress(world, netns, address)
-  }
-  for (const address of snapshot.addresses) {
-    if (typeof address.address.address === 'number') restoreAddress(world, netns, address)
-  }
-  for (const fib of fibTables(ns)) {
-    fib.removeAll((r) => r.table !== TABLE_LOCAL || r.protocol !== 'kernel')
-  }
-  for (const route of snapshot.routes) restoreRoute(ns, route)
-  initRules(ns)
-  ns.rules4 = snapshot.rules.filter((r) => r.family === 4)
-  ns.rules6 = snapshot.rules.filter((r) => r.family === 6)
-  markPlain(ns)
-  for (const [dev] of links(netns)) {
-    const own = snapshot.neighbours.filter((n) => n.link === dev.name)
-    restoreNeighbours(world, dev, own)
-  }
-  flushRouteCache(ns, true)
-}
-
-function restoreAddress(world: World, netns: Netns, one: AddressSnapshot): void {
-  const dev = netns.byName.get(one.link)
-  const ip = dev === undefined ? undefined : deviceIp(dev)
-  if (dev === undefined || ip === undefined) return
-  const { address, length } = one.address
-  if (typeof address === 'number') {
-    insertAddress4(dev, ip, {
-      ip: address,
-      length,
-      mask: mask4(length),
-      broadcast: one.broadcast as number | undefined,
-      scope: scopeNumber(one.scope),
-      secondary: one.secondary,
-      noPrefixRoute: false,
-    })
-    return
-  }
-  insertAddress6(world, dev, ip, {
-    ...plainAddress(address, length),
-    tentative: one.tentative,
-    dadFailed: one.dadFailed,
-    dynamic: one.dynamic,
+  const of = (family: 4 | 6) => (r: Rule) => ({
+    family,
+    priority: r.priority,
+    from: prefix(r.from),
+    to: prefix(r.to),
+    iif: r.iif,
+    oif: r.oif,
+    table: r.table,
+    action: r.action,
   })
+  return [...ns.rules4.map(of(4)), ...ns.rules6.map(of(6))]
 }
 
-function restoreRoute(ns: NetnsIp, r: RouteSnapshot): void {
-  const family = typeof r.to.address === 'number' ? 4 : 6
-  const dev = r.link === undefined ? undefined : ns.netns.byName.get(r.link)
-  if (r.link !== undefined && dev === undefined) return
-  const to: Prefix = r.to
-  makeTable(ns, family, r.table).insert(
-    makeRoute(r.type, to.address, to.length, dev, {
-      ...(r.via === undefined ? {} : { via: r.via }),
-      ...(r.source === undefined ? {} : { source: r.source }),
-      metric: r.metric,
-      table: r.table,
-      scope: scopeNumber(r.scope),
-      protocol: r.protocol,
-      onlink: r.onlink,
-    }),
-  )
-}
+const prefix = (p: { readonly address: Ip; readonly length: number } | undefined) =>
+  p === undefined ? undefined : ({ address: p.address, length: p.length } satisfies Prefix)
 
-function restoreNeighbours(world: World, dev: Device, list: readonly NeighbourSnapshot[]): void {
+const STATES = new Map<number, NeighbourState>([
+  [NUD_INCOMPLETE, 'incomplete'],
+  [NUD_REACHABLE, 'reachable'],
+  [NUD_STALE, 'stale'],
+  [NUD_DELAY, 'delay'],
+  [NUD_PROBE, 'probe'],
+  [NUD_FAILED, 'failed'],
+  [NUD_PERMANENT, 'permanent'],
+])
+
+/** Neighbours and proxy entries; without NOARP ones, which are made for groups and the like. */
+export function listNeighbours(dev: Device): NeighbourSnapshot[] {
   const ip = deviceIp(dev)
-  if (ip === undefined) return
-  ip.neighbours4.clear()
-  ip.neighbours6.clear()
-  for (const one of list) {
-    if (one.proxy) {
-      if (typeof one.ip === 'number') ip.proxies4.add(one.ip)
-      else ip.proxies6.add(one.ip)
-      continue
-    }
-    const bit = STATE_BITS[one.state]
-    if (one.mac === undefined && bit !== NUD_FAILED) continue
-    const n = makeNeighbour(ip, dev, one.ip)
-    n.router = one.router
-    // In the middle of being asked for: it is known, but not for sure.
-    const between = one.state === 'delay' || one.state === 'probe'
-    updateNeighbour(world, n, one.mac, between ? NUD_STALE : bit, UPDATE_OVERRIDE | UPDATE_ADMIN)
+  if (ip === undefined) return []
+  const known = (n: Neighbour) => n.state !== NUD_NONE && n.state !== NUD_NOARP
+  const own = [...ip.neighbours4.values(), ...ip.neighbours6.values()].filter(known)
+  const proxies = [...ip.proxies4, ...ip.proxies6]
+  return [
+    ...own.map((n) => neighbour(dev, n)),
+    ...proxies.map((address) => ({
+      link: dev.name,
+      ip: address,
+      mac: undefined,
+      state: 'permanent' as const,
+      proxy: true,
+      router: false,
+    })),
+  ]
+}
+
+function neighbour(dev: Device, n: Neighbour): NeighbourSnapshot {
+  // Only an entry that was valid once has an address worth showing (neigh_fill_info, NUD_VALID).
+  const valid = (n.state & (NUD_INCOMPLETE | NUD_FAILED)) === 0
+  return {
+    link: dev.name,
+    ip: n.ip,
+    mac: valid ? n.mac : undefined,
+    state: STATES.get(n.state) ?? 'incomplete',
+    proxy: false,
+    router: n.router,
   }
 }
