@@ -159,7 +159,7 @@ function messageOf(work: Work, op: MessageOp): Outgoing | Refusal {
 
 function doOp(work: Work, op: Op): Refusal | undefined {
   try {
-    return dispatch(work, op)
+    return applyOp(work, op)
   } catch (error) {
     return refusalOf(error)
   }
@@ -177,7 +177,8 @@ function refusalOf(error: unknown): Refusal {
   throw error
 }
 
-function dispatch(work: Work, op: Op): Refusal | undefined {
+/** One op, whatever comes of it. */
+export function applyOp(work: Work, op: Op): Refusal | undefined {
   if (isPlain(op)) return work.links.send(op.netns, () => messageOf(work, op))
   switch (op.do) {
     case 'netns.add':
