@@ -1,5 +1,6 @@
 /** `lanyard lab ...`: what can be typed; the work is in the files loaded on demand. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { LabRunOptions } from './lab-run.ts'
 
 const RUN_EXAMPLES = `
 A directory means the lab.yaml in it. Rows of the matrix ping columns, from empty neighbour
@@ -12,8 +13,8 @@ Examples:
   sudo lanyard lab run examples/seed-001 --fabric kernel`
 
 const DOWN_EXAMPLES = `
-A lab that ends, or is stopped with Ctrl-C, removes what it made. Only a killed run leaves something:
-this removes it, and touches nothing else.`
+A lab that ends, or is stopped with Ctrl-C, removes what it made. Only a killed run leaves
+something: this removes it, and touches nothing else.`
 
 export function addLabCommands(program: Command): void {
   const lab = program.command('lab').description('run a laboratory from a file').helpCommand(false)
@@ -35,7 +36,7 @@ export function addLabCommands(program: Command): void {
       1,
     )
     .addHelpText('after', RUN_EXAMPLES)
-    .action(async (file: string, options: import('./lab-run.ts').LabRunOptions) => {
+    .action(async (file: string, options: LabRunOptions) => {
       const { labRun } = await import('./lab-run.ts')
       process.exitCode = await labRun(file, options)
     })

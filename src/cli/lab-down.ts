@@ -3,6 +3,8 @@ import { kernelLabs } from './kernel-labs.ts'
 
 export function labDown(name: string | undefined): void {
   const removed = kernelLabs().sweep(name)
-  const text = removed.length === 0 ? 'nothing to remove' : `removed ${removed.join(', ')}`
-  process.stdout.write(`${text}\n`)
+  const lines = removed.map(({ lab, namespaces: { length } }) => {
+    return `removed lab ${lab}: ${length} ${length === 1 ? 'namespace' : 'namespaces'}`
+  })
+  process.stdout.write(`${lines.join('\n') || 'nothing to remove'}\n`)
 }

@@ -63,7 +63,7 @@ test('LabRecords.sweep removes one lab and names what it removed', async () => {
   await killed('old', ['old-a', 'old-b'])
   await killed('other', ['other-a'])
   for (const name of ['old-a', 'old-b', 'other-a']) there.add(name)
-  expect(records.sweep('old')).toEqual(['old-a', 'old-b'])
+  expect(records.sweep('old')).toEqual([{ lab: 'old', namespaces: ['old-a', 'old-b'] }])
   expect([...there]).toEqual(['somebody-elses', 'other-a'])
 })
 

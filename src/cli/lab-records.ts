@@ -27,6 +27,12 @@ export interface LabRecord {
   readonly namespaces: readonly string[]
 }
 
+/** What a killed run had left. */
+export interface Removed {
+  readonly lab: string
+  readonly namespaces: readonly string[]
+}
+
 /** Where a namespace is made and removed; the kernel's, or a fake in a test. */
 export interface Namespaces {
   has(name: string): boolean
@@ -83,10 +89,10 @@ export class LabRecords {
    * Removes what killed runs left.
    *
    * @param only one lab; default all
-   * @returns the names of the namespaces removed
+   * @returns the labs found, with the namespaces that were removed
    * @throws LanyardError `lab-running` when `only` is being run, `lab-unknown` when there is none
    */
-  sweep(only?: string): string[] {
+  sweep(only?: string): Removed[] {
     const labs = this.#labs()
     if (only !== undefined && !labs.includes(only)) {
       throw new LanyardError('lab-unknown', { lab: only, known: labs })
@@ -107,7 +113,7 @@ export class LabRecords {
         const left = record.namespaces.filter((name) => this.#namespaces.has(name))
         for (const name of left) this.#namespaces.remove(name)
         rmSync(this.#file(lab), { force: true })
-        return left
+        return [{ lab, namespaces: left }]
       })
   }
 

@@ -25,6 +25,7 @@ export const REASONS = {
   LOOP: r('the frame went round too often', 'net/core/dev.c xmit recursion limit'),
   // -- protocol stack
   NO_PROTOCOL: r('nobody takes this EtherType', 'net/core/dev.c __netif_receive_skb_core'),
+  MALFORMED: r('the packet cannot be read', 'net/ipv4/ip_input.c ip_rcv_core'),
   NOARP_LINK: r('the link does not do ARP', 'net/ipv4/arp.c arp_rcv'),
   ARP_MARTIAN: r(
     'the ARP packet asks for a group or loopback address',

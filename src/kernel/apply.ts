@@ -1,11 +1,9 @@
 /**
  * A plan on the real kernel: ops in order, each with the answer the kernel gave.
  *
- * Every op is a send of its own. Many in one datagram would be done by the kernel past a refusal,
- * which is wrong unless the caller keeps going; and what a send and its answer cost (4 us through
- * FFI) is nothing beside what the kernel does for a link (200 us and more). Where it is something,
- * runs of addresses, routes, neighbours, rules and forwarding entries (2 to 10 us each), they go
- * in one datagram if the caller keeps going.
+ * Every op is a send of its own (docs/decisions/0010-one-send-an-op.md). Many in one datagram would
+ * be done by the kernel past a refusal, which is wrong unless the caller keeps going; then runs of
+ * small ops (addresses, routes, neighbours, rules, forwarding entries) do share datagrams.
  */
 import { LanyardError } from '../errors.ts'
 import type { OpOutcome } from '../fabric/fabric.ts'

@@ -14,6 +14,9 @@ import { REASONS, type ReasonCode } from '../fabric/reason.ts'
 import { BRIDGE, type Naming } from './plan.ts'
 import { nodesOf, type Topology } from './topology.ts'
 
+/** Answers inside one machine take less than a millisecond; a busy one may need more. */
+export const TIMEOUT_MS = 500
+
 /** Who pings what. */
 export interface Pair {
   readonly from: string
@@ -69,6 +72,7 @@ export class Prober {
       const results = await this.#fabric.probe(
         batch.map((pair) => ({
           protocol: 'icmp',
+          timeoutMs: TIMEOUT_MS,
           from: `${this.#naming.prefix}${pair.from}`,
           to: pair.target,
           ...(pair.source === undefined ? {} : { source: pair.source }),

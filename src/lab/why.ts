@@ -12,7 +12,7 @@ import type { SimFabric } from '../sim/fabric.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Naming } from './plan.ts'
-import type { FindReason } from './probing.ts'
+import { type FindReason, TIMEOUT_MS } from './probing.ts'
 
 /** A node that was not meant, or another's frame: the ordinary end of a flooded copy. */
 const NOT_CONCERNED: ReadonlySet<string> = new Set([
@@ -31,6 +31,7 @@ export function simReason(fabric: SimFabric & Pick<Fabric, 'probe'>, naming: Nam
     await fabric.probe([
       {
         protocol: 'icmp',
+        timeoutMs: TIMEOUT_MS,
         from: `${naming.prefix}${pair.from}`,
         to: pair.target,
         ...(pair.source === undefined ? {} : { source: pair.source }),

@@ -40,7 +40,10 @@ import {
 export function receiveArp(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const ip = deviceIp(dev)
   const packet = frame.packet
-  if (ip === undefined || packet.kind !== 'arp') return
+  if (ip === undefined || packet.kind !== 'arp') {
+    drop(world, dev, frame, 'MALFORMED')
+    return
+  }
   if (ip.arpSockets.length > 0) answerProbes(world, ip, packet, type)
   if (type === PACKET_OTHERHOST || type === PACKET_LOOPBACK) {
     drop(world, dev, frame, 'OTHERHOST')

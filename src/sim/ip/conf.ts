@@ -99,7 +99,9 @@ export class NeighbourConf {
   unres_qlen_bytes = 212_992
 }
 
-/** `net.ipv4.*` and `net.ipv6.*` of a namespace as a whole; IPv6 ones with their path in the name. */
+/**
+ * `net.ipv4.*` and `net.ipv6.*` of a namespace as a whole; IPv6 ones with their path in the name.
+ */
 export class NetnsConf {
   icmp_echo_ignore_all = 0
   icmp_echo_ignore_broadcasts = 1

@@ -35,7 +35,10 @@ import { receiveTcp, receiveUdp } from './transport.ts'
 export function receive4(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const ip = deviceIp(dev)
   const packet = frame.packet
-  if (ip === undefined || packet.kind !== 'ip4') return
+  if (ip === undefined || packet.kind !== 'ip4') {
+    drop(world, dev, frame, 'MALFORMED')
+    return
+  }
   if (type === PACKET_OTHERHOST) {
     drop(world, dev, frame, 'OTHERHOST')
     return

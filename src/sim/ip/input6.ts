@@ -28,7 +28,10 @@ import { receiveTcp, receiveUdp } from './transport.ts'
 export function receive6(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const ip = deviceIp(dev)
   const packet = frame.packet
-  if (ip === undefined || packet.kind !== 'ip6') return
+  if (ip === undefined || packet.kind !== 'ip6') {
+    drop(world, dev, frame, 'MALFORMED')
+    return
+  }
   if (type === PACKET_OTHERHOST) {
     drop(world, dev, frame, 'OTHERHOST')
     return

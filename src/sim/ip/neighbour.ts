@@ -322,7 +322,9 @@ export function confirmNeighbour(world: World, dev: Device, key: Ip): void {
   if (n !== undefined) n.confirmed = world.now
 }
 
-/** `neigh_flush_dev`: forgets the neighbours of a link, permanent ones too unless `keepPermanent`. */
+/**
+ * `neigh_flush_dev`: forgets the neighbours of a link, permanent ones too unless `keepPermanent`.
+ */
 export function flushNeighbours(
   world: World,
   dev: Device,

@@ -1,4 +1,6 @@
-/** Router advertisements as a host takes them (net/ipv6/ndisc.c ndisc_router_discovery, addrconf.c). */
+/**
+ * Router advertisements as a host takes them (net/ipv6/ndisc.c ndisc_router_discovery, addrconf.c).
+ */
 import { eui64Of } from '../../addr/eui64.ts'
 import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Ip6Packet, NdMessage, RouterAdvert } from '../../wire/frame.ts'

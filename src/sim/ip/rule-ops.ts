@@ -1,4 +1,6 @@
-/** The ops that change routing policy rules (net/core/fib_rules.c fib_nl_newrule, fib_nl_delrule). */
+/**
+ * The ops that change routing policy rules (net/core/fib_rules.c fib_nl_newrule, fib_nl_delrule).
+ */
 import { samePrefix } from '../../addr/prefix.ts'
 import type { Prefix } from '../../addr/ip.ts'
 import type { RuleChange } from '../../fabric/plan.ts'

@@ -63,7 +63,9 @@ export const STACK: StackOps = Object.freeze<StackOps>({
   },
 })
 
-/** `inetdev_event`, `arp_netdev_event`, `fib_netdev_event`, `addrconf_notify`, `ndisc_netdev_event`. */
+/**
+ * `inetdev_event`, `arp_netdev_event`, `fib_netdev_event`, `addrconf_notify`, `ndisc_netdev_event`.
+ */
 function deviceEvent(world: World, dev: Device, event: DeviceEvent): void {
   if (event === 'register') {
     register(world, dev)
