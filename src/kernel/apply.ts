@@ -1,7 +1,7 @@
 /**
  * A plan on the real kernel: ops in order, each with the answer the kernel gave.
  *
- * Every op is a send of its own (docs/decisions/0010-one-send-an-op.md). Many in one datagram would
+ * Every op is a send of its own (docs/decisions/0012-one-send-an-op.md). Many in one datagram would
  * be done by the kernel past a refusal, which is wrong unless the caller keeps going; then runs of
  * small ops (addresses, routes, neighbours, rules, forwarding entries) do share datagrams.
  */

@@ -108,6 +108,7 @@ export function openDevice(world: World, dev: Device): Refusal | undefined {
   const refusal = dev.ops.open?.(world, dev)
   if (refusal !== undefined) return refusal
   dev.up = true
+  dev.opened = true
   onAddressListChange(world, dev)
   notify(world, dev, 'up')
   return undefined

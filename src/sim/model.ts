@@ -179,6 +179,8 @@ export class Device {
   maxMtu = 65535
   /** IFF_UP */
   up = false
+  /** Was up once: from then on it has a queueing discipline (dev_activate). */
+  opened = false
   /** netif_carrier_ok */
   carrier = true
   operState: OperState = 'down'
