@@ -57,7 +57,7 @@ const BETWEEN: readonly (readonly [RegExp, readonly string[]])[] = [
   [/egress no carrier/, ['ip -n krnr link set krnp2 up', 'ip -n krnh2 link set krneth0 down', 'sleep 7']],
   [
     /ignore_routes_with_linkdown=1/,
-    ['ip netns exec krnr sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1', 'sleep 7'],
+    ['ip netns exec krnr sysctl -qw net.ipv4.conf.krnp2.ignore_routes_with_linkdown=1', 'sleep 7'],
   ],
 ]
 

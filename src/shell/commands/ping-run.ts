@@ -34,15 +34,30 @@ export interface PingEvent {
 export interface PingRun {
   readonly events: readonly PingEvent[]
   readonly sent: number
+  /** How many packets had been sent at a moment. */
+  readonly sentBy: (atMs: number) => number
   /** From the first to the last packet sent, ms. */
   readonly timeMs: number
 }
 
-/** The sequence numbers sent and when: all of `count`, or what fits before the deadline. */
+/** The moments packets are sent: all of `count`, or what fits before the deadline. */
 function starts(plan: PingPlan): number[] {
   const { count, intervalMs, deadlineMs } = plan
   const n = deadlineMs === undefined ? count : Math.min(count, Math.ceil(deadlineMs / intervalMs))
-  return Array.from({ length: n }, (_, i) => i * intervalMs)
+  const step = sleepMs(intervalMs)
+  return Array.from({ length: n }, (_, i) => i * step)
+}
+
+/**
+ * How long a sleep of the kernel lasts: its timers count in jiffies of 4 ms and round up, the
+ * coarser the longer (kernel/time/timer.c): a ping each second comes every 1.024 s, one each 20 ms
+ * every 24.
+ */
+function sleepMs(ms: number): number {
+  const jiffies = Math.ceil(ms / 4)
+  let grain = 1
+  for (const start of [63, 504, 4032]) if (jiffies >= start) grain *= 8
+  return (Math.floor(jiffies / grain) + 1) * grain * 4
 }
 
 /** Sends and listens as the plan says. */
@@ -71,7 +86,8 @@ export async function runPing(session: Session, plan: PingPlan): Promise<PingRun
     .filter((e) => e.result.outcome !== 'timeout')
     .sort((a, b) => a.atMs - b.atMs)
   const end = endOf(plan, events, last)
-  return { events: events.filter((e) => e.atMs <= end), sent: at.length, timeMs: last }
+  const sentBy = (ms: number) => at.filter((start) => start <= ms).length
+  return { events: events.filter((e) => e.atMs <= end), sent: at.length, sentBy, timeMs: last }
 }
 
 function tookMs(result: ProbeResult): number {

@@ -30,6 +30,7 @@ import {
   NUD_VALID,
   Neighbour,
 } from './state.ts'
+import { wheelTime } from './wheel.ts'
 import { dropPacket, traceFrame } from './trace.ts'
 
 const MS = 1_000_000
@@ -84,6 +85,10 @@ function reachableNs(world: World, n: Neighbour): number {
 }
 
 function setTimer(world: World, n: Neighbour, at: number): void {
+  pushTimer(world, n, wheelTime(world.now, at))
+}
+
+function pushTimer(world: World, n: Neighbour, at: number): void {
   n.timerAt = at
   if (n.eventAt !== 0 && n.eventAt <= at) return
   n.eventAt = at
@@ -97,7 +102,7 @@ export function onNeighbourTimer(world: World, target: number, data: unknown): v
   if (n === undefined || n.eventAt !== world.now) return
   n.eventAt = 0
   if (n.timerAt === 0) return
-  if (n.timerAt > world.now) setTimer(world, n, n.timerAt)
+  if (n.timerAt > world.now) pushTimer(world, n, n.timerAt)
   else fire(world, n)
 }
 
