@@ -67,7 +67,7 @@ const address6 = (dev: Device, a: Address6): AddressSnapshot => ({
   secondary: false,
   tentative: a.tentative,
   dadFailed: a.dadFailed,
-  dynamic: !a.permanent,
+  dynamic: a.dynamic,
 })
 
 /** In the order of the kernel's dump: by prefix, the longer first where they begin alike. */

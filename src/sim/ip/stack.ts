@@ -25,6 +25,8 @@ import { sendError4 } from './icmp4.ts'
 import { sendError6 } from './icmp6.ts'
 import { receive4 } from './input4.ts'
 import { receive6 } from './input6.ts'
+import { holdsAddress } from './ipvlan-conflict.ts'
+import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
 import { initRules } from './rule-ops.ts'
@@ -52,6 +54,8 @@ export const STACK: StackOps = Object.freeze<StackOps>({
     }
   },
   deviceEvent,
+  holds: holdsAddress,
+  routeOut,
   netnsCreated(world: World, netns: Netns) {
     const ns = new NetnsIp(netns)
     initSysctls(world, ns)
@@ -154,7 +158,7 @@ function announce4(world: World, dev: Device, ip: DeviceIp): void {
   if (ip.ns.conf4All.arp_notify === 0 && ip.conf4.arp_notify === 0) return
   if (!dev.up) return
   for (const { ip: own, secondary } of ip.addresses4) {
-    if (!secondary) sendArp(world, dev, ARP_REQUEST, MAC_BROADCAST, own, dev.mac, own)
+    if (!secondary) sendArp(world, dev, ARP_REQUEST, MAC_BROADCAST, own, 0, own)
   }
 }
 
