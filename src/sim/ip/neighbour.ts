@@ -84,9 +84,9 @@ function reachableNs(world: World, n: Neighbour): number {
 }
 
 /**
- * When a timer of the wheel fires: the longer it runs, the coarser (kernel/time/timer.c calc_index).
- * The kernels measured tick 1000 (6.18: 1.02, 2.04, 3.06 s for tries a second apart) and 100 times
- * a second.
+ * When a timer of the wheel fires: the longer it runs, the coarser (kernel/time/timer.c
+ * calc_index). The kernels measured tick 1000 (6.18: 1.02, 2.04, 3.06 s for tries a second apart)
+ * and 100 times a second.
  */
 function wheel(world: World, due: number): number {
   const delta = due - world.now
