@@ -117,10 +117,14 @@ function doRun(work: Work, plan: Plan, from: number, count: number): (Refusal | 
     const sent = built.filter((message): message is Outgoing => !('ok' in message))
     const answers = work.connections.to(netns).batch(sent)
     let next = 0
-    return built.map((message) => {
+    return built.map((message, i) => {
       if ('ok' in message) return message
       const answer = answers[next++]
-      return answer?.ok === false ? answer : undefined
+      if (answer === undefined || answer.ok) return undefined
+      if (answer.errno !== 'ENODEV') return answer
+      // Perhaps somebody replaced the link: once more, by its name.
+      work.links.forget()
+      return doOp(work, plan[from + i] as Op)
     })
   } catch (error) {
     // The namespace is missing: so it is for each.

@@ -29,11 +29,11 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
     drop(world, dev, frame, 'LINK_DOWN')
     return 0
   }
-  // Without carrier the queue is noop_qdisc: no tap (dev_hard_start_xmit) gets to see the frame.
   if (!dev.carrier) {
     drop(world, dev, frame, 'NO_CARRIER')
     return 0
   }
+  // dev_queue_xmit_nit comes after the qdisc: what that drops no capture sees
   if (world.taps.size > 0) tap(world, dev, frame, PACKET_OUTGOING, undefined)
   if (world.depth >= RECURSION_LIMIT) {
     drop(world, dev, frame, 'LOOP')

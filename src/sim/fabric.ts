@@ -13,13 +13,19 @@ import type {
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { Snapshot } from '../fabric/snapshot.ts'
+import type { Trace } from '../fabric/trace.ts'
+import type { Frame } from '../wire/frame.ts'
+import { transmit } from './core.ts'
+import { forkWorld } from './fork.ts'
 import { listAddresses } from './ip/snapshot.ts'
 import { runProbes } from './ip/probe.ts'
 import { portOf, STATE_LEARNING, STATE_LISTENING } from './link/bridge-state.ts'
+import { loadSnapshot } from './load.ts'
 import type { Device, World } from './model.ts'
-import { openPort } from './ports.ts'
+import { findDevice, openPort } from './ports.ts'
 import { runUntil } from './run.ts'
 import { takeSnapshot } from './snapshot.ts'
+import { readTrace } from './trace.ts'
 import { Watchers } from './watch.ts'
 import { applyOp, createWorld, type WorldOptions } from './world.ts'
 
@@ -109,6 +115,31 @@ export class SimFabric implements Fabric {
     })
   }
 
+  /** A world of its own that goes on from here; raw ports and watchers stay with this one. */
+  fork(): SimFabric {
+    return new SimFabric(forkWorld(this.world))
+  }
+
+  /**
+   * Puts a frame on a link as if its namespace had sent it; what it sets off happens when time
+   * passes.
+   *
+   * @throws LanyardError `netns-missing`, `link-missing`
+   */
+  inject(netns: string, link: string, frame: Frame): void {
+    transmit(this.world, findDevice(this.world, netns, link), frame)
+  }
+
+  /** Steps written so far: where a {@link trace} can be told to begin. */
+  get traceCount(): number {
+    return this.world.trace.count
+  }
+
+  /** What frames met since then. */
+  trace(since: number): Trace {
+    return readTrace(this.world, since)
+  }
+
   close(): Promise<void> {
     this.#watchers.clear()
     this.world.taps.clear()
@@ -148,4 +179,17 @@ function isMoving(dev: Device): boolean {
 /** Opens a simulated Linux of its own. */
 export function openSim(options: WorldOptions = {}): SimFabric {
   return new SimFabric(createWorld(options))
+}
+
+/**
+ * Opens a simulated Linux in the state of a snapshot: what a kernel has, to try things on.
+ *
+ * @example
+ * ```ts
+ * const trial = loadSim(await kernel.snapshot())
+ * const [result] = await trial.probe([{ protocol: 'icmp', from: 'box1', to: gateway }])
+ * ```
+ */
+export function loadSim(snapshot: Snapshot, options: WorldOptions = {}): SimFabric {
+  return new SimFabric(loadSnapshot(snapshot, options))
 }

@@ -15,7 +15,7 @@ import {
 } from './model.ts'
 
 /** The link of a namespace. @throws LanyardError `netns-missing`, `link-missing` */
-function deviceOf(world: World, netns: string, link: string): Device {
+export function findDevice(world: World, netns: string, link: string): Device {
   const ns = world.netns.get(netns)
   if (ns === undefined) throw new LanyardError('netns-missing', { netns })
   const dev = ns.byName.get(link)
@@ -33,6 +33,9 @@ function typeName(type: PacketType): CapturedFrame['type'] {
 /**
  * Opens a port on a link; it goes with the link when that moves to another namespace.
  *
+ * Its own frames it does not see. On `lo`, where each frame both leaves and enters, it sees the
+ * entering one.
+ *
  * A frame sent leaves in the same instant of virtual time; what it sets off arrives when time
  * passes (a sleep, a probe).
  */
@@ -43,10 +46,12 @@ export function openPort(
   onFrame: (frame: CapturedFrame) => void,
   etherType: number | undefined,
 ): FramePort {
-  const dev = deviceOf(world, netns, link)
+  const dev = findDevice(world, netns, link)
+  let sending = false
   const tap: Tap = {
     etherType,
     see(timeNs, frame, type) {
+      if (type === PACKET_OUTGOING && (sending || dev.ops.kind === 'loopback')) return
       onFrame({ timeNs, type: typeName(type), bytes: encodeFrame(frame) })
     },
   }
@@ -56,7 +61,10 @@ export function openPort(
   return {
     send(bytes: Uint8Array): void {
       const frame = decodeFrame(bytes)
-      if (frame !== undefined) transmit(world, dev, frame)
+      if (frame === undefined) return
+      sending = true
+      transmit(world, dev, frame)
+      sending = false
     },
     close(): void {
       const rest = (world.taps.get(dev.id) ?? []).filter((other) => other !== tap)

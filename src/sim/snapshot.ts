@@ -14,6 +14,7 @@ import { listAddresses, listNeighbours, listRoutes, listRules } from './ip/snaps
 import { listSysctls } from './ip/sysctl.ts'
 import { type BridgeState, bridgeOf, portOf } from './link/bridge-state.ts'
 import { describeBridge, describePort } from './link/describe.ts'
+import { ipvlanOf } from './link/ipvlan-state.ts'
 import { childOf, isMacvlan } from './link/macvlan-state.ts'
 import { VxlanState } from './link/sink.ts'
 import { vlanOf } from './link/vlan.ts'
@@ -52,7 +53,7 @@ function linkSnapshot(dev: Device, held: ReadonlySet<string>): LinkSnapshot {
   return {
     index: dev.index,
     name: dev.name,
-    kind,
+    kind: kind === 'device' ? String(dev.own) : kind,
     address: dev.mac,
     mtu: dev.mtu,
     up: dev.up,
@@ -73,7 +74,7 @@ function linkSnapshot(dev: Device, held: ReadonlySet<string>): LinkSnapshot {
     parent: refTo(dev.peer ?? dev.lower, held),
     master: dev.master?.name,
     macvlan: isMacvlan(dev) ? macvlanSnapshot(dev) : undefined,
-    ipvlan: undefined,
+    ipvlan: kind === 'ipvlan' ? ipvlanSnapshot(dev) : undefined,
     vlan: kind === 'vlan' ? vlanSnapshot(dev) : undefined,
     vxlan:
       dev.own instanceof VxlanState
@@ -104,6 +105,11 @@ function macvlanSnapshot(dev: Device): LinkSnapshot['macvlan'] {
     sources: sources.toSorted((a, b) => a - b),
     broadcastQueueLength: queueLength,
   }
+}
+
+function ipvlanSnapshot(dev: Device): LinkSnapshot['ipvlan'] {
+  const { mode, flag } = ipvlanOf(dev).port
+  return { mode, flag }
 }
 
 function vlanSnapshot(dev: Device): LinkSnapshot['vlan'] {

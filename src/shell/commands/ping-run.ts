@@ -84,10 +84,25 @@ export async function runPing(session: Session, plan: PingPlan): Promise<PingRun
   const events = results
     .map((result, i) => ({ atMs: (at[i] ?? 0) + tookMs(result), sequence: i + 1, result }))
     .filter((e) => e.result.outcome !== 'timeout')
-    .sort((a, b) => a.atMs - b.atMs)
+  inOrderOfArrival(events)
   const end = endOf(plan, events, last)
   const sentBy = (ms: number) => at.filter((start) => start <= ms).length
   return { events: events.filter((e) => e.atMs <= end), sent: at.length, sentBy, timeMs: last }
+}
+
+/** Moments nearer than this say nothing of an order: a real sender is late by as much. */
+const SAME_MOMENT_MS = 100
+
+/** What failed together (all that waited for one neighbour) is told in the order it was sent. */
+function inOrderOfArrival(events: PingEvent[]): void {
+  for (let n = 1; n < events.length; n++) {
+    const event = events[n] as PingEvent
+    let at = n
+    for (; at > 0 && (events[at - 1] as PingEvent).atMs > event.atMs + SAME_MOMENT_MS; at--) {
+      events[at] = events[at - 1] as PingEvent
+    }
+    events[at] = event
+  }
 }
 
 function tookMs(result: ProbeResult): number {

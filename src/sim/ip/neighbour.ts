@@ -84,11 +84,11 @@ function reachableNs(world: World, n: Neighbour): number {
   return drawn
 }
 
-function setTimer(world: World, n: Neighbour, at: number): void {
-  pushTimer(world, n, wheelTime(world.now, at))
+function setTimer(world: World, n: Neighbour, due: number): void {
+  wakeAt(world, n, wheelTime(world.traits, world.now, due))
 }
 
-function pushTimer(world: World, n: Neighbour, at: number): void {
+function wakeAt(world: World, n: Neighbour, at: number): void {
   n.timerAt = at
   if (n.eventAt !== 0 && n.eventAt <= at) return
   n.eventAt = at
@@ -102,7 +102,7 @@ export function onNeighbourTimer(world: World, target: number, data: unknown): v
   if (n === undefined || n.eventAt !== world.now) return
   n.eventAt = 0
   if (n.timerAt === 0) return
-  if (n.timerAt > world.now) pushTimer(world, n, n.timerAt)
+  if (n.timerAt > world.now) wakeAt(world, n, n.timerAt)
   else fire(world, n)
 }
 
