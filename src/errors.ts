@@ -31,6 +31,30 @@ const TABLE = {
     errno: 'ENOENT',
     say: (d) => `network namespace "${d.netns}" does not exist`,
   }),
+  'netns-exists': row<{ netns: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) => `network namespace "${d.netns}" exists already`,
+  }),
+  'netns-broken': row<{ netns: string }>({
+    status: 409,
+    errno: 'EINVAL',
+    say: (d) => `"${d.netns}" is a plain file, not a network namespace: its maker died half-way`,
+    mend: (d) => `remove it with "ip netns del ${d.netns}"`,
+  }),
+  'netns-name-invalid': row<{ netns: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.netns}" cannot name a network namespace: ${d.why}`,
+  }),
+  'needs-root': row<{ missing: string }>({
+    status: 403,
+    errno: 'EPERM',
+    say: (d) =>
+      `the kernel fabric needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; ${d.missing}`,
+    mend: () =>
+      'run it as root (sudo), or on the simulator, which needs no privilege: --fabric sim',
+  }),
   'link-missing': row<{ netns: string; link: string }>({
     status: 404,
     errno: 'ENODEV',

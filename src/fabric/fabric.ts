@@ -72,6 +72,11 @@ interface ProbeBase {
   readonly ttl?: number
   /** How long to wait for an answer, ms; default 1000. */
   readonly timeoutMs?: number
+  /**
+   * Sent so many ms after the call, default 0: a ping of several packets is one call with
+   * 0, 1000, 2000, ..., so that later packets leave while earlier ones still wait.
+   */
+  readonly startMs?: number
 }
 
 export type Probe =
@@ -97,6 +102,8 @@ export type ProbeResult =
       readonly rttNs: number
       /** Who answered (differs from `to` for broadcast pings). */
       readonly responder: Ip
+      /** ICMP redirects that came for this probe before its answer, in order. */
+      readonly redirects?: readonly { readonly responder: Ip; readonly gateway: Ip }[]
     }
   | {
       /** An ICMP error came back, or the own kernel made one (`responder` is then an own address). */
