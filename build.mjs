@@ -1,4 +1,5 @@
-// Bundles the program and the published sub-paths into dist/. Run by `npm ci` (prepare) and `npm run build`.
+// Bundles the program and the published sub-paths into dist/. Run by `npm ci` (prepare) and `npm
+// run build`.
 import { rmSync } from 'node:fs'
 import { build } from 'esbuild'
 

@@ -1,3 +1,4 @@
+/** Two projects: `unit` runs anywhere, `kernel` (x.kernel.test.ts) needs root on Linux. */
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({

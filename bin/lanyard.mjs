@@ -1,2 +1,3 @@
 #!/usr/bin/env node
+// The program `lanyard`: its bundle is made by build.mjs.
 import '../dist/main.mjs'

@@ -1,4 +1,6 @@
-/** `describe` for suites that need a real kernel: skipped by name, with the reason, when not root. */
+/**
+ * `describe` for suites that need a real kernel: skipped by name, with the reason, when not root.
+ */
 import { describe } from 'vitest'
 import { missingCapabilities } from '../src/sys/capability.ts'
 

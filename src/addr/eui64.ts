@@ -1,4 +1,6 @@
-/** Addresses that follow from others: link-local from a MAC, group addresses from what they serve. */
+/**
+ * Addresses that follow from others: link-local from a MAC, group addresses from what they serve.
+ */
 import type { Ip, Ip6 } from './ip.ts'
 import type { Mac } from './mac.ts'
 

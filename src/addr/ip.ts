@@ -12,7 +12,9 @@ export type { Ip6 } from './ip6.ts'
 /** Either family: `typeof ip === 'number'` is IPv4. */
 export type Ip = Ip4 | Ip6
 
-/** An address with a prefix length; host bits may be set (an interface address) or not (a route). */
+/**
+ * An address with a prefix length; host bits may be set (an interface address) or not (a route).
+ */
 export interface Prefix {
   readonly address: Ip
   readonly length: number
@@ -62,7 +64,9 @@ export function compareIp(a: Ip, b: Ip): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The address `by` after this one (before it when negative); undefined outside the family's space. */
+/**
+ * The address `by` after this one (before it when negative); undefined outside the family's space.
+ */
 export function addToIp(ip: Ip, by: bigint | number): Ip | undefined {
   const sum = BigInt(ip) + BigInt(by)
   if (sum < 0n || sum >> BigInt(bitsOf(ip)) !== 0n) return undefined

@@ -13,7 +13,9 @@ export function isGroupMac(mac: Mac): boolean {
   return ((mac / 0x10000000000) & 1) === 1
 }
 
-/** Whether the locally-administered bit is set (made up by software, not by a maker of hardware). */
+/**
+ * Whether the locally-administered bit is set (made up by software, not by a maker of hardware).
+ */
 export function isLocalMac(mac: Mac): boolean {
   return ((mac / 0x10000000000) & 2) === 2
 }
@@ -24,8 +26,8 @@ export function isZeroMac(mac: Mac): boolean {
 }
 
 /**
- * Reads six pairs of hex digits with `:` between them, in either case. Nothing shorter: `2:42:0:0:0:1`
- * is a typing error more often than a wish.
+ * Reads six pairs of hex digits with `:` between them, in either case. Nothing shorter:
+ * `2:42:0:0:0:1` is a typing error more often than a wish.
  *
  * @returns undefined when the text is anything else
  */

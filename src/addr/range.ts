@@ -96,8 +96,8 @@ export function* addressesOf(range: Range): Generator<Ip, void, undefined> {
 }
 
 /**
- * Cuts a range into `parts` shares in order, their sizes differing by one at the most (a pool shared
- * out among hosts). Fewer come back when there are fewer addresses than parts.
+ * Cuts a range into `parts` shares in order, their sizes differing by one at the most (a pool
+ * shared out among hosts). Fewer come back when there are fewer addresses than parts.
  */
 export function splitRange(range: Range, parts: number): Range[] {
   const shares: Range[] = []

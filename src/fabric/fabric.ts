@@ -18,7 +18,9 @@ export interface Fabric {
   apply(plan: Plan, options?: { readonly keepGoing?: boolean }): Promise<readonly OpOutcome[]>
   /** What is there. Default: every namespace this fabric knows. */
   snapshot(options?: { readonly netns?: readonly string[] }): Promise<Snapshot>
-  /** Sends probes and waits for what comes back; in parallel unless `sequential`. Results in order. */
+  /**
+   * Sends probes and waits for what comes back; in parallel unless `sequential`. Results in order.
+   */
   probe(
     probes: readonly Probe[],
     options?: { readonly sequential?: boolean },
@@ -28,7 +30,8 @@ export interface Fabric {
   /**
    * A raw frame port on a link: capture, ARP probes, DHCP. Without `etherType` it sees all that
    * enters and leaves the link (as tcpdump, ETH_P_ALL); with one only frames of that type that got
-   * as far as the protocol stack behind the link (a bridge or macvlan parent may have taken the rest).
+   * as far as the protocol stack behind the link (a bridge or macvlan parent may have taken the
+   * rest).
    */
   openPort(
     netns: string,
@@ -36,7 +39,10 @@ export interface Fabric {
     onFrame: (frame: CapturedFrame) => void,
     options?: { readonly etherType?: number },
   ): Promise<FramePort>
-  /** Waits until links, carriers and tentative addresses stand still (bounded; in virtual time when simulated). */
+  /**
+   * Waits until links, carriers and tentative addresses stand still (bounded; in virtual time when
+   * simulated).
+   */
   settle(options?: {
     readonly netns?: readonly string[]
     readonly timeoutMs?: number
@@ -84,7 +90,10 @@ export type Probe =
       readonly protocol: 'icmp'
       /** Echo payload bytes; default 56. */
       readonly size?: number
-      /** Path-MTU discovery as ping -M: `do` refuses to fragment, `dont` clears DF, `want` is the default. */
+      /**
+       * Path-MTU discovery as ping -M: `do` refuses to fragment, `dont` clears DF, `want` is the
+       * default.
+       */
       readonly pmtu?: 'do' | 'dont' | 'want'
       readonly broadcast?: boolean
       /** Echo sequence number, default 1. */
@@ -106,7 +115,9 @@ export type ProbeResult =
       readonly redirects?: readonly { readonly responder: Ip; readonly gateway: Ip }[]
     }
   | {
-      /** An ICMP error came back, or the own kernel made one (`responder` is then an own address). */
+      /**
+       * An ICMP error came back, or the own kernel made one (`responder` is then an own address).
+       */
       readonly outcome: 'icmp-error'
       readonly type: number
       readonly code: number

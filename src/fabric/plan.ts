@@ -64,7 +64,9 @@ export interface MacvlanOptions {
   readonly nopromisc?: boolean
   /** source: a frame handed to a child is not handed to anybody else. */
   readonly nodst?: boolean
-  /** source: `set` replaces the list of source MACs, `add`/`remove` change it, `flush` empties it. */
+  /**
+   * source: `set` replaces the list of source MACs, `add`/`remove` change it, `flush` empties it.
+   */
   readonly sources?: {
     readonly change: 'set' | 'add' | 'remove' | 'flush'
     readonly macs: readonly Mac[]
@@ -253,7 +255,8 @@ export type Op =
     }
   | {
       readonly do: 'sysctl.set'
-      readonly netns: string /** With dots, as sysctl(8); a dot inside a link name is written `/`. */
+      readonly netns: string
+      /** With dots, as sysctl(8); a dot inside a link name is written `/`. */
       readonly key: string
       readonly value: string
     }

@@ -36,8 +36,8 @@ export interface KernelTransport extends Transport {
  * Opens a NETLINK_ROUTE socket inside a namespace; it stays there after this returns, and keeps the
  * namespace alive until closed.
  *
- * Answers carry extended acks and quote the whole request (CAP_ACK stays off); dumps check and honour
- * their filters (STRICT_CHK; Linux 4.20).
+ * Answers carry extended acks and quote the whole request (CAP_ACK stays off); dumps check and
+ * honour their filters (STRICT_CHK; Linux 4.20).
  *
  * @param groups multicast groups (bit mask of RTMGRP_*) to hear
  * @throws LanyardError `netns-missing`; SysError

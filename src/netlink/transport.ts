@@ -3,7 +3,9 @@
  * the namespace it was opened in; tests pass a fake.
  */
 export interface Transport {
-  /** Sends one datagram of one or more netlink messages. The kernel handles it before this returns. */
+  /**
+   * Sends one datagram of one or more netlink messages. The kernel handles it before this returns.
+   */
   send(bytes: Uint8Array): void
   /**
    * The next datagram, or undefined when none is waiting. The bytes are the caller's until the next

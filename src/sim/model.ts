@@ -59,7 +59,10 @@ export interface LinkOps {
   lowerEvent?(world: World, dev: Device, lower: Device, event: DeviceEvent): void
 }
 
-/** Behaviour of whoever claimed a device's receive path: a bridge for its ports, macvlan or ipvlan for a parent. */
+/**
+ * Behaviour of whoever claimed a device's receive path: a bridge for its ports, macvlan or ipvlan
+ * for a parent.
+ */
 export interface RxHandler {
   readonly name: 'bridge' | 'macvlan' | 'ipvlan'
   /** @returns true when the frame was taken, false when the device's own stack goes on with it */

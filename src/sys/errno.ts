@@ -3,7 +3,10 @@
  * riscv64, loong64) with the C library's sentences, and the error thrown for it.
  */
 
-/** Number, name and sentence. 524 is the kernel's own ENOTSUPP, which escapes to user space here and there. */
+/**
+ * Number, name and sentence. 524 is the kernel's own ENOTSUPP, which escapes to user space here and
+ * there.
+ */
 const ERRNOS = `
 1 EPERM Operation not permitted
 2 ENOENT No such file or directory
@@ -196,7 +199,9 @@ export class SysError extends Error {
   }
 }
 
-/** The errno name an error carries: a {@link SysError}'s or LanyardError's, or Node's own `code`. */
+/**
+ * The errno name an error carries: a {@link SysError}'s or LanyardError's, or Node's own `code`.
+ */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   if ('errno' in error && typeof error.errno === 'string') return error.errno

@@ -1,7 +1,7 @@
 /**
  * The C library: the only place of this program where foreign functions are bound. Every function
- * answers as the kernel does, a result or `-errno`, because a probe that meets ENETUNREACH is not an
- * error; `socket.ts` and its neighbours throw `SysError` where a failure is one.
+ * answers as the kernel does, a result or `-errno`, because a probe that meets ENETUNREACH is not
+ * an error; `socket.ts` and its neighbours throw `SysError` where a failure is one.
  *
  * Buffers stand in for structs: koffi's struct names are global to the process and twice as slow.
  * Layouts are those of 64-bit little-endian Linux (x86-64, arm64, riscv64, loong64).
@@ -102,8 +102,8 @@ export function koffi(): Koffi {
 }
 
 /**
- * Loads koffi's prebuilt library directly where it lies beside us (2 ms instead of the 7 ms that its
- * JavaScript takes to find the same file), else through the package.
+ * Loads koffi's prebuilt library directly where it lies beside us (2 ms instead of the 7 ms that
+ * its JavaScript takes to find the same file), else through the package.
  */
 function loadKoffi(): Koffi {
   const require = createRequire(import.meta.url)

@@ -1,4 +1,6 @@
-/** Kernel settings through `/proc/sys`: those under `net` belong to the namespace the thread is in. */
+/**
+ * Kernel settings through `/proc/sys`: those under `net` belong to the namespace the thread is in.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { asSysError, errnoOf } from './errno.ts'
 

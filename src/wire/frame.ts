@@ -68,7 +68,7 @@ export interface ArpPacket {
   readonly targetIp: Ip4
 }
 
-/** RFC 791. `payload` of a non-first fragment is raw. */
+/** RFC 791, without options. `payload` of a non-first fragment is raw. */
 export interface Ip4Packet {
   readonly kind: 'ip4'
   readonly src: Ip4
@@ -86,18 +86,32 @@ export interface Ip4Packet {
   readonly payload: Payload
 }
 
-/** RFC 8200. Extension headers: a fragment header is kept, others make the payload raw. */
+/**
+ * RFC 8200. Extension headers: a fragment header is `fragment`, the hop-by-hop header of an MLD
+ * message goes without saying, others make the payload raw.
+ */
 export interface Ip6Packet {
   readonly kind: 'ip6'
   readonly src: Ip6
   readonly dst: Ip6
   readonly hopLimit: number
+  /** What the payload is, after a fragment header; 0 (hop-by-hop) with MLD, as on the wire. */
   readonly nextHeader: number
   readonly trafficClass: number
   readonly flowLabel: number
-  /** Whole packet with its fixed header of 40, in bytes. */
+  /** Whole packet with its fixed header of 40 and its extension headers, in bytes. */
   readonly length: number
+  /** Undefined when whole. The payload of a non-first fragment is raw. */
+  readonly fragment: Ip6Fragment | undefined
   readonly payload: Payload
+}
+
+/** The fragment header (RFC 8200 4.5). */
+export interface Ip6Fragment {
+  readonly id: number
+  /** In bytes. */
+  readonly offset: number
+  readonly more: boolean
 }
 
 export type Payload = IcmpMessage | NdMessage | MldMessage | UdpDatagram | TcpSegment | RawPayload
@@ -117,7 +131,10 @@ export interface IcmpMessage {
   readonly id: number
   /** Echo sequence number; 0 in errors. */
   readonly sequence: number
-  /** Next-hop MTU (frag needed, packet too big), redirect gateway (IPv4), else 0. */
+  /**
+   * Next-hop MTU (fragmentation needed, packet too big), gateway (IPv4 redirect), pointer
+   * (parameter problem), else 0.
+   */
   readonly value: number
   /** The packet an error quotes. */
   readonly quoted: Ip4Packet | Ip6Packet | undefined
@@ -134,7 +151,9 @@ export interface NdMessage {
   readonly target: Ip6
   /** Redirect destination; 0n otherwise. */
   readonly destination: Ip6
-  /** Source (RS, RA, NS) or target (NA, redirect) link-layer address option; undefined when absent. */
+  /**
+   * Source (RS, RA, NS) or target (NA, redirect) link-layer address option; undefined when absent.
+   */
   readonly linkAddress: Mac | undefined
   /** NA flags. */
   readonly router: boolean
@@ -163,10 +182,13 @@ export interface RouterAdvert {
   }[]
 }
 
-/** MLD (type 131/132/143): the groups spoken of. */
+/** MLD (RFC 2710, 3810): the groups spoken of. */
 export interface MldMessage {
   readonly kind: 'mld'
+  /** 131 report, 132 done (both version 1, one group), 143 report version 2. */
   readonly type: number
+  /** Of all records of a version 2 report: 4 join, 3 leave, 2 and 1 current state; else 0. */
+  readonly recordType: number
   readonly groups: readonly Ip6[]
 }
 

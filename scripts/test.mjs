@@ -1,0 +1,152 @@
+// The gate, `npm test`: build, types, lint, format, dead code, unit tests, kernel tests. One line a
+// step with its time, the whole output of what failed, and at the end `N passed, N failed, N
+// skipped`; a check counts as one test.
+//
+//   npm test                 as root on Linux the kernel tests run, else every one of their files
+//   is skipped by name npm test -- --userns     an ordinary user runs them in a user namespace of
+//   their own
+//
+// With CI=true whatever is skipped counts as failed.
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
+const LIMIT_MS = 20 * 60_000
+const ci = process.env.CI === 'true' || process.env.CI === '1'
+const total = { passed: 0, failed: 0, skipped: 0 }
+const reports = mkdtempSync(join(tmpdir(), 'lanyard-test-'))
+
+/**
+ * Runs a program of node_modules/.bin (or another); its output is kept until it is known to matter.
+ */
+function run(command, args) {
+  return new Promise((done) => {
+    const env = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
+    const child = spawn(command, args, { cwd: ROOT, env, timeout: LIMIT_MS })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8')
+      stream.on('data', (text) => {
+        output += text
+      })
+    }
+    child.on('error', (error) => done({ ok: false, output: `${output}${error.message}\n` }))
+    child.on('close', (code, signal) => {
+      const end = signal === null ? '' : `ended by ${signal}\n`
+      done({ ok: code === 0, output: output + end })
+    })
+  })
+}
+
+function line(name, word, startedMs, note = '') {
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  console.log(
+    `${name.padEnd(12)} ${word.padEnd(7)} ${seconds.padStart(6)} s${note && `   ${note}`}`,
+  )
+}
+
+async function check(name, command, ...args) {
+  const started = performance.now()
+  const { ok, output } = await run(command, args)
+  line(name, ok ? 'ok' : 'FAILED', started)
+  if (ok) total.passed++
+  else {
+    total.failed++
+    console.log(output.trimEnd())
+  }
+}
+
+/** A vitest project; `wrap` is the command line it runs under. */
+async function suite(project, wrap = []) {
+  const started = performance.now()
+  const report = join(reports, `${project}.json`)
+  const [command, ...args] = [
+    ...wrap,
+    ...['vitest', 'run', '--project', project, '--passWithNoTests'],
+    ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+  ]
+  const { ok, output } = await run(command, args)
+  const counted = { passed: 0, failed: 0, skipped: 0 }
+  const skipped = []
+  for (const file of readReport(report)) {
+    const path = relative(ROOT, file.name)
+    // A file that could not be loaded has no tests to count.
+    if (file.status === 'failed' && file.assertionResults.length === 0) counted.failed++
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') counted.passed++
+      else if (test.status === 'failed') counted.failed++
+      else {
+        counted.skipped++
+        skipped.push(`${path}: ${test.fullName.trim()}`)
+      }
+    }
+  }
+  if (!ok && counted.failed === 0) counted.failed = 1
+  line(project, counted.failed > 0 ? 'FAILED' : 'ok', started, sum(counted))
+  if (counted.failed > 0) console.log(output.trimEnd())
+  for (const name of skipped) console.log(`  skipped  ${name}`)
+  for (const key of Object.keys(total)) total[key] += counted[key]
+}
+
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).testResults
+  } catch {
+    return [] // the run ended before it could report: it counts as one failure
+  }
+}
+
+function sum({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+/** How the kernel tests run here: the command line before vitest, or why they do not. */
+function kernelDoor() {
+  if (process.platform !== 'linux') return { why: 'needs Linux' }
+  if (process.getuid() === 0) return { wrap: [] }
+  if (!process.argv.includes('--userns'))
+    return { why: 'needs root, or `npm test -- --userns` where user namespaces are allowed' }
+  // A /run of their own holds their named namespaces; ip and tcpdump find themselves root.
+  const own = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
+  const flags = ['--user', '--map-root-user', '--net', '--mount']
+  const wrap = ['unshare', ...flags, '--', 'sh', '-c', own, 'sh']
+  const tried = spawnSync(wrap[0], [...wrap.slice(1), 'true'], { encoding: 'utf8' })
+  if (tried.status === 0) return { wrap }
+  return { why: `user namespaces are not allowed here: ${(tried.stderr ?? '').trim()}` }
+}
+
+async function kernel() {
+  const door = kernelDoor()
+  if (door.wrap !== undefined) return suite('kernel', door.wrap)
+  const files = ['src', 'test'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true })
+      .filter((path) => path.endsWith('.kernel.test.ts'))
+      .map((path) => `${folder}/${path}`),
+  )
+  line('kernel', 'skipped', performance.now(), `${files.length} files`)
+  for (const path of files) console.log(`  skipped  ${path}: ${door.why}`)
+  total.skipped += files.length
+}
+
+try {
+  await check('build', 'node', 'build.mjs')
+  await check('types', 'tsc', '-p', 'tsconfig.json')
+  await check('types core', 'tsc', '-p', 'tsconfig.core.json')
+  await check('lint', 'oxlint', '--type-aware', '--deny-warnings')
+  await check('format', 'biome', 'format', '.')
+  await check('dead code', 'knip', '--no-progress')
+  await suite('unit')
+  await kernel()
+} finally {
+  rmSync(reports, { recursive: true, force: true })
+}
+if (ci && total.skipped > 0) {
+  console.log(`\nCI=true: the ${total.skipped} skipped count as failed`)
+  total.failed += total.skipped
+  total.skipped = 0
+}
+console.log(`\n${sum(total)}`)
+process.exitCode = total.failed > 0 ? 1 : 0
