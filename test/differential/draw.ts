@@ -6,6 +6,7 @@
 import type { Mac } from '../../src/addr/mac.ts'
 import type { LinkAdd, LinkSet, MacvlanMode, Op, PortOptions } from '../../src/fabric/plan.ts'
 import { Random } from '../../src/sim/random.ts'
+import { addressOps, cableOps, childOps, netnsOps, switchOps } from '../lan.ts'
 
 export interface DrawnWorld {
   readonly seed: number
@@ -60,33 +61,12 @@ export function drawWorld(seed: number, prefix: string): DrawnWorld {
 function addNetns(draft: Draft, name: string): string {
   const netns = draft.prefix + name
   draft.netns.push(netns)
-  draft.plan.push({ do: 'netns.add', netns })
-  // A namespace takes over the IPv4 settings of the one the program runs in: say what we want.
-  for (const [key, value] of [
-    ['net.ipv4.ip_forward', '0'],
-    ['net.ipv4.conf.all.rp_filter', '0'],
-    ['net.ipv4.conf.default.rp_filter', '0'],
-  ] as const)
-    draft.plan.push({ do: 'sysctl.set', netns, key, value })
-  if (!draft.ip6)
-    for (const level of ['all', 'default'])
-      draft.plan.push({
-        do: 'sysctl.set',
-        netns,
-        key: `net.ipv6.conf.${level}.disable_ipv6`,
-        value: '1',
-      })
-  if (chance(draft, 0.8)) draft.plan.push({ do: 'link.set', netns, name: 'lo', up: true })
+  draft.plan.push(...netnsOps(netns, { ip6: draft.ip6, lo: chance(draft, 0.8) }))
   return netns
 }
 
 function drawSwitch(draft: Draft): void {
-  const netns = addNetns(draft, 'sw')
-  draft.plan.push(
-    { do: 'link.add', netns, name: 'br0', spec: { kind: 'bridge' }, address: mac(draft) },
-    silence(netns, 'br0'),
-    { do: 'link.set', netns, name: 'br0', up: true },
-  )
+  draft.plan.push(...switchOps(addNetns(draft, 'sw'), mac(draft)))
 }
 
 function drawHost(draft: Draft): void {
@@ -94,17 +74,7 @@ function drawHost(draft: Draft): void {
   const number = draft.hosts.length + 1
   const netns = addNetns(draft, `h${number}`)
   const port = `p${number}`
-  draft.plan.push(
-    {
-      do: 'link.add',
-      netns: sw,
-      name: port,
-      address: mac(draft),
-      spec: { kind: 'veth', peer: { name: 'eth0', netns, address: mac(draft) } },
-    },
-    silence(sw, port),
-    { do: 'link.set', netns: sw, name: port, master: 'br0', up: true },
-  )
+  draft.plan.push(...cableOps({ sw, port, portMac: mac(draft), netns, mac: mac(draft) }))
   const options = drawPort(draft)
   if (options !== undefined)
     draft.plan.push({ do: 'link.set', netns: sw, name: port, port: options })
@@ -130,13 +100,11 @@ function drawChild(draft: Draft, host: string): void {
   const netns = addNetns(draft, `c${draft.children.length + 1}`)
   const mode = pick(draft, MODES)
   const sibling = draft.children.find((c) => c.host === host && c.netns === host)
-  draft.plan.push({
-    do: 'link.add',
-    netns,
-    name: 'm0',
-    parentNetns: host,
-    address: mac(draft),
-    spec: {
+  draft.plan.push(
+    ...childOps({
+      netns,
+      parentNetns: host,
+      mac: mac(draft),
       kind: chance(draft, 0.05) ? 'macvtap' : 'macvlan',
       parent: sibling !== undefined && chance(draft, 0.2) ? sibling.name : 'eth0',
       macvlan: {
@@ -146,9 +114,9 @@ function drawChild(draft: Draft, host: string): void {
           ? { sources: { change: 'set' as const, macs: [someMac(draft), someMac(draft)] } }
           : {}),
       },
-    },
-    ...(chance(draft, 0.1) ? { mtu: pick(draft, [1280, 1400, 1501]) } : {}),
-  })
+      ...(chance(draft, 0.1) ? { mtu: pick(draft, [1280, 1400, 1501]) } : {}),
+    }),
+  )
   addresses(draft, netns, 'm0')
   if (chance(draft, 0.95)) draft.plan.push({ do: 'link.set', netns, name: 'm0', up: true })
   draft.children.push({ netns, host, name: 'm0' })
@@ -223,26 +191,7 @@ function drawChange(draft: Draft): void {
 
 function addresses(draft: Draft, netns: string, link: string, last?: number): void {
   const number = last ?? draft.netns.length + 1
-  if (!chance(draft, 0.95)) return
-  draft.plan.push({
-    do: 'address.add',
-    netns,
-    link,
-    address: { address: 0x0a090000 + number, length: 24 },
-  })
-  if (draft.ip6)
-    draft.plan.push({
-      do: 'address.add',
-      netns,
-      link,
-      address: { address: 0xfd000009_00000000_00000000_00000000n + BigInt(number), length: 64 },
-      nodad: true,
-    })
-}
-
-/** No IPv6 on a switch's own links: their chatter would only disturb the tables. */
-function silence(netns: string, link: string): Op {
-  return { do: 'sysctl.set', netns, key: `net.ipv6.conf.${link}.disable_ipv6`, value: '1' }
+  if (chance(draft, 0.95)) draft.plan.push(...addressOps(netns, link, number, draft.ip6))
 }
 
 function mac(draft: Draft): Mac {
