@@ -37,7 +37,7 @@ function page(
   return `${head}\n\n${MARK}\n\n${table.join('\n')}\n`
 }
 
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+const cell = (text: string): string => text.replaceAll(/[|<]/g, '\\$&').replaceAll('\n', ' ')
 
 function errors(): string {
   const head = [
@@ -54,16 +54,22 @@ function errors(): string {
   return page(head, rows, ['code', 'says', 'mend', 'HTTP', 'errno'])
 }
 
-/** Stands for a value nobody has: whatever is done with it, it prints as `<name>`. */
+const TEXT_METHODS = ['trim', 'toLowerCase', 'toUpperCase', 'padStart', 'padEnd', 'replace']
+
+/**
+ * Stands for a value nobody has: as text it is `<name>`, its properties are named after themselves,
+ * as a list it has itself for its one element, and what methods of lists and strings return is it.
+ */
 function placeholder(name: string): unknown {
-  const text = `<${name}>`
-  return new Proxy(() => text, {
+  return new Proxy(() => name, {
     get: (_, key) => {
-      if (key === Symbol.toPrimitive || key === 'toString') return () => text
+      if (key === Symbol.toPrimitive || key === 'toString') return () => `<${name}>`
       if (key === Symbol.iterator) return () => [placeholder(name)].values()
       if (key === 'length') return 2
       if (typeof key === 'symbol') return undefined
-      return name === 'detail' ? placeholder(key) : () => text
+      if (key === 'map') return (f: (item: unknown) => unknown) => [f(placeholder(name))]
+      if (key in Array.prototype || TEXT_METHODS.includes(key)) return () => placeholder(name)
+      return placeholder(key)
     },
   })
 }

@@ -24,7 +24,11 @@ const reports = mkdtempSync(join(tmpdir(), 'lanyard-test-'))
  */
 function run(command, args) {
   return new Promise((done) => {
-    const env = { ...process.env, PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` }
+    const env = {
+      ...process.env,
+      NO_COLOR: '1',
+      PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
+    }
     const child = spawn(command, args, { cwd: ROOT, env, timeout: LIMIT_MS })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
@@ -63,11 +67,10 @@ async function check(name, command, ...args) {
 async function suite(project, wrap = []) {
   const started = performance.now()
   const report = join(reports, `${project}.json`)
-  const [command, ...args] = [
-    ...wrap,
-    ...['vitest', 'run', '--project', project, '--passWithNoTests'],
-    ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-  ]
+  const [command, ...args] = wrap.concat(
+    ['vitest', 'run', '--project', project, '--passWithNoTests'],
+    ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
+  )
   const { ok, output } = await run(command, args)
   const counted = { passed: 0, failed: 0, skipped: 0 }
   const skipped = []

@@ -60,6 +60,80 @@ const TABLE = {
     errno: 'ENODEV',
     say: (d) => `link "${d.link}" does not exist in namespace "${d.netns}"`,
   }),
+  // -- lab
+  'lab-invalid': row<{
+    problems: readonly {
+      file: string
+      line: number
+      column: number
+      path: string
+      sentence: string
+    }[]
+  }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) =>
+      d.problems
+        .map(
+          (p) =>
+            `${p.file}:${p.line}:${p.column}: ${p.path === '' ? '' : `${p.path}: `}${p.sentence}`,
+        )
+        .join('\n'),
+  }),
+  'lab-command-failed': row<{
+    file: string
+    line: number
+    node: string
+    command: string
+    status: number
+    output: string
+  }>({
+    status: 409,
+    say: (d) =>
+      `${d.file}:${d.line}: "${d.command}" on ${d.node} ended with status ${d.status}: ${d.output}`,
+  }),
+  'lab-stopped': row<{ lab: string }>({
+    status: 499,
+    errno: 'EINTR',
+    say: (d) => `lab ${d.lab} was stopped`,
+  }),
+  'lab-running': row<{ lab: string; pid: number }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `lab ${d.lab} is being run by process ${d.pid}`,
+    mend: (d) => `wait for it, or stop it: kill ${d.pid}`,
+  }),
+  'lab-unknown': row<{ lab: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) =>
+      `nothing of a lab "${d.lab}" is on this machine: there is ${
+        d.known.length === 0 ? 'no lab at all' : d.known.join(', ')
+      }`,
+  }),
+  // -- cli
+  'file-unreadable': row<{ file: string; why: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `${d.file}: ${d.why}`,
+  }),
+  usage: row<{ sentence: string; help: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => d.sentence,
+    mend: (d) => `see "${d.help}"`,
+  }),
+  // -- netlink
+  'netlink-refused': row<{ type: number; errno: string; extack: string | undefined }>({
+    status: 500,
+    say: (d) => `the kernel refused netlink request ${d.type}: ${d.extack ?? d.errno} (${d.errno})`,
+  }),
+  'netlink-lost': row<{ count: number }>({
+    status: 500,
+    errno: 'ENOBUFS',
+    say: (d) => `the kernel's answers to ${d.count} netlink requests were lost`,
+    mend: () => 'take a snapshot to see what was done, then repeat',
+  }),
 } as const
 
 /** Every code a {@link LanyardError} can carry. */

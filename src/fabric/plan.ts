@@ -107,6 +107,8 @@ export type LinkSpec =
       readonly protocol?: '802.1Q' | '802.1ad'
       readonly reorderHeader?: boolean
       readonly looseBinding?: boolean
+      readonly gvrp?: boolean
+      readonly mvrp?: boolean
       readonly ingressQos?: readonly (readonly [from: number, to: number])[]
       readonly egressQos?: readonly (readonly [from: number, to: number])[]
     }

@@ -71,6 +71,10 @@ export interface LinkSnapshot {
   readonly group: number
   readonly alias: string | undefined
   readonly txQueueLength: number
+  /**
+   * Root queueing discipline: `noop` until a link was up for the first time, then mostly `noqueue`.
+   */
+  readonly qdisc?: string
   readonly minMtu: number
   readonly maxMtu: number
   /** What a macvlan, ipvlan or vlan sits on; the other end of a veth. */

@@ -48,14 +48,28 @@ export type DeviceEvent =
 /** Behaviour of a kind of link; frozen singletons in link/. */
 export interface LinkOps {
   readonly kind: LinkSpec['kind'] | 'loopback'
+  /** IFF_UNICAST_FLT: further unicast addresses do not make it promiscuous. */
+  readonly unicastFilter: boolean
   /**
    * `ndo_start_xmit`: called with the device up and with carrier.
    * @returns 0, or the errno number the sender sees (drops a sender does not see return 0)
    */
   transmit(world: World, dev: Device, frame: Frame): number
-  /** Carrier as this kind derives it from its surroundings; undefined = set by its own events. */
-  carrier?(world: World, dev: Device): boolean
-  /** An event of a device this one sits on or is paired with. */
+  /** `ndo_open`: the device is about to be up; a refusal keeps it down. */
+  open?(world: World, dev: Device): Refusal | undefined
+  /** `ndo_stop`: the device is about to be down. */
+  stop?(world: World, dev: Device): void
+  /** `dellink` and `ndo_uninit`: the device, already down, is about to be gone. */
+  uninit?(world: World, dev: Device): void
+  /** `ndo_set_mac_address`; default: any valid unicast address, at any time. */
+  setMac?(world: World, dev: Device, mac: Mac): Refusal | undefined
+  /** `ndo_change_mtu`, after the check against minMtu and maxMtu; default: take it. */
+  changeMtu?(world: World, dev: Device, mtu: number): Refusal | undefined
+  /** `ndo_set_rx_mode`: the address lists changed while the device is up. */
+  rxMode?(world: World, dev: Device): void
+  /** `ndo_change_rx_flags`: IFF_PROMISC or IFF_ALLMULTI changed. */
+  rxFlags?(world: World, dev: Device, changed: 'promisc' | 'allmulti', on: boolean): void
+  /** An event of a device this one sits on, is paired with or (a bridge) has as a port. */
   lowerEvent?(world: World, dev: Device, lower: Device, event: DeviceEvent): void
 }
 
@@ -173,6 +187,12 @@ export class Device {
   promiscuity = 0
   allmultiFlag = false
   allmulti = 0
+  /** Promiscuous because its unicast list is not empty and it cannot filter (`dev->uc_promisc`). */
+  unicastPromisc = false
+  /** A carrier change waits for its EV_LINKWATCH. */
+  linkwatchPending = false
+  /** Being taken down for good: nothing may be hung on it any more. */
+  dying = false
   group = 0
   alias: string | undefined = undefined
   txQueueLength = 1000

@@ -70,6 +70,18 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     clock_gettime: ['int', ['int', 'void *']],
   }
 
+interface PollOptions {
+  readonly readable?: boolean
+  readonly writable?: boolean
+}
+
+type PollCallback = (status: number) => void
+
+interface PollHandle {
+  start(options: PollOptions, callback: PollCallback): void
+  close(): void
+}
+
 /** What is used of koffi. */
 interface Koffi {
   load(path: null): {
@@ -78,11 +90,7 @@ interface Koffi {
   errno(): number
   address(buffer: Uint8Array): bigint
   readonly node: {
-    poll(
-      fd: number,
-      options: { readonly readable?: boolean; readonly writable?: boolean },
-      callback: (status: number, events: unknown) => void,
-    ): { close(): void; unref(): void; ref(): void }
+    poll(fd: number, options: PollOptions, callback: PollCallback): PollHandle
   }
 }
 

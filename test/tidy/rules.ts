@@ -6,7 +6,7 @@
 import { CLOSED, LAYERS, PUBLISHED } from './layers.ts'
 import { importsOf, lineAt, type Source, scan } from './source.ts'
 
-export type Rule = (files: readonly Source[]) => string[]
+type Rule = (files: readonly Source[]) => string[]
 
 const FILE_LINES = 500
 const WIDTH = 100
@@ -32,11 +32,14 @@ function target(from: string, specifier: string): string | undefined {
   return parts.join('/')
 }
 
+/** Tests, and what they share. */
+const forTests = (path: string): boolean => /\.(?:test|fixture)\.tsx?$/.test(path)
+
 /** What a test beside the code may import on top of its folder's row. */
 const TEST_PACKAGES = ['vitest', 'fast-check']
 
 /** src/ and console/: imports go only where the table of layers.ts lets them. */
-export const importTable: Rule = (files) => {
+const importTable: Rule = (files) => {
   const wrong: string[] = []
   for (const file of files.filter(isTs)) {
     const layer = layerOf(file.path)
@@ -79,12 +82,12 @@ function forbiddenPackage(path: string, layer: string, specifier: string): strin
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
   if (row?.packages?.includes(name)) return undefined
-  if (isTest(path) && TEST_PACKAGES.includes(name)) return undefined
+  if (forTests(path) && TEST_PACKAGES.includes(name)) return undefined
   return `${layer === '' ? 'the root' : layer} may not import the package ${name}`
 }
 
 /** No import cycle between files of src/, type-only imports included. */
-export const noCycles: Rule = (files) => {
+const noCycles: Rule = (files) => {
   const graph = new Map<string, string[]>()
   for (const file of files.filter(isTs)) {
     const to = importsOf(file.text).map((i) => target(file.path, i.specifier))
@@ -115,7 +118,7 @@ const OWN_EXPORT = /^export (?:type|interface|const|let|(?:async )?function|clas
  * Only the published sub-paths are barrels, and nobody inside goes through them. A file may pass on
  * names of its own folder beside what it declares itself.
  */
-export const noBarrels: Rule = (files) => {
+const noBarrels: Rule = (files) => {
   const wrong: string[] = []
   for (const file of files.filter((f) => isTs(f) && layerOf(f.path) !== undefined)) {
     if (file.path.endsWith('/index.ts') && !PUBLISHED.includes(file.path))
@@ -136,7 +139,7 @@ const IMPURE = /\b(?:Date|Math\.random|performance|crypto|process|console|Buffer
 const TIMERS = /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/g
 
 /** Core folders take time and chance as arguments and know nothing of Node. */
-export const pureCore: Rule = (files) => {
+const pureCore: Rule = (files) => {
   const wrong: string[] = []
   for (const file of files.filter((f) => isTs(f) && !isTest(f.path))) {
     const layer = layerOf(file.path)
@@ -153,7 +156,7 @@ export const pureCore: Rule = (files) => {
 }
 
 /** Files end somewhere, and lines fit side by side (what is one literal cannot be broken). */
-export const size: Rule = (files) => {
+const size: Rule = (files) => {
   const wrong: string[] = []
   for (const file of files.filter(isCode)) {
     const lines = file.text.split('\n')
@@ -161,7 +164,7 @@ export const size: Rule = (files) => {
       wrong.push(`${file.path}:${FILE_LINES}: ${lines.length - 1} lines, at most ${FILE_LINES}`)
     lines.forEach((line, i) => {
       const mayBeLong = /['"`/]/.test(line.slice(0, WIDTH)) && !/^\s*(?:\*|\/[/*])/.test(line)
-      if ([...line].length > WIDTH && !mayBeLong)
+      if (Array.from(line).length > WIDTH && !mayBeLong)
         wrong.push(`${file.path}:${i + 1}: wider than ${WIDTH}`)
     })
   }
@@ -169,7 +172,7 @@ export const size: Rule = (files) => {
 }
 
 /** A file says what it is before it begins; a test is named by what it tests. */
-export const headComment: Rule = (files) =>
+const headComment: Rule = (files) =>
   files
     .filter(
       (f) => isCode(f) && !isTest(f.path) && !/^(#!.*\n)?\s*(\/\*\*?|\/\/)\s?\S?/.test(f.text),
@@ -179,10 +182,11 @@ export const headComment: Rule = (files) =>
 /**
  * A unit test in src/ stands beside the file it tests: `a.test.ts`, `a.x.test.ts` beside `a.ts`.
  */
-export const testBesideCode: Rule = (files) => {
+const testBesideCode: Rule = (files) => {
   const paths = new Set(files.map((f) => f.path))
   return files
     .filter((f) => /^(src|console)\//.test(f.path) && isTest(f.path))
+    .filter((f) => !/\/([^/.]+)\/\1\.[^/]*$/.test(f.path))
     .filter((f) => !paths.has(f.path.replace(/(\/[^/.]+)\.[^/]*$/, '$1.ts')))
     .map((f) => `${f.path}:1: no file of that name beside it`)
 }
@@ -199,7 +203,7 @@ const WORKPLACE: readonly RegExp[] = [
   /\bworktre[e]\b|\bcolleag[u]e/gi,
 ]
 
-export const noWorkplace: Rule = (files) =>
+const noWorkplace: Rule = (files) =>
   files.flatMap((f) =>
     WORKPLACE.flatMap((pattern) => [...f.text.matchAll(pattern)]).map(
       (m) => `${f.path}:${lineAt(f.text, m.index)}: speaks of a workplace: "${m[0]}"`,
@@ -207,7 +211,7 @@ export const noWorkplace: Rule = (files) =>
   )
 
 /** Every relative link of a page, and every `docs/...` page named in code, leads to a file. */
-export const linksLead: Rule = (files) => {
+const linksLead: Rule = (files) => {
   const paths = new Set(files.map((f) => f.path))
   const folders = new Set([...paths].map((p) => p.replace(/\/[^/]*$/, '')))
   const there = (p: string): boolean => paths.has(p) || folders.has(p.replace(/\/$/, ''))
@@ -225,3 +229,16 @@ export const linksLead: Rule = (files) => {
   }
   return wrong
 }
+
+/** All of them, by name. */
+export const RULES = {
+  importTable,
+  noCycles,
+  noBarrels,
+  pureCore,
+  size,
+  headComment,
+  testBesideCode,
+  noWorkplace,
+  linksLead,
+} satisfies Record<string, Rule>

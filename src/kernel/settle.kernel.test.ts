@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { describeKernel } from '../../test/describe-kernel.ts'
+import { createNetns, deleteNetns } from './netns.ts'
+import { settleNetns } from './settle.ts'
+
+const A = 'sysk-s'
+const ip = (...args: string[]): string =>
+  execFileSync('ip', ['-n', A, ...args], { encoding: 'utf8' })
+
+async function took(promise: Promise<void>): Promise<number> {
+  const started = performance.now()
+  await promise
+  return performance.now() - started
+}
+
+describeKernel('settleNetns()', () => {
+  beforeEach(() => createNetns(A))
+  afterEach(() => deleteNetns(A))
+
+  test('settleNetns() returns at once where nothing moves', async () => {
+    ip('link', 'add', 'v', 'type', 'veth', 'peer', 'name', 'w')
+    // Up without carrier, an address that stays tentative: nothing will happen by itself.
+    ip('link', 'set', 'v', 'up')
+    ip('addr', 'add', 'fd00::1/64', 'dev', 'v')
+    expect(await took(settleNetns([A, '']))).toBeLessThan(100)
+  })
+
+  test('settleNetns() waits for duplicate address detection', async () => {
+    ip('link', 'add', 'v', 'type', 'veth', 'peer', 'name', 'w')
+    ip('link', 'set', 'v', 'up')
+    ip('link', 'set', 'w', 'up')
+    ip('addr', 'add', 'fd00::1/64', 'dev', 'v')
+    expect(ip('-6', 'addr')).toMatch(/tentative/)
+    const ms = await took(settleNetns([A]))
+    expect(ms).toBeGreaterThan(50)
+    expect(ms).toBeLessThan(4000)
+    expect(ip('-6', 'addr')).not.toMatch(/tentative/)
+    expect(ip('-br', 'link', 'show', 'dev', 'v')).toMatch(/UP/)
+  })
+
+  test('settleNetns() sees bridges and their children all the way up', async () => {
+    ip('link', 'add', 'sw0', 'type', 'bridge')
+    ip('link', 'add', 'v', 'type', 'veth', 'peer', 'name', 'w')
+    ip('link', 'set', 'v', 'master', 'sw0')
+    ip('link', 'add', 'mac0', 'link', 'w', 'type', 'macvlan', 'mode', 'bridge')
+    for (const link of ['sw0', 'v', 'mac0', 'w']) ip('link', 'set', link, 'up')
+    await settleNetns([A])
+    const states = ip('-br', 'link')
+    for (const link of ['sw0', 'v', 'w', 'mac0'])
+      expect(states).toMatch(new RegExp(`^${link}\\S* +UP`, 'm'))
+    expect(ip('-6', 'addr')).not.toMatch(/tentative/)
+  })
+
+  test('settleNetns() gives up at its deadline', async () => {
+    ip('link', 'add', 'sw0', 'type', 'bridge', 'stp_state', '1')
+    ip('link', 'add', 'v', 'type', 'veth', 'peer', 'name', 'w')
+    ip('link', 'set', 'v', 'master', 'sw0')
+    for (const link of ['sw0', 'v', 'w']) ip('link', 'set', link, 'up')
+    const ms = await took(settleNetns([A], 300))
+    expect(ms).toBeGreaterThanOrEqual(300)
+    expect(ms).toBeLessThan(1000)
+  })
+
+  test('settleNetns() names a namespace that is not there', async () => {
+    await expect(settleNetns(['sysk-nobody'])).rejects.toMatchObject({ code: 'netns-missing' })
+  })
+})

@@ -1,0 +1,171 @@
+/**
+ * Expectations, one line each: `A -> B ok|fail [ttl N] [v6] [why CODE]`.
+ *
+ * A and B are a node, `node.link`, an address (B), `net:NAME`, `{a,b}` or `*`; sets mean every
+ * pair, `<->` both directions, and a node is never paired with itself.
+ */
+import { tryParseIp } from '../addr/ip.ts'
+import { REASON_CODES, type ReasonCode } from '../fabric/reason.ts'
+import { evaluate, truth } from './expression.ts'
+import type { Resolving } from './resolving.ts'
+import { each } from './resolve-hosts.ts'
+import type { ExpectFile } from './schema.ts'
+import type { Path } from './source.ts'
+import { didYouMean, listed } from './text.ts'
+import { type Expectation, type Member, nodesOf, type Topology } from './topology.ts'
+
+const FORM = 'write "A -> B ok" or "A -> B fail", with ttl N, v6, why CODE behind it'
+
+/** The expectations that hold in this combination. */
+export function resolveExpectations(
+  reading: Resolving,
+  topology: Topology,
+  typed: readonly ExpectFile[],
+  path: Path,
+): Expectation[] {
+  const { source, variables } = reading
+  return typed.flatMap((item, i) => {
+    if (typeof item === 'string') return parse(reading, topology, item, [...path, i])
+    const at: Path = [...path, i]
+    const result = evaluate(item.if, variables)
+    if (!result.ok) {
+      source.problem([...at, 'if'], result.sentence)
+      return []
+    }
+    // Both branches are read, so a mistake in the one not taken is found too.
+    const branch = (key: 'then' | 'else') =>
+      each(item[key]).flatMap(({ text, sub }) =>
+        parse(reading, topology, text, [...at, key, ...sub]),
+      )
+    const [yes, no] = [branch('then'), branch('else')]
+    return truth(result.value) ? yes : no
+  })
+}
+
+function parse(reading: Resolving, topology: Topology, text: string, path: Path): Expectation[] {
+  const { source } = reading
+  const fail = (sentence: string): Expectation[] => {
+    source.problem(path, sentence)
+    return []
+  }
+  const match = /^\s*(.+?)\s*(<->|->)\s*(\{[^}]*\}|\S+)\s*(.*)$/.exec(text)
+  if (match === null) return fail(`"${text}" is no expectation: ${FORM}`)
+  const [, left, arrow, right, rest] = match as unknown as [string, string, string, string, string]
+  const words = rest.split(/\s+/).filter((w) => w !== '')
+  const verdict = words.shift()
+  if (verdict !== 'ok' && verdict !== 'fail') {
+    return fail(
+      verdict === undefined
+        ? `the verdict is missing in "${text}": ${FORM}`
+        : `"${verdict}" is no verdict: ${FORM}`,
+    )
+  }
+  const options = parseOptions(words, verdict)
+  if (typeof options === 'string') return fail(options)
+  const from = side(reading, topology, left, path)
+  const to = side(reading, topology, right, path)
+  if (from === undefined || to === undefined) return []
+  const literal = from.find((m) => m.node === undefined)
+  if (literal !== undefined) return fail(`"${left}": a ping starts at a node, not at an address`)
+  if (arrow === '<->' && to.some((m) => m.node === undefined)) {
+    return fail(`"${right}" is an address: only "->" leads there`)
+  }
+  // Every member is absent from this combination: nothing to expect.
+  if (from.length === 0 || to.length === 0) return []
+  return [
+    {
+      text: text.trim(),
+      line: source.lineOf(path),
+      from,
+      to,
+      both: arrow === '<->',
+      verdict,
+      ...options,
+    },
+  ]
+}
+
+interface Options {
+  readonly ttl: number | undefined
+  readonly family: 4 | 6 | undefined
+  readonly why: ReasonCode | undefined
+}
+
+function parseOptions(words: readonly string[], verdict: 'ok' | 'fail'): Options | string {
+  let ttl: number | undefined
+  let family: 4 | 6 | undefined
+  let why: ReasonCode | undefined
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string
+    if (word === 'v4' || word === 'v6') family = word === 'v6' ? 6 : 4
+    else if (word === 'ttl') {
+      ttl = Number(words[++i])
+      if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255)
+        return `"ttl ${words[i] ?? ''}": a ttl is a number from 1 to 255`
+      if (verdict === 'fail') return 'a ping that fails has no ttl'
+    } else if (word === 'why') {
+      const code = words[++i] ?? ''
+      why = REASON_CODES.find((c) => c === code)
+      if (why === undefined) return `there is no reason "${code}"${didYouMean(code, REASON_CODES)}`
+      if (verdict === 'ok') return 'a ping that works has no reason: "why" follows "fail"'
+    } else
+      return `"${word}" is not understood${didYouMean(word, ['ttl', 'why', 'v4', 'v6'])}: ${FORM}`
+  }
+  return { ttl, family, why }
+}
+
+/** The members of one side; those left out of this combination by `when` are left out here too. */
+function side(
+  reading: Resolving,
+  topology: Topology,
+  text: string,
+  path: Path,
+): Member[] | undefined {
+  const names = /^\{([^}]*)\}$/.exec(text)?.[1]
+  const parts = names === undefined ? [text] : names.split(',').map((p) => p.trim())
+  const members: Member[] = []
+  for (const part of parts) {
+    const found = member(reading, topology, part)
+    if (typeof found === 'string') {
+      reading.source.problem(path, found)
+      return undefined
+    }
+    members.push(...found)
+  }
+  return members
+}
+
+function member({ source }: Resolving, topology: Topology, text: string): Member[] | string {
+  const nodes = nodesOf(topology)
+  const of = (node: string): Member => ({ node, link: undefined, ip: undefined })
+  if (text === '*') return nodes.filter((n) => n.addresses.length > 0).map((n) => of(n.name))
+  const all = source.value as Record<string, Record<string, unknown> | undefined>
+  if (text.startsWith('net:')) {
+    const name = text.slice(4)
+    const networks = Object.keys(all['networks'] ?? {})
+    if (!networks.includes(name))
+      return `there is no network "${name}"${didYouMean(name, networks)}: there is ${listed(networks)}`
+    return topology.containers
+      .filter((c) => c.children.some((l) => l.network === name))
+      .map((c) => of(c.name))
+  }
+  const ip = tryParseIp(text)
+  if (ip !== undefined) return [{ node: undefined, link: undefined, ip }]
+  const dot = text.indexOf('.')
+  const name = dot < 0 ? text : text.slice(0, dot)
+  const everywhere = ['hosts', 'containers'].flatMap((s) => Object.keys(all[s] ?? {}))
+  if (!everywhere.includes(name)) {
+    const sw = Object.hasOwn(all['switches'] ?? {}, name)
+    if (sw) return `${name} is a switch: it has no address to ping`
+    return `there is no node "${name}"${didYouMean(name, everywhere)}: there is ${listed(everywhere)}`
+  }
+  const node = nodes.find((n) => n.name === name)
+  if (node === undefined) return []
+  const links = [...new Set(node.addresses.map((a) => a.link))]
+  if (dot < 0) return links.length > 0 ? [of(name)] : `${name} has no address to ping`
+  const link = text.slice(dot + 1)
+  if (!links.includes(link)) {
+    return `${name} has no address on a link "${link}"${didYouMean(link, links)}: it has some on ${listed(links)}`
+  }
+  return [{ node: name, link, ip: undefined }]
+}

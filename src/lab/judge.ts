@@ -1,0 +1,133 @@
+/** Expectations against what was measured. */
+import type { Prefix } from '../addr/ip.ts'
+import { addressTowards, type Cell, type Pair } from './probing.ts'
+import {
+  type AddressedNode,
+  type Expectation,
+  type Member,
+  nodesOf,
+  type Topology,
+} from './topology.ts'
+
+/** An expectation and how it went. */
+export interface Judged {
+  readonly text: string
+  readonly line: number
+  readonly met: boolean
+  /** Pairs looked at. */
+  readonly pairs: number
+  /** What differs from the expectation, one sentence a pair. */
+  readonly misses: readonly string[]
+}
+
+/** A pair an expectation speaks of, or the sentence why there is none. */
+type Asked = Pair | string
+
+/** Every ordered pair of nodes that both have an address of a family. */
+export function matrixPairs(topology: Topology, family: 4 | 6): Pair[] {
+  const nodes = matrixNodes(topology, family)
+  return nodes.flatMap((from) =>
+    nodes
+      .filter((to) => to !== from)
+      .map((to) => pairBetween(from, to, undefined, undefined, family) as Pair),
+  )
+}
+
+/** The nodes that have an address of a family. */
+export function matrixNodes(topology: Topology, family: 4 | 6): AddressedNode[] {
+  return nodesOf(topology).filter((n) => prefixes(n, undefined).some((p) => familyIs(p, family)))
+}
+
+/** The pairs an expectation asks about. */
+export function askedPairs(topology: Topology, expectation: Expectation): Asked[] {
+  const { from, to, both } = expectation
+  const forth = from.flatMap((a) => to.map((b) => asked(topology, expectation, a, b)))
+  const back = both ? to.flatMap((a) => from.map((b) => asked(topology, expectation, a, b))) : []
+  return [...forth, ...back].filter((pair) => pair !== undefined)
+}
+
+function asked(
+  topology: Topology,
+  expectation: Expectation,
+  a: Member,
+  b: Member,
+): Asked | undefined {
+  const nodes = nodesOf(topology)
+  const from = nodes.find((n) => n.name === a.node)
+  if (from === undefined || (a.node === b.node && a.link === b.link)) return undefined
+  if (b.ip !== undefined) {
+    const own = nodes.find((n) => n.addresses.some((x) => x.prefix.address === b.ip))
+    return { from: from.name, to: own?.name, target: b.ip, source: sourceOf(from, a, b.ip) }
+  }
+  const to = nodes.find((n) => n.name === b.node)
+  if (to === undefined) return undefined
+  const has = (n: AddressedNode, f: 4 | 6) => prefixes(n, undefined).some((p) => familyIs(p, f))
+  const family = expectation.family ?? (has(from, 4) && has(to, 4) ? 4 : 6)
+  const pair = pairBetween(from, to, a, b, family)
+  const lacking = pair === undefined ? (has(to, family) ? from : to) : undefined
+  return pair ?? `${lacking?.name} has no IPv${family} address`
+}
+
+function pairBetween(
+  from: AddressedNode,
+  to: AddressedNode,
+  a: Member | undefined,
+  b: Member | undefined,
+  family: 4 | 6,
+): Pair | undefined {
+  const own = prefixes(from, a?.link)
+  const target = addressTowards(prefixes(to, b?.link), own, family)
+  if (target === undefined || !own.some((p) => familyIs(p, family))) return undefined
+  return { from: from.name, to: to.name, target, source: sourceOf(from, a, target) }
+}
+
+/** Only an expectation that names a link binds its address. */
+function sourceOf(from: AddressedNode, member: Member | undefined, target: Pair['target']) {
+  if (member?.link === undefined) return undefined
+  const family = typeof target === 'bigint' ? 6 : 4
+  return addressTowards(prefixes(from, member.link), [], family)
+}
+
+function prefixes(node: AddressedNode, link: string | undefined): Prefix[] {
+  return node.addresses.filter((a) => link === undefined || a.link === link).map((a) => a.prefix)
+}
+
+function familyIs(prefix: Prefix, family: 4 | 6): boolean {
+  return (typeof prefix.address === 'bigint') === (family === 6)
+}
+
+/** Compares an expectation with the cells of its pairs. */
+export function judge(
+  expectation: Expectation,
+  asked: readonly Asked[],
+  cells: readonly Cell[],
+): Judged {
+  const misses = [
+    ...asked.filter((a) => typeof a === 'string'),
+    ...cells.flatMap((cell) => miss(expectation, cell) ?? []),
+  ]
+  const { text, line } = expectation
+  return { text, line, met: misses.length === 0, pairs: asked.length, misses }
+}
+
+function miss(expectation: Expectation, cell: Cell): string | undefined {
+  const who = `${cell.from} -> ${cell.to ?? 'it'}`
+  const { verdict, ttl, why } = expectation
+  if (cell.ok !== (verdict === 'ok')) {
+    return cell.ok ? `${who} works, ttl ${cell.ttl}` : `${who} fails: ${whyText(cell)}`
+  }
+  if (ttl !== undefined && cell.ttl !== ttl) return `${who} works with ttl ${cell.ttl}, not ${ttl}`
+  // A kernel gives no code: there the verdict alone counts.
+  const code = cell.why?.code
+  if (why !== undefined && code !== undefined && code !== why) {
+    return `${who} fails as expected, but because of ${whyText(cell)}`
+  }
+  return undefined
+}
+
+/** `MACVLAN_PRIVATE, the child ...` */
+export function whyText(cell: Cell): string {
+  const { why } = cell
+  if (why === undefined) return ''
+  return why.code === undefined ? why.text : `${why.code}, ${why.text}`
+}

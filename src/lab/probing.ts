@@ -1,0 +1,181 @@
+/**
+ * Pings between the nodes of a running lab, each from flushed tables.
+ *
+ * Who reaches whom may depend on who spoke before: a private child behind a hairpin switch answers
+ * its host, but cannot speak to it first. So neighbour tables and forwarding tables are flushed
+ * before every ping, and only pings run at the same time that share neither a node nor a router.
+ */
+import type { Ip, Prefix } from '../addr/ip.ts'
+import { formatIp } from '../addr/ip.ts'
+import { contains } from '../addr/prefix.ts'
+import type { Fabric, ProbeResult } from '../fabric/fabric.ts'
+import type { Op, Plan } from '../fabric/plan.ts'
+import { REASONS, type ReasonCode } from '../fabric/reason.ts'
+import { BRIDGE, type Naming } from './plan.ts'
+import { nodesOf, type Topology } from './topology.ts'
+
+/** Who pings what. */
+export interface Pair {
+  readonly from: string
+  /** The node pinged; undefined for a bare address. */
+  readonly to: string | undefined
+  readonly target: Ip
+  /** Source address, when an expectation names the link. */
+  readonly source: Ip | undefined
+}
+
+/** What a ping met. */
+export interface Cell extends Pair {
+  readonly ok: boolean
+  readonly ttl: number | undefined
+  readonly rttNs: number | undefined
+  /** Why it failed; undefined when it worked. */
+  readonly why: Why | undefined
+}
+
+export interface Why {
+  /** The simulator knows the rule that ended it. */
+  readonly code: ReasonCode | undefined
+  readonly text: string
+}
+
+/** Finds the reason of a failed ping; the simulator has one, a kernel does not. */
+export type FindReason = (pair: Pair) => Promise<ReasonCode | undefined>
+
+export class Prober {
+  readonly #fabric: Fabric
+  readonly #naming: Naming
+  readonly #topology: Topology
+  readonly #reason: FindReason | undefined
+  readonly #known = new Map<string, Cell>()
+
+  constructor(fabric: Fabric, naming: Naming, topology: Topology, reason?: FindReason) {
+    this.#fabric = fabric
+    this.#naming = naming
+    this.#topology = topology
+    this.#reason = reason
+  }
+
+  /**
+   * The cells of these pairs, in order; a pair already pinged is not pinged again.
+   * @param stop asked before every batch; ends the work early by throwing
+   */
+  async cells(pairs: readonly Pair[], stop: () => void): Promise<Cell[]> {
+    const missing = new Map(pairs.map((pair) => [keyOf(pair), pair]))
+    for (const key of this.#known.keys()) missing.delete(key)
+    for (const batch of this.#batches([...missing.values()])) {
+      stop()
+      await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
+      const results = await this.#fabric.probe(
+        batch.map((pair) => ({
+          protocol: 'icmp',
+          from: `${this.#naming.prefix}${pair.from}`,
+          to: pair.target,
+          ...(pair.source === undefined ? {} : { source: pair.source }),
+        })),
+      )
+      for (const [i, pair] of batch.entries()) {
+        this.#known.set(keyOf(pair), await this.#cell(pair, results[i] as ProbeResult, stop))
+      }
+    }
+    return pairs.map((pair) => this.#known.get(keyOf(pair)) as Cell)
+  }
+
+  async #cell(pair: Pair, result: ProbeResult, stop: () => void): Promise<Cell> {
+    if (result.outcome === 'reply') {
+      return { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
+    }
+    let code: ReasonCode | undefined
+    if (this.#reason !== undefined) {
+      stop()
+      await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
+      code = await this.#reason(pair)
+    }
+    const text = code === undefined ? failureText(result) : REASONS[code].says
+    return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why: { code, text } }
+  }
+
+  /** Pairs that may run together: on one subnet each, and no node in two of them. */
+  #batches(pairs: readonly Pair[]): Pair[][] {
+    const addresses = new Map(
+      nodesOf(this.#topology).map((n) => [n.name, n.addresses.map((a) => a.prefix)]),
+    )
+    const shared: { pairs: Pair[]; busy: Set<string> }[] = []
+    const alone: Pair[][] = []
+    for (const pair of pairs) {
+      const onLink = (addresses.get(pair.from) ?? []).some((p) => contains(p, pair.target))
+      if (pair.to === undefined || !onLink) {
+        alone.push([pair])
+        continue
+      }
+      const { from, to } = pair
+      let batch = shared.find((b) => !b.busy.has(from) && !b.busy.has(to))
+      if (batch === undefined) {
+        batch = { pairs: [], busy: new Set() }
+        shared.push(batch)
+      }
+      batch.pairs.push(pair)
+      batch.busy.add(from).add(to)
+    }
+    return [...shared.map((b) => b.pairs), ...alone]
+  }
+}
+
+function keyOf(pair: Pair): string {
+  return `${pair.from} ${pair.source ?? ''} ${typeof pair.target} ${pair.target}`
+}
+
+/** Forgets what the nodes have learned of each other. */
+export function flushPlan(topology: Topology, naming: Naming): Plan {
+  const nodes = [...topology.hosts, ...topology.containers]
+  const routed = topology.hosts.some((h) => h.sysctls.some(([key]) => key.includes('forward')))
+  return [
+    ...nodes.flatMap(({ name }): Op[] => {
+      const netns = `${naming.prefix}${name}`
+      const neighbours: Op = { do: 'neighbour.flush', netns }
+      // A router's redirects live in the route cache.
+      return routed ? [neighbours, { do: 'route.flush-cache', netns }] : [neighbours]
+    }),
+    ...topology.switches.map(
+      ({ name }): Op => ({ do: 'fdb.flush', netns: `${naming.prefix}${name}`, bridge: BRIDGE }),
+    ),
+  ]
+}
+
+const UNREACHABLE_4 = ['network', 'host', 'protocol', 'port']
+const UNREACHABLE_6 = ['no route', 'prohibited', 'beyond scope', 'address', 'port']
+
+/** A failed ping in words. */
+export function failureText(result: Exclude<ProbeResult, { readonly outcome: 'reply' }>): string {
+  if (result.outcome === 'timeout') return 'no answer'
+  if (result.outcome === 'errno') return ERRNO[result.errno] ?? result.errno
+  const from = `says ${formatIp(result.responder)}`
+  const v6 = typeof result.responder === 'bigint'
+  if (result.type === (v6 ? 1 : 3)) {
+    const what = (v6 ? UNREACHABLE_6 : UNREACHABLE_4)[result.code]
+    if (what !== undefined) return `destination unreachable (${what}), ${from}`
+  }
+  if (result.type === (v6 ? 3 : 11)) return `time to live exceeded, ${from}`
+  if (result.mtu !== undefined) return `packet too big, the mtu is ${result.mtu}, ${from}`
+  return `ICMP type ${result.type} code ${result.code}, ${from}`
+}
+
+const ERRNO: Readonly<Record<string, string>> = {
+  ENETUNREACH: 'no route to it (ENETUNREACH)',
+  EHOSTUNREACH: 'nobody answered for its address (EHOSTUNREACH)',
+  EMSGSIZE: 'the message is too long (EMSGSIZE)',
+  EADDRNOTAVAIL: 'the source address is not there (EADDRNOTAVAIL)',
+  EPERM: 'not permitted (EPERM)',
+}
+
+/** A node's address to ping from a place: on a subnet of that place, else its first one. */
+export function addressTowards(
+  addresses: readonly Prefix[],
+  place: readonly Prefix[],
+  family: 4 | 6,
+): Ip | undefined {
+  const mine = addresses
+    .map((a) => a.address)
+    .filter((ip) => (typeof ip === 'bigint') === (family === 6))
+  return mine.find((ip) => place.some((p) => contains(p, ip))) ?? mine[0]
+}

@@ -1,0 +1,275 @@
+import { describe, expect, test } from 'vitest'
+import { formatIp } from '../addr/ip.ts'
+import { formatMac } from '../addr/mac.ts'
+import { formatPrefix } from '../addr/prefix.ts'
+import { LanyardError } from '../errors.ts'
+import { readLab } from './read.ts'
+import { LabSource } from './source.ts'
+import type { Topology } from './topology.ts'
+
+const read = (text: string): Topology[] => readLab(new LabSource('lab.yaml', text))
+
+/** The problems of a file, one line each. */
+function problems(text: string): string[] {
+  try {
+    read(text)
+  } catch (error) {
+    if (error instanceof LanyardError && error.code === 'lab-invalid') {
+      return error.message.split('\n')
+    }
+    throw error
+  }
+  return []
+}
+
+const BASE = `lab: t
+switches: {sw: {ports: {p0: {}, p1: {}, p2: access 100}}}
+hosts:
+  h1: {nics: {eth0: {to: sw:p0, addr: 10.0.0.1/24}}}
+  h2: {nics: {eth0: {to: sw:p1, addr: 10.0.0.2/24}}}
+networks:
+  lan: {driver: macvlan, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1, hosts: h2}
+containers:
+  a: {host: h2, net: lan}
+  b: {host: h2, net: lan=10.0.0.9}
+`
+
+describe('readLab fills in', () => {
+  const [lab] = read(BASE) as [Topology]
+  const a = lab.containers[0]
+
+  test('the first free address after the gateway', () => {
+    expect(a?.children[0]?.addresses.map(formatPrefix)).toEqual(['10.0.0.3/24'])
+  })
+
+  test('a default route by the gateway of the network', () => {
+    expect(a?.routes.map((r) => r.via && formatIp(r.via))).toEqual(['10.0.0.1'])
+  })
+
+  test('MACs from the names alone', () => {
+    const mac = a?.children[0]?.mac
+    expect(formatMac(mac as number)).toMatch(/^02:/)
+    expect(mac).toBe(read(BASE)[0]?.containers[0]?.children[0]?.mac)
+    expect(mac).not.toBe(read(BASE.replace('lab: t', 'lab: u'))[0]?.containers[0]?.children[0]?.mac)
+  })
+
+  test('VLAN filtering where a port names a VLAN', () => {
+    expect(lab.switches[0]?.vlanFiltering).toBe(true)
+    expect(lab.switches[0]?.ports.map((p) => p.pvid)).toEqual([1, 1, 100])
+  })
+
+  test('both ends of a cable written once', () => {
+    expect(lab.switches[0]?.ports[0]?.peer).toEqual({ node: 'h1', link: 'eth0' })
+    expect(lab.hosts[0]?.nics[0]?.peer).toEqual({ node: 'sw', link: 'p0' })
+  })
+
+  test('a VLAN link that only a network names', () => {
+    const [vlan] = read(BASE.replace('parent: eth0', 'parent: eth0.50')) as [Topology]
+    expect(vlan.hosts[1]?.uppers).toEqual([
+      { name: 'eth0.50', parent: 'eth0', id: 50, addresses: [] },
+    ])
+  })
+
+  test('addresses from ipRange, leaving out aux', () => {
+    const [lab] = read(
+      BASE.replace('gateway:', 'ipRange: 10.0.0.128/26, aux: {nas: 10.0.0.128}, gateway:'),
+    ) as [Topology]
+    const [own] = lab.containers[0]?.children[0]?.addresses ?? []
+    expect(own && formatPrefix(own)).toBe('10.0.0.129/24')
+  })
+})
+
+describe('readLab with a matrix', () => {
+  const text = `matrix: {mode: [bridge, vepa], pin: [false, true]}\n${BASE}`
+    .replace('p0: {}', 'p0: {hairpin: "${pin}"}')
+    .replace('parent: eth0', 'parent: eth0, mode: "${mode}"')
+
+  test('makes one topology per combination, the last variable turning fastest', () => {
+    const seen = read(text).map((t) => [t.networks[0]?.kind.mode, t.switches[0]?.ports[0]?.hairpin])
+    expect(seen).toEqual([
+      ['bridge', false],
+      ['bridge', true],
+      ['vepa', false],
+      ['vepa', true],
+    ])
+  })
+
+  test('leaves out what `unless` and `when` say', () => {
+    const some = read(
+      `unless: mode == 'vepa' && !pin\n${text}  c: {host: h2, net: lan, when: pin}\n`,
+    )
+    expect(some.map((t) => t.containers.length)).toEqual([2, 3, 3])
+  })
+
+  test('names a variable that does not exist', () => {
+    expect(problems(text.replace('${pin}', '${pim}'))).toEqual([
+      'lab.yaml:3:39: switches.sw.ports.p0.hairpin: there is no variable "pim" (did you mean "pin"?): the matrix has mode and pin',
+    ])
+  })
+})
+
+describe('readLab says with line and column', () => {
+  const cases: [name: string, from: string, to: string, says: string][] = [
+    [
+      'an unknown key and the near miss',
+      'p0: {}',
+      'p0: {hairpn: true}',
+      'lab.yaml:2:30: switches.sw.ports.p0.hairpn: unknown key "hairpn" (did you mean "hairpin"?): a port has the keys access, trunk, native, hairpin, isolated, learning, flood, up, mtu, to',
+    ],
+    [
+      'a bad address',
+      '10.0.0.2/24',
+      '10.0.0.256/24',
+      'lab.yaml:5:39: hosts.h2.nics.eth0.addr: "10.0.0.256" is not an IPv4 address: 256 is over 255',
+    ],
+    [
+      'an address without its prefix length',
+      'addr: 10.0.0.2/24',
+      'addr: 10.0.0.2',
+      'lab.yaml:5:39: hosts.h2.nics.eth0.addr: "10.0.0.2" is not a prefix: its "/length" is missing',
+    ],
+    [
+      'a name over 15 bytes',
+      'h1: {nics: {eth0: ',
+      'h1: {nics: {enx00e04c680f7a-1: ',
+      'lab.yaml:4:15: hosts.h1.nics.enx00e04c680f7a-1: "enx00e04c680f7a-1" is no name: the name of a link has at most 15 bytes: letters, digits, ".", "-" and "_", and begins with a letter or digit',
+    ],
+    [
+      'a missing parent',
+      'parent: eth0',
+      'parent: eth1',
+      'lab.yaml:7:34: networks.lan.parent: host h2 has no link "eth1" (did you mean "eth0"?): it has eth0',
+    ],
+    [
+      'loopback as a parent',
+      'parent: eth0',
+      'parent: lo',
+      'lab.yaml:7:34: networks.lan.parent: the loopback link cannot be a parent',
+    ],
+    [
+      'a cable to a missing port',
+      'to: sw:p1',
+      'to: sw:p9',
+      'lab.yaml:5:26: hosts.h2.nics.eth0.to: switch sw has no port "p9" (did you mean "p0"?): it has p0, p1 and p2',
+    ],
+    [
+      'a port with two cables',
+      'to: sw:p1',
+      'to: sw:p0',
+      'lab.yaml:5:26: hosts.h2.nics.eth0.to: sw:p0 already has a cable, to h1:eth0',
+    ],
+    [
+      'a duplicate address',
+      'lan=10.0.0.9',
+      'lan=10.0.0.2',
+      'lab.yaml:10:22: containers.b.net: address 10.0.0.2 is already used by host h2 (eth0)',
+    ],
+    [
+      'an address outside the subnet',
+      'lan=10.0.0.9',
+      'lan=10.0.1.9',
+      'lab.yaml:10:22: containers.b.net: address 10.0.1.9 lies outside network lan: its subnet is 10.0.0.0/24',
+    ],
+    [
+      'a gateway outside the subnet',
+      'gateway: 10.0.0.1',
+      'gateway: 10.1.0.1',
+      'lab.yaml:7:70: networks.lan.gateway: gateway 10.1.0.1 lies outside the subnet 10.0.0.0/24',
+    ],
+    [
+      'a subnet with host bits',
+      'subnet: 10.0.0.0/24',
+      'subnet: 10.0.0.5/24',
+      'lab.yaml:7:48: networks.lan.subnet: 10.0.0.5/24 has host bits: the subnet is 10.0.0.0/24',
+    ],
+    [
+      'a mode of the other driver',
+      'parent: eth0',
+      'parent: eth0, mode: l2',
+      'lab.yaml:7:46: networks.lan.mode: macvlan has no mode "l2": it has bridge, private, vepa, passthru and source',
+    ],
+    [
+      'a word that is none of the allowed ones',
+      'driver: macvlan',
+      'driver: macvln',
+      'lab.yaml:7:17: networks.lan.driver: must be macvlan or ipvlan',
+    ],
+    [
+      'a name used twice',
+      '  a: {host',
+      '  h1: {host',
+      'lab.yaml:9:3: containers.h1: the name "h1" is taken by a host',
+    ],
+    [
+      'an unknown network',
+      'net: lan=',
+      'net: lam=',
+      'lab.yaml:10:22: containers.b.net: there is no network "lam" (did you mean "lan"?): there is lan',
+    ],
+    [
+      'a second child on a passthru parent',
+      'parent: eth0',
+      'parent: eth0, mode: passthru',
+      'lab.yaml:10:6: containers.b: parent eth0 of host h2 already has the child of a: mode passthru takes one child only',
+    ],
+    [
+      'a port that is neither access nor trunk',
+      'access 100',
+      'acces 100',
+      'lab.yaml:2:45: switches.sw.ports.p2: "acces 100" is no port: write "access 100" or "trunk 100 200 native 1"',
+    ],
+    [
+      'an expectation about nobody',
+      'lab: t\n',
+      'lab: t\nexpect: [a -> c ok]\n',
+      'lab.yaml:2:10: expect[0]: there is no node "c" (did you mean "a"?): there is h1, h2, a and b',
+    ],
+    [
+      'an expectation without quotes',
+      'lab: t\n',
+      'lab: t\nexpect:\n  - {a,b} -> h1 ok\n',
+      'lab.yaml:3:11: put quotes around an expectation that begins with { or *, as "{a,b} -> c ok"',
+    ],
+    [
+      'a verdict that is none',
+      'lab: t\n',
+      'lab: t\nexpect: [a -> b okay]\n',
+      'lab.yaml:2:10: expect[0]: "okay" is no verdict: write "A -> B ok" or "A -> B fail", with ttl N, v6, why CODE behind it',
+    ],
+  ]
+  for (const [name, from, to, says] of cases) {
+    test(name, () => {
+      expect(BASE).toContain(from)
+      expect(problems(BASE.replace(from, to))).toContain(says)
+    })
+  }
+
+  test('all problems of a file at once, in the order of the file', () => {
+    const text = BASE.replace('p0: {}', 'p0: {hairpn: true}')
+      .replace('parent: eth0', 'parent: eth9')
+      .replace('lan=10.0.0.9', 'lan=10.0.1.9')
+      .replace('10.0.0.2/24', '10.0.0.2')
+    expect(problems(text).map((p) => p.split(': ')[1])).toEqual([
+      'switches.sw.ports.p0.hairpn',
+      'hosts.h2.nics.eth0.addr',
+      'networks.lan.parent',
+      'containers.b.net',
+    ])
+  })
+
+  test('that a file is empty', () => {
+    expect(problems('')).toEqual(['lab.yaml:1:1: the file is empty: a lab begins with "lab: NAME"'])
+  })
+})
+
+describe('readLab with steps', () => {
+  test('gives the lab as a step changes it', () => {
+    const [lab] = read(`${BASE}steps: [{name: s, set: {switches.sw.ports.p0.hairpin: true}}]\n`)
+    expect(lab?.steps[0]?.becomes?.switches[0]?.ports[0]?.hairpin).toBe(true)
+  })
+
+  test('refuses a change that needs another lab', () => {
+    const text = `${BASE}steps: [{name: s, set: {containers.a.host: h1}}]\n`
+    expect(problems(text)[0]).toContain('network lan is not on host h1: it is on h2')
+  })
+})

@@ -1,0 +1,90 @@
+/** `ip rule`: ip/iprule.c of iproute2 6.1. */
+import { formatIp, type Prefix } from '../../addr/ip.ts'
+import type { RuleChange } from '../../fabric/plan.ts'
+import type { RuleSnapshot } from '../../fabric/snapshot.ts'
+import {
+  type Arguments,
+  matches,
+  notYet,
+  numberArgument,
+  prefixArgument,
+  ToolExit,
+} from '../arguments.ts'
+import { plan, type Request } from '../request.ts'
+import type { IpOptions } from './options.ts'
+import { readTable } from './route.ts'
+import { tableName } from './route-show.ts'
+
+/** do_iprule(). */
+export function readRule(args: Arguments, options: IpOptions): Request {
+  const verb = args.peek()
+  if (verb === undefined) return readShow(options)
+  args.next()
+  if (matches(verb, 'list') || matches(verb, 'lst') || matches(verb, 'show')) {
+    if (args.left > 0) notYet('ip rule show', args.next())
+    return readShow(options)
+  }
+  if (matches(verb, 'add')) return readChange('rule.add', args, options)
+  if (matches(verb, 'delete')) return readChange('rule.del', args, options)
+  if (['save', 'restore', 'flush', 'help'].some((k) => matches(verb, k))) {
+    return notYet('ip rule', verb)
+  }
+  throw new ToolExit(255, `Command "${verb}" is unknown, try "ip rule help".\n`)
+}
+
+type Draft = { -readonly [K in keyof RuleChange]?: RuleChange[K] }
+const ACTIONS = ['unreachable', 'blackhole', 'prohibit'] as const
+
+/** iprule_modify(). */
+function readChange(verb: RuleChange['do'], args: Arguments, options: IpOptions): Request {
+  const d: Draft = {}
+  while (args.left > 0) {
+    const word = args.next()
+    if (word === 'from') d.from = some(prefixArgument(args, options.family))
+    else if (word === 'to') d.to = some(prefixArgument(args, options.family))
+    else if (matches(word, 'preference') || matches(word, 'order') || matches(word, 'priority')) {
+      d.priority = numberArgument(args, 'preference value is invalid\n')
+    } else if (matches(word, 'table') || word === 'lookup') d.table = readTable(args.next())
+    else if (word === 'dev' || word === 'iif') d.iif = args.next()
+    else if (word === 'oif') d.oif = args.next()
+    else {
+      const action = ACTIONS.find((a) => a === word)
+      if (action === undefined) notYet('ip rule', word)
+      d.action = action
+    }
+  }
+  const six = [d.from, d.to].some((p) => typeof p?.address === 'bigint') || options.family === 6
+  if (verb === 'rule.add' && d.table === undefined && d.action === undefined) d.table = 254
+  return plan({ ...d, do: verb, netns: options.netns, family: six ? 6 : 4 })
+}
+
+const some = (prefix: Prefix): Prefix | undefined => (prefix.length === 0 ? undefined : prefix)
+
+function readShow(options: IpOptions): Request {
+  const family = options.family ?? 4
+  return {
+    kind: 'show',
+    netns: options.netns,
+    show: (view) =>
+      view.netns.rules
+        .filter((r) => r.family === family)
+        .sort((a, b) => a.priority - b.priority)
+        .map(printRule)
+        .join(''),
+  }
+}
+
+/** print_rule(). */
+function printRule(r: RuleSnapshot): string {
+  const prefix = (p: Prefix) => {
+    const full = typeof p.address === 'number' ? 32 : 128
+    return p.length === full ? formatIp(p.address) : `${formatIp(p.address)}/${p.length}`
+  }
+  const out = [`${r.priority}:\tfrom ${r.from === undefined ? 'all' : prefix(r.from)}`]
+  if (r.to !== undefined) out.push('to', prefix(r.to))
+  if (r.iif !== undefined) out.push('iif', r.iif)
+  if (r.oif !== undefined) out.push('oif', r.oif)
+  if (r.action === 'lookup') out.push('lookup', tableName(r.table))
+  else out.push(r.action)
+  return `${out.join(' ')}\n`
+}

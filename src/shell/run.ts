@@ -1,0 +1,169 @@
+/** Runs command lines: the tree of words.ts over the programs of registry.ts. */
+import { makeRegistry, unknownCommand } from './registry.ts'
+import { type Command, done, failed, type Output, type Session } from './session.ts'
+import { writeProcFile } from './commands/sysctl.ts'
+import {
+  type List,
+  type Node,
+  parseLine,
+  type Pipeline,
+  type Redirect,
+  type Word,
+} from './words.ts'
+
+const REGISTRY: ReadonlyMap<string, Command> = makeRegistry(runWords)
+
+/** Commands this shell has. */
+export const COMMAND_NAMES: readonly string[] = [...REGISTRY.keys(), 'sh']
+
+/**
+ * Runs one command line in a session.
+ *
+ * What the line changes it changes through the session's fabric, op by op: a crash in the middle
+ * leaves the ops before it done, exactly as a killed shell would.
+ *
+ * @example
+ * ```ts
+ * const out = await runCommand(openSession(fabric), 'ip netns add ns1 && ip -n ns1 link')
+ * out.stdout // '1: lo: <LOOPBACK> mtu 65536 qdisc noop state DOWN ...'
+ * ```
+ */
+export async function runCommand(session: Session, line: string): Promise<Output> {
+  const tree = parseLine(line)
+  if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
+  return runList(session, tree, '')
+}
+
+/** Runs words as they are: no quotes, variables or pipes in them any more. */
+export async function runWords(
+  session: Session,
+  words: readonly string[],
+  stdin: string,
+): Promise<Output> {
+  const [name = '', ...args] = words
+  if (name === 'sh' || name === 'bash') return runShell(session, args, stdin)
+  const command = REGISTRY.get(name)
+  if (command === undefined) return unknownCommand(name, COMMAND_NAMES)
+  return command(session, args, stdin)
+}
+
+/** `sh -c LINE`. */
+async function runShell(session: Session, args: readonly string[], stdin: string): Promise<Output> {
+  if (args[0] !== '-c' || args[1] === undefined) {
+    return failed(127, `lanyard: "sh ${args.join(' ')}" is not part of this shell yet\n`)
+  }
+  const tree = parseLine(args[1])
+  if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
+  return runList(session, tree, stdin)
+}
+
+async function runList(session: Session, list: List, stdin: string): Promise<Output> {
+  let code = 0
+  let stdout = ''
+  let stderr = ''
+  for (const { join, pipeline } of list) {
+    if ((join === '&&' && code !== 0) || (join === '||' && code === 0)) continue
+    const out = await runPipeline(session, pipeline, stdin)
+    code = out.code
+    stdout += out.stdout
+    stderr += out.stderr
+  }
+  return { code, stdout, stderr }
+}
+
+async function runPipeline(session: Session, nodes: Pipeline, stdin: string): Promise<Output> {
+  let input = stdin
+  let stderr = ''
+  let last = done()
+  for (const node of nodes) {
+    last = await runNode(session, node, input)
+    stderr += last.stderr
+    input = last.stdout
+  }
+  return { code: last.code, stdout: input, stderr }
+}
+
+async function runNode(session: Session, node: Node, stdin: string): Promise<Output> {
+  let out: Output
+  if (node.kind === 'group') out = await runList(session, node.body, stdin)
+  else if (node.kind === 'for') out = await runFor(session, node, stdin)
+  else {
+    const words = await expandAll(session, node.words)
+    out = words.length === 0 ? done() : await runWords(session, words, stdin)
+  }
+  for (const redirect of node.redirects) out = await redirected(session, redirect, out)
+  return out
+}
+
+async function runFor(
+  session: Session,
+  node: Extract<Node, { kind: 'for' }>,
+  stdin: string,
+): Promise<Output> {
+  let stdout = ''
+  let stderr = ''
+  let code = 0
+  for (const value of await expandAll(session, node.words)) {
+    const variables = new Map(session.variables).set(node.name, value)
+    const out = await runList({ ...session, variables }, node.body, stdin)
+    stdout += out.stdout
+    stderr += out.stderr
+    code = out.code
+  }
+  return { code, stdout, stderr }
+}
+
+async function expandAll(session: Session, words: readonly Word[]): Promise<string[]> {
+  const out: string[] = []
+  for (const word of words) out.push(...(await expand(session, word)))
+  return out
+}
+
+/** One word to the fields it becomes: unquoted substitutions are split on white space. */
+async function expand(session: Session, word: Word): Promise<string[]> {
+  const fields: string[] = []
+  let current: string | undefined
+  for (const piece of word) {
+    if (piece.kind === 'text') {
+      current = (current ?? '') + piece.text
+      continue
+    }
+    const text =
+      piece.kind === 'variable'
+        ? (session.variables.get(piece.name) ?? '')
+        : (await runCommand(session, piece.source)).stdout.replace(/\n+$/, '')
+    if (piece.quoted) {
+      current = (current ?? '') + text
+      continue
+    }
+    const parts = text.split(/\s+/)
+    for (const [n, part] of parts.entries()) {
+      if (n > 0 && current !== undefined) {
+        fields.push(current)
+        current = undefined
+      }
+      if (part !== '') current = (current ?? '') + part
+    }
+  }
+  if (current !== undefined) fields.push(current)
+  return fields
+}
+
+/** `>/dev/null`, `2>&1`, `> /proc/sys/…`: other files there are none. */
+async function redirected(session: Session, redirect: Redirect, out: Output): Promise<Output> {
+  if (redirect.to === 1) {
+    return { ...out, stdout: out.stdout + out.stderr, stderr: '' }
+  }
+  const path = (await expand(session, redirect.to)).join(' ')
+  const text = redirect.from === 1 ? out.stdout : out.stderr
+  const rest = redirect.from === 1 ? { ...out, stdout: '' } : { ...out, stderr: '' }
+  if (path === '/dev/null') return rest
+  const written = await writeProcFile(session, path, text)
+  if (written === undefined) {
+    const why = `lanyard: writing to ${path} is not part of this shell yet\n`
+    return { ...rest, code: 127, stderr: rest.stderr + why }
+  }
+  return written.code === 0
+    ? rest
+    : { ...rest, code: written.code, stderr: rest.stderr + written.stderr }
+}

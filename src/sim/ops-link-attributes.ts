@@ -1,0 +1,31 @@
+/** Attributes `link.add` and `link.set` share. */
+import type { LinkAttributes } from '../fabric/plan.ts'
+import { closeDevice, openDevice, setAllmultiFlag, setPromiscFlag } from './device.ts'
+import type { Device, Refusal, World } from './model.ts'
+import { ENODEV, EOPNOTSUPP } from './refusal.ts'
+
+/** `__dev_change_flags`: up first, then promiscuous, then allmulti. */
+export function changeFlags(world: World, dev: Device, op: LinkAttributes): Refusal | undefined {
+  const arp = dev.arp
+  if (op.arp !== undefined) dev.arp = op.arp
+  if (op.up !== undefined) {
+    if (op.up) {
+      const refusal = openDevice(world, dev)
+      if (refusal !== undefined) {
+        dev.arp = arp
+        return refusal
+      }
+    } else closeDevice(world, dev)
+  }
+  if (op.promisc !== undefined) setPromiscFlag(world, dev, op.promisc)
+  if (op.allmulticast !== undefined) setAllmultiFlag(world, dev, op.allmulticast)
+  return undefined
+}
+
+/** `do_set_master`: out of the old bridge, into the new one; null only leaves. */
+export function setMaster(_world: World, dev: Device, name: string | null): Refusal | undefined {
+  const master = name === null ? undefined : dev.netns.byName.get(name)
+  if (name !== null && master === undefined) return ENODEV
+  if (master === dev.master) return undefined
+  return EOPNOTSUPP
+}

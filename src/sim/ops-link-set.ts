@@ -1,0 +1,88 @@
+/** `link.set`: kind options, then `do_setlink` of net/core/rtnetlink.c in its order. */
+import type { LinkSet } from '../fabric/plan.ts'
+import { moveDevice, renameDevice, setMac, setMtu } from './device.ts'
+import type { Device, Refusal, World } from './model.ts'
+import { changeFlags, setMaster } from './ops-link-attributes.ts'
+import { ENODEV, ENOENT, refuse } from './refusal.ts'
+
+type Undo = () => void
+
+/** The kernel leaves what it did before it refused; here the op is done whole or not at all. */
+export function setLink(world: World, op: LinkSet): Refusal | undefined {
+  const netns = world.netns.get(op.netns)
+  if (netns === undefined) return ENOENT
+  const dev = netns.byName.get(op.name)
+  if (dev === undefined) return ENODEV
+  const undo: Undo[] = []
+  for (const step of STEPS) {
+    const refusal = step(world, dev, op, undo)
+    if (refusal === undefined) continue
+    for (const back of undo.reverse()) back()
+    return refusal
+  }
+  return undefined
+}
+
+type Step = (world: World, dev: Device, op: LinkSet, undo: Undo[]) => Refusal | undefined
+
+const STEPS: readonly Step[] = [
+  (world, dev, op, undo) => {
+    if (op.newNetns === undefined) return undefined
+    const target = world.netns.get(op.newNetns)
+    if (target === undefined) return ENOENT
+    const { netns: from, up } = dev
+    const refusal = moveDevice(world, dev, target)
+    if (refusal === undefined) {
+      undo.push(() => {
+        moveDevice(world, dev, from)
+        if (up) changeFlags(world, dev, { up })
+      })
+    }
+    return refusal
+  },
+  (world, dev, op, undo) => {
+    if (op.address === undefined) return undefined
+    const { mac, macSet } = dev
+    const refusal = setMac(world, dev, op.address)
+    if (refusal === undefined) {
+      undo.push(() => {
+        setMac(world, dev, mac)
+        dev.macSet = macSet
+      })
+    }
+    return refusal
+  },
+  (world, dev, op, undo) => {
+    if (op.mtu === undefined) return undefined
+    const { mtu } = dev
+    const refusal = setMtu(world, dev, op.mtu)
+    if (refusal === undefined) undo.push(() => setMtu(world, dev, mtu))
+    return refusal
+  },
+  (_world, dev, op, undo) => {
+    const { group, alias, txQueueLength } = dev
+    undo.push(() => Object.assign(dev, { group, alias, txQueueLength }))
+    if (op.group !== undefined) dev.group = op.group
+    if (op.txQueueLength !== undefined) dev.txQueueLength = op.txQueueLength
+    if (op.alias !== undefined) {
+      if (op.alias.length > 255) return refuse('EINVAL')
+      dev.alias = op.alias === '' ? undefined : op.alias
+    }
+    return undefined
+  },
+  (world, dev, op, undo) => {
+    if (op.newName === undefined) return undefined
+    const { name } = dev
+    const refusal = renameDevice(world, dev, op.newName)
+    if (refusal === undefined) undo.push(() => renameDevice(world, dev, name))
+    return refusal
+  },
+  (world, dev, op, undo) => {
+    if (op.master === undefined) return undefined
+    const before = dev.master?.name ?? null
+    const refusal = setMaster(world, dev, op.master)
+    if (refusal === undefined) undo.push(() => setMaster(world, dev, before))
+    return refusal
+  },
+  (world, dev, op) => changeFlags(world, dev, op),
+]
