@@ -125,19 +125,7 @@ conforms('a frame port asks who has an address, as an ARP probe does', async (be
   const port = await fabric.openPort(ns('h1'), 'eth0', (frame) => seen.push(frame), {
     etherType: ETH_ARP,
   })
-  port.send(
-    encodeFrame(
-      makeArp({
-        operation: 1,
-        src: 0x020000000b01,
-        dst: 0xffffffffffff,
-        senderMac: 0x020000000b01,
-        senderIp: 0,
-        targetMac: 0,
-        targetIp: LAN4 + 2,
-      }),
-    ),
-  )
+  port.send(encodeFrame(makeArp(0xffffffffffff, 0x020000000b01, 1, 0x020000000b01, 0, 0, LAN4 + 2)))
   await fabric.clock.sleep(100)
   port.close()
   const answers = seen

@@ -36,7 +36,7 @@ export class Lan {
       )
     }
     await bench.build(ops)
-    await bench.fabric.settle({ netns: [...lan.#last.keys()].map((name) => bench.ns(name)) })
+    await bench.fabric.settle({ netns: ['sw', ...lan.#last.keys()].map((name) => bench.ns(name)) })
     return lan
   }
 

@@ -28,7 +28,7 @@ for (const [name, row] of Object.entries(MODES)) {
       children: pair(mode),
     })
     for (const family of [4, 6] as const)
-      expect(await lan.matrix(family)).toEqual({
+      expect(await lan.matrix(family), `IPv${family}`).toEqual({
         'a>b': row.sibling,
         'b>a': row.sibling,
         'a>h1': row.toHost,
