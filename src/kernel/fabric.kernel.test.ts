@@ -104,8 +104,12 @@ describeKernel('KernelFabric', () => {
           openKernel().catch((e) => console.log(JSON.stringify([e.code, e.message, e.mend])))`,
       },
     )
-    const options = { input: code, encoding: 'utf8', uid: 65534, gid: 65534, cwd: '/' } as const
-    const said = spawnSync(process.execPath, ['--input-type=module', '-'], options)
+    // Root without the two: an ordinary user, also where no other user exists (a user namespace).
+    const without = '--bounding-set=-net_admin,-sys_admin'
+    const said = spawnSync('setpriv', [without, process.execPath, '--input-type=module', '-'], {
+      input: code,
+      encoding: 'utf8',
+    })
     const [errorCode, message, mend] = JSON.parse(said.stdout) as string[]
     expect(errorCode).toBe('needs-root')
     expect(message).toMatch(/CAP_NET_ADMIN and CAP_SYS_ADMIN/)

@@ -133,9 +133,7 @@ class EchoSender implements Closer {
   }
 }
 
-/**
- * Whether more than half of the send buffer is taken; a link that refuses frames leaves it empty.
- */
+/** Whether over half of the send buffer is taken; a link that refuses frames leaves it empty. */
 function isFull(fd: number): boolean {
   const queued = new Int32Array(1)
   ioctl(fd, SIOCOUTQ, new Uint8Array(queued.buffer))

@@ -4,6 +4,10 @@
  * namespace are read from /proc.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
+import { outgoing } from '../netlink/message.ts'
+import type { Connection } from '../netlink/request.ts'
+import { AF_INET, AF_INET6, RTM_GETNETCONF } from '../netlink/tables/header.ts'
+import { NETCONF_ALL, NETCONF_DEFAULT, netconf } from '../netlink/tables/netconf.ts'
 import { asSysError, errnoOf } from '../sys/errno.ts'
 import { sysctlPath } from '../sys/sysctl.ts'
 import type { LinkEntry } from './snapshot-link.ts'
@@ -41,13 +45,22 @@ const OF_NAMESPACE = [
 ] as const
 
 /**
+ * Those of `all` and `default` that a dump of `RTM_GETNETCONF` tells: no file is opened for them.
+ */
+const TOLD = {
+  4: { forwarding: 'forwarding', rp_filter: 'rpFilter', proxy_arp: 'proxyNeighbour' },
+  6: { forwarding: 'forwarding', proxy_ndp: 'proxyNeighbour' },
+} as const
+
+/**
  * Keys and files below `/proc/sys/net/FAMILY`. That directory is opened once for all of them: the
  * kernel keeps the `ipv4` of every namespace in one hash chain (fs/proc/proc_sysctl.c
  * proc_sys_compare), so with 1,000 namespaces each walk through it costs 40 us.
  */
-const FAMILIES = ['ipv4', 'ipv6'].map((family) => {
-  const root = `net.${family}.`
-  const conf = Object.keys(family === 'ipv4' ? IPV4_CONF : IPV6_CONF)
+const FAMILIES = ([4, 6] as const).map((version) => {
+  const root = `net.ipv${version}.`
+  const names = Object.keys(version === 4 ? IPV4_CONF : IPV6_CONF)
+  const conf = names.filter((name) => !(name in TOLD[version]))
   const keys = [
     ...OF_NAMESPACE.filter((key) => key.startsWith(root)),
     ...['all', 'default'].flatMap((which) => conf.map((name) => `${root}conf.${which}.${name}`)),
@@ -60,7 +73,7 @@ const FAMILIES = ['ipv4', 'ipv6'].map((family) => {
 })
 
 /** Reads what is not in a link dump. Must run inside the namespace. */
-export function readNamespaceSysctls(into: Record<string, string>): void {
+export function readNamespaceSysctls(connection: Connection, into: Record<string, string>): void {
   for (const { path, files } of FAMILIES) {
     const directory = openSmall(path)
     if (directory === undefined) continue
@@ -73,8 +86,25 @@ export function readNamespaceSysctls(into: Record<string, string>): void {
       closeSync(directory)
     }
   }
+  readNetconf(connection, 4, into)
+  readNetconf(connection, 6, into)
   const forwarding = into['net.ipv4.conf.all.forwarding']
   if (forwarding !== undefined) into['net.ipv4.ip_forward'] = forwarding
+}
+
+function readNetconf(connection: Connection, version: 4 | 6, into: Record<string, string>): void {
+  const request = outgoing(RTM_GETNETCONF, 0, netconf, {
+    family: version === 4 ? AF_INET : AF_INET6,
+  })
+  for (const { attributes } of connection.dump(request, netconf)) {
+    const { index } = attributes
+    if (index !== NETCONF_ALL && index !== NETCONF_DEFAULT) continue
+    const root = `net.ipv${version}.conf.${index === NETCONF_ALL ? 'all' : 'default'}`
+    for (const [name, field] of Object.entries(TOLD[version])) {
+      const value = attributes[field]
+      if (value !== undefined) into[`${root}.${name}`] = String(value)
+    }
+  }
 }
 
 /** The settings of one link. A dot in its name is written `/`, as in `sysctl.set`. */
@@ -100,7 +130,7 @@ export function readLinkSysctls(entry: LinkEntry, into: Record<string, string>):
 
 const buffer = Buffer.alloc(64)
 
-/** A file of one number: `readFileSync` asks for the size first and takes three times as long. */
+/** A file of one number; `readFileSync` would ask for its size first. */
 function readSmall(path: string): string | undefined {
   const fd = openSmall(path)
   if (fd === undefined) return undefined

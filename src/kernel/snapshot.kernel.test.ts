@@ -262,8 +262,8 @@ describeKernel('takeSnapshot() on the kernel', () => {
       ipJson(A, family, 'rule').map((row) => [
         family === '-4' ? 4 : 6,
         row['priority'],
-        row['srclen'] === undefined ? undefined : `${String(row['src'])}/${String(row['srclen'])}`,
-        row['dstlen'] === undefined ? undefined : `${String(row['dst'])}/${String(row['dstlen'])}`,
+        prefixText(row['src'], row['srclen']),
+        prefixText(row['dst'], row['dstlen']),
         row['iif'],
         row['action'] ?? 'lookup',
       ]),
@@ -334,6 +334,10 @@ describeKernel('takeSnapshot() on the kernel', () => {
     })
   })
 })
+
+function prefixText(address: unknown, length: unknown): string | undefined {
+  return length === undefined ? undefined : `${String(address)}/${Number(length)}`
+}
 
 function tableOf(table: unknown): number {
   if (table === undefined || table === 'main') return 254

@@ -41,7 +41,8 @@ export async function takeSnapshot(names: readonly string[]): Promise<Snapshot> 
     const read: Partial[] = []
     let turnEnds = performance.now() + TURN_MS
     for (const name of names) {
-      read.push(reader.read(name, connections.to(name)))
+      // One window for the socket and for /proc.
+      read.push(inNetns(name, () => reader.read(name, connections.to(name))))
       connections.release(name)
       if (performance.now() > turnEnds) {
         await new Promise((resolve) => setImmediate(resolve))
@@ -87,7 +88,7 @@ class Reader {
     const bridged = has(['bridge']) || links.some((one) => one.master !== undefined)
     const ownFdb = has(['vxlan']) || links.some((one) => one.macvlan?.mode === 'passthru')
     const sysctls: Record<string, string> = {}
-    inNetns(name, () => readNamespaceSysctls(sysctls))
+    readNamespaceSysctls(connection, sysctls)
     for (const entry of entries) readLinkSysctls(entry, sysctls)
     return {
       name,
