@@ -1,7 +1,8 @@
 /** Does one drawn world on two fabrics and says where they disagree. */
 import { formatIp } from '../../src/addr/ip.ts'
 import type { Ip } from '../../src/addr/ip.ts'
-import { compareSnapshots } from '../../src/fabric/compare.ts'
+import { compareSnapshots, formatDifference } from '../../src/fabric/compare.ts'
+import { macsOf } from '../../src/fabric/normalise.ts'
 import type { Fabric, OpOutcome, ProbeResult } from '../../src/fabric/fabric.ts'
 import type { Op, Plan } from '../../src/fabric/plan.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
@@ -28,8 +29,9 @@ export async function disagreements(a: Fabric, b: Fabric, plan: Plan): Promise<s
     const [x, y] = [outcomeText(left.outcomes[i]), outcomeText(right.outcomes[i])]
     if (x !== y) out.push(`op ${i} ${printPlan([op]).join('; ')}: ${a.kind} ${x}, ${b.kind} ${y}`)
   })
-  for (const d of compareSnapshots(left.snapshot, right.snapshot))
-    out.push(`state ${d.path}: ${a.kind} ${d.left}, ${b.kind} ${d.right}`)
+  const options = { macs: macsOf(plan) }
+  for (const d of compareSnapshots(left.snapshot, right.snapshot, options))
+    out.push(`state ${formatDifference(d, [a.kind, b.kind])}`)
   for (const key of new Set([...left.cells.keys(), ...right.cells.keys()])) {
     const [x, y] = [left.cells.get(key) ?? 'absent', right.cells.get(key) ?? 'absent']
     if (x !== y) out.push(`ping ${key}: ${a.kind} ${x}, ${b.kind} ${y}`)
