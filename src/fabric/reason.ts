@@ -179,6 +179,16 @@ export const REASONS = {
     'drivers/net/macvlan.c macvlan_broadcast_enqueue',
   ),
 
+  // -- ipvlan
+  IPVLAN_PRIVATE: r(
+    'the parent is in private mode: its ipvlan children may not speak to each other',
+    'drivers/net/ipvlan/ipvlan_core.c ipvlan_xmit_mode_l2',
+  ),
+  IPVLAN_L3_NO_GROUP: r(
+    'an ipvlan child in l3 mode sends neither broadcast nor multicast nor ARP',
+    'drivers/net/ipvlan/ipvlan_core.c ipvlan_process_outbound',
+  ),
+
   // -- links without another side
   DUMMY_SINK: r('a dummy link swallows what it is given', 'drivers/net/dummy.c dummy_xmit'),
   NO_DATA_PATH: r(

@@ -125,9 +125,9 @@ function miss(expectation: Expectation, cell: Cell): string | undefined {
   return undefined
 }
 
-/** `MACVLAN_PRIVATE, the child ...` */
+/** `BRIDGE_NO_HAIRPIN at sw:p0: the frame ...` */
 export function whyText(cell: Cell): string {
   const { why } = cell
   if (why === undefined) return ''
-  return why.code === undefined ? why.text : `${why.code}, ${why.text}`
+  return why.code === undefined ? why.text : `${why.code} at ${why.at}: ${why.text}`
 }

@@ -62,8 +62,24 @@ export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint):
     })
     return `  ${padEnd(from, first)}  ${row.join('  ')}`
   })
-  const legend = [...letters].map(([why, mark]) => `  ${paint('bad', `✗${mark}`)} ${why}`)
+  const legend = [...letters].map(
+    ([why, mark]) => `  ${paint('bad', `✗${mark}`)} ${wrap(why, LEGEND_WIDTH, 5)}`,
+  )
   return [`  ${padEnd(family, first)}  ${paint('dim', head)}`, ...rows, ...legend].join('\n')
+}
+
+const LEGEND_WIDTH = 90
+
+/** Breaks a sentence between words; further lines are indented. */
+function wrap(text: string, width: number, indent: number): string {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) {
+      lines[lines.length - 1] = `${line} ${word}`
+    } else lines.push(word)
+  }
+  return lines.join(`\n${' '.repeat(indent)}`)
 }
 
 /** a, b, ..., z, aa, ab, ... */

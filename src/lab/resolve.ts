@@ -32,7 +32,7 @@ export function resolve(
   const switches = resolveSwitches(reading)
   const networks = resolveNetworks(reading)
   const { hosts, ports } = resolveHosts(reading, switches, networks)
-  const containers = resolveContainers(reading, networks, hosts)
+  const containers = resolveContainers(reading, networks, hosts, ports)
   const topology: Topology = {
     lab: typed.lab,
     title: typed.title,

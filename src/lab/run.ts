@@ -8,6 +8,7 @@
 import { LanyardError } from '../errors.ts'
 import type { CapturedFrame, Closer, Fabric } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
+import { printOp } from '../fabric/print-ip.ts'
 import { changes } from './changes.ts'
 import { netnsPrefix } from './identity.ts'
 import { askedPairs, type Judged, judge, matrixNodes, matrixPairs } from './judge.ts'
@@ -256,7 +257,19 @@ class Run {
   }
 
   async #apply(plan: Plan): Promise<void> {
-    await this.#fabric.apply(plan)
+    try {
+      await this.#fabric.apply(plan)
+    } catch (error) {
+      const refused = error instanceof LanyardError && error.code === 'op-refused'
+      const detail = refused ? (error as LanyardError<'op-refused'>).detail : undefined
+      const op = plan[detail?.index ?? -1]
+      if (detail === undefined || op === undefined) throw error
+      throw new LanyardError(
+        'op-refused',
+        { ...detail, op: printOp(op).join('; ') },
+        { cause: error },
+      )
+    }
   }
 
   async #settle(): Promise<void> {
@@ -348,7 +361,8 @@ class Run {
 }
 
 function refusal(op: Op, errno: string, extack: string | undefined, index: number): LanyardError {
-  return new LanyardError('op-refused', { op: op.do, errno, message: extack ?? 'refused', index })
+  const message = extack ?? 'refused'
+  return new LanyardError('op-refused', { op: printOp(op).join('; '), errno, message, index })
 }
 
 /** Every link a lab makes. */

@@ -90,6 +90,22 @@ function unlist(dev: Device): void {
   dev.netns.byIndex.delete(dev.index)
 }
 
+/** Gives a device another index; whoever has it moves on. */
+export function placeDevice(dev: Device, index: number): void {
+  if (dev.index === index) return
+  const { netns } = dev
+  const there = netns.byIndex.get(index)
+  unlist(dev)
+  if (there !== undefined) {
+    unlist(there)
+    there.index = newIndex(netns)
+    list(there)
+  }
+  dev.index = index
+  netns.nextIndex = Math.max(netns.nextIndex, index + 1)
+  list(dev)
+}
+
 /** `unregister_netdevice_many`: takes down, tells, lets go of one device. */
 export function unregisterDevice(world: World, dev: Device): void {
   if (dev.dying) return
@@ -108,6 +124,7 @@ export function openDevice(world: World, dev: Device): Refusal | undefined {
   const refusal = dev.ops.open?.(world, dev)
   if (refusal !== undefined) return refusal
   dev.up = true
+  dev.opened = true
   onAddressListChange(world, dev)
   notify(world, dev, 'up')
   return undefined

@@ -4,6 +4,7 @@ import { moveDevice, renameDevice, setMac, setMtu } from './device.ts'
 import { changeBridge, changePort } from './link/bridge-device.ts'
 import { bridgeOf, portOf } from './link/bridge-state.ts'
 import { describeBridge, describeMacvlan, describePort } from './link/describe.ts'
+import { ipvlanOf } from './link/ipvlan-state.ts'
 import { changeIpvlan } from './link/ipvlan-kind.ts'
 import { changeMacvlan } from './link/macvlan-kind.ts'
 import { childOf, isMacvlan } from './link/macvlan-state.ts'
@@ -104,8 +105,10 @@ function changeKind(world: World, dev: Device, op: LinkSet, undo: Undo[]): Refus
     undo.push(() => changeMacvlan(world, dev, back))
   }
   if (op.ipvlan !== undefined) {
-    const refusal = changeIpvlan(world, dev, op.ipvlan, undo)
-    if (refusal !== undefined) return refusal
+    if (dev.ops.kind !== 'ipvlan') return EOPNOTSUPP
+    const { mode, flag } = ipvlanOf(dev).port
+    changeIpvlan(dev, op.ipvlan)
+    undo.push(() => changeIpvlan(dev, { mode, flag }))
   }
   if (op.bridge !== undefined) {
     if (dev.ops.kind !== 'bridge') return EOPNOTSUPP

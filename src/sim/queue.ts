@@ -77,14 +77,32 @@ export class EventQueue {
     return next
   }
 
-  /** A queue with the same events (they are immutable and shared). */
-  fork(): EventQueue {
+  /** Forgets all events. */
+  clear(): void {
+    this.#ring.fill(undefined)
+    this.#head = 0
+    this.#count = 0
+    this.#heap = []
+  }
+
+  /**
+   * A queue with the same events. They are immutable and shared, but what their data refers to may
+   * be state.
+   *
+   * @param copyData data as the other world sees it
+   */
+  fork(copyData: (data: unknown) => unknown): EventQueue {
     const copy = new EventQueue()
+    const move = (event: SimEvent | undefined): SimEvent | undefined => {
+      if (event === undefined) return undefined
+      const data = copyData(event.data)
+      return data === event.data ? event : { ...event, data }
+    }
     copy.#seq = this.#seq
-    copy.#ring = [...this.#ring]
+    copy.#ring = this.#ring.map(move)
     copy.#head = this.#head
     copy.#count = this.#count
-    copy.#heap = [...this.#heap]
+    copy.#heap = this.#heap.map((event) => move(event) as SimEvent)
     return copy
   }
 

@@ -5,6 +5,7 @@ import { contains } from '../../addr/prefix.ts'
 import { guarded, takeView, type View } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
 import { strerror } from '../strerror.ts'
+import { allRoutes } from '../ip/implied.ts'
 import { icmpErrorText } from './ping-errors.ts'
 import { type PingOptions, readHost, readPingOptions } from './ping-options.ts'
 import { connectErrno, type PingEvent, type PingPlan, runPing } from './ping-run.ts'
@@ -67,7 +68,7 @@ function planOf(t: Target): PingPlan {
 /** connect() to a broadcast address without SO_BROADCAST: EACCES. */
 function isBroadcast(view: View, ip: Ip): boolean {
   if (ip === 0xffffffff) return true
-  return view.netns.routes.some(
+  return allRoutes(view.netns).some(
     (r) => r.type === 'broadcast' && contains(r.to, ip) && r.to.length === 32,
   )
 }

@@ -17,6 +17,7 @@ import { plan, type Request } from '../request.ts'
 import { readScope } from './address.ts'
 import type { IpOptions } from './options.ts'
 import { printRoute } from './route-show.ts'
+import { allRoutes } from './implied.ts'
 import { readRouteGet } from './route-get.ts'
 
 /** do_iproute(). */
@@ -149,7 +150,7 @@ function readShow(args: Arguments, options: IpOptions): Request {
     show: (view) =>
       families
         .flatMap((family) =>
-          view.netns.routes
+          allRoutes(view.netns)
             .filter((r) => (typeof r.to.address === 'bigint' ? 6 : 4) === family)
             .filter((r) => keeps(f, r))
             .map((r) => printRoute(r, options, f.table === 'all', f.link)),

@@ -103,7 +103,7 @@ export function printLink(
     text += kindDetails(view, l) + portDetails(view, l)
     text += addresses ? TAIL.replace(/^addrgenmode \w+ /, '') : TAIL
   }
-  if (l.alias !== undefined) text += `\n    alias ${l.alias}`
+  if (l.alias !== undefined && !addresses) text += `\n    alias ${l.alias}`
   return `${text}\n`
 }
 

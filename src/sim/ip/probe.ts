@@ -20,7 +20,8 @@ import type { ProbeRun, ProbeSocket } from './socket.ts'
 import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SCOPE_LINK, SECOND } from './state.ts'
 
 const MS = 1_000_000
-const NO_DATA = new Uint8Array(0)
+/** What a UDP probe says: `lanyard`, a line feed. */
+const DATA = new Uint8Array([108, 97, 110, 121, 97, 114, 100, 10])
 const TIMEOUT: ProbeResult = Object.freeze({ outcome: 'timeout' })
 /** Seconds between SYNs: 1, then twice as long each time (tcp_timeout_init). */
 const SYN_TIMES = [1, 3, 7, 15, 31]
@@ -235,7 +236,7 @@ function payloadOf(
     const version = typeof probe.to === 'number' ? 4 : 6
     return [makeEcho(version, false, socket.id, socket.sequence, size), 8 + size]
   }
-  if (probe.protocol === 'udp') return [makeUdp(socket.id, probe.port, NO_DATA), 8]
+  if (probe.protocol === 'udp') return [makeUdp(socket.id, probe.port, DATA), 8 + DATA.length]
   const sequence = world.random.below(0x100000000)
   return [makeTcp(socket.id, probe.port, sequence, 0, 2, 64_240, 0), 20]
 }

@@ -25,6 +25,8 @@ import { sendError4 } from './icmp4.ts'
 import { sendError6 } from './icmp6.ts'
 import { receive4 } from './input4.ts'
 import { receive6 } from './input6.ts'
+import { holdsAddress } from './ipvlan-conflict.ts'
+import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
 import { initRules } from './rule-ops.ts'
@@ -52,6 +54,8 @@ export const STACK: StackOps = Object.freeze<StackOps>({
     }
   },
   deviceEvent,
+  holds: holdsAddress,
+  routeOut,
   netnsCreated(world: World, netns: Netns) {
     const ns = new NetnsIp(netns)
     initSysctls(world, ns)
