@@ -1,7 +1,7 @@
 /** The conformance suite on this machine's kernel. */
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import { openKernel } from '../../src/kernel/fabric.ts'
-// import './fabric.ts'
+import './fabric.ts'
 import './macvlan.ts'
 import { runConformance } from './suite.ts'
 

@@ -65,7 +65,7 @@ async function run(other: Fabric, first: number, count: number): Promise<number>
       if (found.length === 0) continue
       failed.push(seed)
       process.stdout.write(`seed ${seed}: ${found.length} differences\n`)
-      for (const line of found.slice(0, 8)) process.stdout.write(`  ${line}\n`)
+      for (const line of found.slice(0, 40)) process.stdout.write(`  ${line}\n`)
       if (!values['no-shrink'] && failed.length <= 3) await report(other, seed, plan, found)
     }
   }
