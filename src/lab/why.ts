@@ -6,7 +6,6 @@
  * ended for a reason of the path, and only then that somebody was not concerned.
  */
 import type { Ip } from '../addr/ip.ts'
-import type { Fabric } from '../fabric/fabric.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import type { Device } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
@@ -26,7 +25,7 @@ const ANSWER = /^(?:arp 2|nd 136|icmp 0|icmp 129) /
 /** What follows from an unanswered question: the question is what to look at. */
 const CONSEQUENCE: ReadonlySet<string> = new Set(['NEIGHBOUR_FAILED', 'NEIGHBOUR_FLUSHED'])
 
-export function simReason(fabric: SimFabric & Pick<Fabric, 'probe'>, naming: Naming): FindReason {
+export function simReason(fabric: SimFabric, naming: Naming): FindReason {
   const { world } = fabric
   return async (pair) => {
     const since = world.trace.count

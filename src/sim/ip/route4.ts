@@ -53,7 +53,10 @@ export function lookupTable4(
 }
 
 function ignoresLinkDown4(dev: Device): boolean {
-  return (deviceIp(dev)?.conf4.ignore_routes_with_linkdown ?? 0) !== 0
+  const ip = deviceIp(dev)
+  if (ip === undefined) return false
+  const { ignore_routes_with_linkdown: all } = ip.ns.conf4All
+  return all !== 0 || ip.conf4.ignore_routes_with_linkdown !== 0
 }
 
 /**

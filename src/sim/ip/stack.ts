@@ -158,7 +158,7 @@ function announce4(world: World, dev: Device, ip: DeviceIp): void {
   if (ip.ns.conf4All.arp_notify === 0 && ip.conf4.arp_notify === 0) return
   if (!dev.up) return
   for (const { ip: own, secondary } of ip.addresses4) {
-    if (!secondary) sendArp(world, dev, ARP_REQUEST, MAC_BROADCAST, own, dev.mac, own)
+    if (!secondary) sendArp(world, dev, ARP_REQUEST, MAC_BROADCAST, own, 0, own)
   }
 }
 

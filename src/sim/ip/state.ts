@@ -116,7 +116,6 @@ export interface Peer {
   tokens: number
   last: number
   redirects: number
-  redirectLast: number
 }
 
 /** Fragments of one packet on their way to become whole. */
