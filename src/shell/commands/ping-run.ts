@@ -122,5 +122,7 @@ function endOf(plan: PingPlan, events: readonly PingEvent[], last: number): numb
 export function connectErrno(run: PingRun): string | undefined {
   const first = run.events[0]
   if (first?.sequence !== 1 || first.result.outcome !== 'errno') return undefined
-  return first.result.errno === 'EMSGSIZE' ? undefined : first.result.errno
+  // These come from sendmsg(), packet by packet; connect() had gone well.
+  const { errno } = first.result
+  return ['EMSGSIZE', 'ENOBUFS', 'EPERM'].includes(errno) ? undefined : errno
 }
