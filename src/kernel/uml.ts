@@ -1,10 +1,11 @@
 /**
- * User Mode Linux (Debian `user-mode-linux`): a second real kernel, booted as an ordinary process on
- * the host's own file system, root or not. It has 8021q, ipvlan and dummy where a machine's own
+ * User Mode Linux (Debian `user-mode-linux`): a second real kernel, booted as an ordinary process
+ * on the host's own file system, root or not. It has 8021q, ipvlan and dummy where a machine's own
  * kernel may lack them.
  *
  * The guest sees the real root file system, with its own /proc, /sys, /run and /dev/shm, and runs
- * one command. A boot that is killed leaves a scratch directory in the temporary folder, nothing else.
+ * one command. A boot that is killed leaves a scratch directory in the temporary folder, nothing
+ * else.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -59,8 +60,8 @@ export function umlMissing(): string | undefined {
  *
  * @example
  * ```ts
- * const { exitCode, output } = await runInUml({ command: ['ip', 'link', 'add', 'd0', 'type', 'dummy'] })
- * ```
+ * const { exitCode, output } = await runInUml({ command: ['ip', 'link', 'add', 'd0', 'type',
+ * 'dummy'] }) ```
  */
 export async function runInUml(options: UmlOptions): Promise<UmlResult> {
   const dir = mkdtempSync(join(tmpdir(), 'lanyard-uml-'))

@@ -1,4 +1,6 @@
-/** One lab, two worlds: every example gives the same matrices in the simulator and on the kernel. */
+/**
+ * One lab, two worlds: every example gives the same matrices in the simulator and on the kernel.
+ */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -9,7 +9,9 @@ const pair = (mode: MacvlanMode): Parameters<typeof Lan.build>[1]['children'] =>
   b: { on: 'h1', last: 12, mode },
 })
 
-/** Goal: the modes differ only in who hears a sibling and the own host. One LAN, one matrix a mode. */
+/**
+ * Goal: the modes differ only in who hears a sibling and the own host. One LAN, one matrix a mode.
+ */
 const MODES = {
   'bridge, plain switch': { sibling: 64, toHost: undefined, fromHost: undefined },
   'bridge, hairpin': { sibling: 64, toHost: 64, fromHost: 64 },

@@ -8,7 +8,9 @@ import type { Op, Plan } from '../../src/fabric/plan.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
 import type { Snapshot } from '../../src/fabric/snapshot.ts'
 
-/** How long a ping waits, on either fabric: shorter than an ARP failure, so that silence is silence. */
+/**
+ * How long a ping waits, on either fabric: shorter than an ARP failure, so that silence is silence.
+ */
 const PING_TIMEOUT_MS = 500
 
 interface Done {

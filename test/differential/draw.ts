@@ -19,7 +19,10 @@ export interface DrawnWorld {
 interface Draft {
   readonly random: Random
   readonly prefix: string
-  /** Worlds without IPv6 are silent; only there may tables be tampered with (its chatter re-teaches them). */
+  /**
+   * Worlds without IPv6 are silent; only there may tables be tampered with (its chatter re-teaches
+   * them).
+   */
   readonly ip6: boolean
   readonly plan: Op[]
   readonly netns: string[]
