@@ -42,12 +42,12 @@ export function updateOperState(world: World, dev: Device): void {
 /**
  * `default_operstate`. The device below is looked up by its index in the namespace of the upper
  * one, so with the lower one elsewhere the answer is `down` (or that of whoever has its index).
+ * Linux 6.1 does not look: whatever sits on a device with another index is `lowerlayerdown`.
  */
 function defaultOperState(world: World, dev: Device): OperState {
   if (dev.carrier) return 'up'
   const below = dev.lower ?? dev.peer
   if (below === undefined) return 'down'
-  // Kernel 6.1 only looks whether there is a link below.
   if (world.traits.version === '6.1') return below.index === dev.index ? 'down' : 'lowerlayerdown'
   const named = dev.netns.byIndex.get(below.index)
   if (named === undefined || named === dev) return 'down'
