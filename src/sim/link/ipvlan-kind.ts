@@ -100,6 +100,7 @@ export const IPVLAN_KIND: Kind<'ipvlan'> = {
     dev.carrier = lower.carrier
     const child = new IpvlanChild(dev, port)
     dev.own = child
+    dev.number = port.nextNumber++
     const taken = registerDevice(world, dev)
     if (taken !== undefined) return taken
     lower.rxHandler = IPVLAN_RX
