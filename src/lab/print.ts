@@ -31,6 +31,7 @@ export function printSummary(report: LabReport, paint: Paint): string {
   const runs = combinations.length > 1 ? `${combinations.length} combinations, ` : ''
   const where = report.fabric === 'sim' ? 'simulated' : 'on this kernel'
   const count = `${met} ${met === 1 ? 'expectation' : 'expectations'} met`
+  if (met + missed === 0) return `${runs}nothing was expected (${where})`
   const bad = missed > 0 ? paint('bad', `${missed} missed`) : '0 missed'
   return `${runs}${missed === 0 ? paint('good', count) : count}, ${bad} (${where})`
 }

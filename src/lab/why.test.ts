@@ -25,7 +25,9 @@ const step = (netns: number, action: StepAction, frame: Frame, reason?: ReasonCo
   reason,
   frame,
 })
-const path = { from: A, to: B, leadsTo: () => false }
+/** Devices are numbered by their namespace. */
+const concerns = (device: number, netns: number) => device === netns * 10
+const path = { from: A, to: B, concerns }
 
 test('decidingStep prefers the end at the node asked over ends elsewhere', () => {
   const steps = [
@@ -43,7 +45,7 @@ test('decidingStep counts an end at the switch port that leads to the node asked
     step(SWITCH, 'drop', arp(1), 'BRIDGE_NO_HAIRPIN'),
     step(3, 'drop', arp(1), 'LINK_DOWN'),
   ]
-  const near = { ...path, leadsTo: (device: number) => device === SWITCH * 10 }
+  const near = { ...path, concerns: (device: number) => device === SWITCH * 10 }
   expect(decidingStep(steps, near)?.reason).toBe('BRIDGE_NO_HAIRPIN')
 })
 

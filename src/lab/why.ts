@@ -6,7 +6,6 @@
  * ended for a reason of the path, and only then that somebody was not concerned.
  */
 import type { Ip } from '../addr/ip.ts'
-import type { Fabric } from '../fabric/fabric.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import type { Device } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
@@ -26,7 +25,7 @@ const ANSWER = /^(?:arp 2|nd 136|icmp 0|icmp 129) /
 /** What follows from an unanswered question: the question is what to look at. */
 const CONSEQUENCE: ReadonlySet<string> = new Set(['NEIGHBOUR_FAILED', 'NEIGHBOUR_FLUSHED'])
 
-export function simReason(fabric: SimFabric & Pick<Fabric, 'probe'>, naming: Naming): FindReason {
+export function simReason(fabric: SimFabric, naming: Naming): FindReason {
   const { world } = fabric
   return async (pair) => {
     const since = world.trace.count
@@ -44,19 +43,23 @@ export function simReason(fabric: SimFabric & Pick<Fabric, 'probe'>, naming: Nam
     const end = decidingStep(steps, {
       from: idOf(pair.from),
       to: idOf(pair.to),
-      leadsTo: (device, netns) => leadsTo(world.devices[device], netns),
+      concerns: (device, netns) => concerns(world.devices[device], netns),
     })
     if (end?.reason === undefined) return undefined
     const node = world.netnsById[end.netns]?.name.slice(naming.prefix.length) ?? ''
-    const link = world.devices[end.device]?.name
+    const [to, device] = [world.devices[end.to], world.devices[end.device]]
+    // A bridge decides port by port: the port it did not send to is the place.
+    const link = (to?.netns.id === end.netns ? to : device)?.name
     return { code: end.reason, at: link === undefined ? node : `${node}:${link}` }
   }
 }
 
-/** Whether a namespace is at the other end of a device's cable, children on it included. */
-function leadsTo(device: Device | undefined, netns: number): boolean {
+/** Whether a device is in a namespace, or its cable leads there, children at its end included. */
+function concerns(device: Device | undefined, netns: number): boolean {
   const on = (d: Device): boolean => d.netns.id === netns || d.uppers.some(on)
-  return device?.peer !== undefined && on(device.peer)
+  return (
+    device !== undefined && (device.netns.id === netns || (device.peer ? on(device.peer) : false))
+  )
 }
 
 /** Where a ping begins and should end. */
@@ -65,8 +68,8 @@ export interface Path {
   readonly from: number | undefined
   /** Namespace of the node pinged; undefined for a bare address. */
   readonly to: number | undefined
-  /** Whether the cable of a device leads to a namespace. */
-  leadsTo(device: number, netns: number): boolean
+  /** Whether a device is in a namespace, or its cable leads there. */
+  concerns(device: number, netns: number): boolean
 }
 
 /** The step that decided. */
@@ -83,7 +86,7 @@ export function decidingStep(steps: readonly RawStep[], path: Path): RawStep | u
   )
   const goal = last !== undefined && ANSWER.test(last) ? path.from : path.to
   const near = (step: RawStep): boolean =>
-    goal !== undefined && (step.netns === goal || path.leadsTo(step.device, goal))
+    goal !== undefined && path.concerns(step.to < 0 ? step.device : step.to, goal)
   const real = ends.filter((s) => !NOT_CONCERNED.has(s.reason ?? ''))
   const choices = [
     real.filter(near),

@@ -38,8 +38,8 @@ export function simPlaces(): Places {
       const fabric = openSim({
         kernel:
           kernel === '6.18'
-            ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'] }
-            : { version: '6.1', missingKinds: [] },
+            ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'], bridgeVlanFiltering: false }
+            : { version: '6.1', missingKinds: ['tun', 'tap'] },
       })
       return Promise.resolve(place(fabric, false))
     },

@@ -30,6 +30,7 @@ import {
   NUD_VALID,
   Neighbour,
 } from './state.ts'
+import { wheelTime } from './wheel.ts'
 import { dropPacket, traceFrame } from './trace.ts'
 
 const MS = 1_000_000
@@ -83,20 +84,8 @@ function reachableNs(world: World, n: Neighbour): number {
   return drawn
 }
 
-/**
- * When a timer of the wheel fires: the longer it runs, the coarser (kernel/time/timer.c calc_index).
- * The kernels measured tick 1000 (6.18: 1.02, 2.04, 3.06 s for tries a second apart) and 100 times
- * a second.
- */
-function wheel(world: World, due: number): number {
-  const delta = due - world.now
-  let granule = world.traits.version === '6.1' ? 10 * MS : MS
-  for (let reach = 64 * granule; delta >= reach; reach *= 8) granule *= 8
-  return (Math.floor(due / granule) + 1) * granule
-}
-
 function setTimer(world: World, n: Neighbour, due: number): void {
-  wakeAt(world, n, wheel(world, due))
+  wakeAt(world, n, wheelTime(world.traits, world.now, due))
 }
 
 function wakeAt(world: World, n: Neighbour, at: number): void {
