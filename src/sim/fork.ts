@@ -10,7 +10,7 @@
 import { EventQueue } from './queue.ts'
 import { Random } from './random.ts'
 import { TraceRing } from './trace-ring.ts'
-import { World } from './model.ts'
+import type { World } from './model.ts'
 
 type Bag = Record<string, unknown>
 
@@ -74,7 +74,7 @@ class Copier {
     if (prototype === Object.prototype) {
       if (isImmutable(value)) return value
       const copy = { ...value }
-      this.#pending.push(copy as Bag)
+      this.#pending.push(copy)
       return copy
     }
     if (value instanceof EventQueue) return value.fork(this.copy)
