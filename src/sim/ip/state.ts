@@ -186,6 +186,8 @@ export class DeviceIp {
   addresses6: Address6[] = []
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   readonly neighbours6 = new Map<Ip6, Neighbour>()
+  /** Neighbours to look at, by the time of the event that does it. */
+  readonly timers = new Map<number, Ip[]>()
   readonly proxies4 = new Set<Ip4>()
   readonly proxies6 = new Set<Ip6>()
   /** IPv6 groups joined, with how often. */
