@@ -43,8 +43,8 @@ export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint):
   for (const cell of cells) {
     if (!cell.ok && !letters.has(whyText(cell))) letters.set(whyText(cell), letter(letters.size))
   }
-  const at = (from: string, to: string): Cell | undefined =>
-    cells.find((c) => c.from === from && c.to === to)
+  const byEnds = new Map(cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
+  const at = (from: string, to: string): Cell | undefined => byEnds.get(`${from} ${to}`)
   const text = (cell: Cell | undefined): string => {
     if (cell === undefined) return '·'
     return cell.ok ? String(cell.ttl ?? 'ok') : `✗${letters.get(whyText(cell))}`

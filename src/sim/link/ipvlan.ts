@@ -41,6 +41,7 @@ function addressOf(frame: Frame, destination: boolean): Ip | undefined {
       return destination ? packet.dst : packet.src
     }
     case 'raw':
+    default:
       return undefined
   }
 }
