@@ -334,12 +334,6 @@ export function heardFrom(world: World, dev: Device, key: Ip, mac: Mac): Neighbo
   return n
 }
 
-/** The upper layer says that its packets arrive: `dst_confirm_neigh`. */
-export function confirmNeighbour(world: World, dev: Device, key: Ip): void {
-  const n = findNeighbour(dev, key)
-  if (n !== undefined) n.confirmed = world.now
-}
-
 /**
  * `neigh_flush_dev`: forgets the neighbours of a link, permanent ones too unless `keepPermanent`.
  */

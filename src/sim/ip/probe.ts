@@ -160,7 +160,6 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
     id: icmp ? echoId(ns) : probe.protocol === 'arp' ? 0 : localPort(ns, probe.protocol),
     sequence: icmp ? (probe.sequence ?? 1) : 0,
     discover,
-    anyResponder: isMulticastIp(probe.to) || (icmp && probe.broadcast === true),
     sentAt: world.now,
     deadline: world.now + Math.round((probe.timeoutMs ?? 1000) * MS),
     result: undefined,
