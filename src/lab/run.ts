@@ -205,7 +205,7 @@ class Run {
     const commands = await this.#commands(
       [...topology.hosts, ...topology.containers].flatMap((n) => n.run),
     )
-    await this.#settle()
+    if (commands.length > 0) await this.#settle()
     const prober = this.#prober()
     const matrices: MatrixReport[] = []
     for (const family of [4, 6] as const) {

@@ -237,7 +237,11 @@ const expectation = z
     ),
   )
 const expectations = list(expectation, 'a list of expectations').check(
-  z.describe('What shall be: a list of lines like `ns1 -> ns2 ok ttl 64`.'),
+  z.describe(
+    'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `v6`, `why CODE` (a kernel ' +
+      'tells no code: there `fail` alone counts). A and B are a node, node.link, an address (B), ' +
+      'net:NAME, {a,b} or *; a double arrow means both ways.',
+  ),
 )
 
 const step = object('a step', {

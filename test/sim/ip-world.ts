@@ -1,5 +1,5 @@
 /** Small worlds for tests of the protocol stack. */
-import { type Ip, parseIp } from '../../src/addr/ip.ts'
+import { parseIp } from '../../src/addr/ip.ts'
 import { parsePrefix } from '../../src/addr/prefix.ts'
 import type { ProbeResult } from '../../src/fabric/fabric.ts'
 import type { Op } from '../../src/fabric/plan.ts'
@@ -150,5 +150,3 @@ export function capture(
   world.taps.delete(dev.id)
   return seen
 }
-
-export type { Ip }

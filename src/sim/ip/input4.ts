@@ -155,7 +155,7 @@ function forward4(
     sendError4(world, ns, offender, 3, 4, mtu)
     return 'MTU_TOO_SMALL'
   }
-  const gateway = route.via as number | undefined
+  const gateway = typeof route.via === 'number' ? route.via : undefined
   if (out === dev && valid === 1 && redirects(ns, ip, packet.src, gateway ?? 0)) {
     sendRedirect4(world, ns, offender, gateway ?? packet.dst)
   }

@@ -12,7 +12,7 @@ import {
   up,
   words,
 } from '../../../test/sim/ip-world.ts'
-import { type Ip, parseIp } from '../../addr/ip.ts'
+import { parseIp } from '../../addr/ip.ts'
 import { makeArp } from '../../wire/make.ts'
 import { receive } from '../core.ts'
 import type { World } from '../model.ts'
@@ -153,7 +153,7 @@ test('too many packets for a silent neighbour push the oldest out', () => {
   const probes = Array.from({ length: 400 }, () => ({
     protocol: 'icmp' as const,
     from: 'a',
-    to: parseIp('10.9.0.77') as Ip,
+    to: parseIp('10.9.0.77'),
     timeoutMs: 5000,
   }))
   const results = runProbes(world, probes)

@@ -172,8 +172,8 @@ function probe(world: World, n: Neighbour): void {
   const last = queue === undefined ? undefined : queue[queue.length - 1]
   const asked = n.probes
   n.probes++
-  if (typeof n.ip === 'number') solicit4(world, n, asked, last as Ip4Packet | undefined)
-  else solicit6(world, n, asked, last as Ip6Packet | undefined)
+  if (typeof n.ip === 'number') solicit4(world, n, asked, last?.kind === 'ip4' ? last : undefined)
+  else solicit6(world, n, asked, last?.kind === 'ip6' ? last : undefined)
 }
 
 /** `neigh_invalidate`: who waited hears of it. */
@@ -332,12 +332,6 @@ export function heardFrom(world: World, dev: Device, key: Ip, mac: Mac): Neighbo
   const n = neighboursOf(ip, key).get(key) ?? makeNeighbour(ip, dev, key)
   updateNeighbour(world, n, mac, NUD_STALE, UPDATE_OVERRIDE)
   return n
-}
-
-/** The upper layer says that its packets arrive: `dst_confirm_neigh`. */
-export function confirmNeighbour(world: World, dev: Device, key: Ip): void {
-  const n = findNeighbour(dev, key)
-  if (n !== undefined) n.confirmed = world.now
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   deviceOf,
   netns,
   pair,
+  pass,
   ping,
   route,
   routed,
@@ -198,4 +199,16 @@ test('IPv6 source address: same scope and longest common prefix, newest of equal
   }
   expect(source('fd00:5::7')).toBe(parseIp('fd00:5::1'))
   expect(source('fd00::7')).toBe(parseIp('fd00::9'))
+})
+
+test('an IPv4 route may go by an IPv6 gateway', () => {
+  const world = pair()
+  build(world, { ...address('b', '10.80.0.1/32'), link: 'lo' } as Op)
+  build(world, route('a', '10.80.0.0/16', { via: parseIp('fd00::2'), link: 'e0' }))
+  // the packet's own source is no IPv6 address: asking takes the link-local one, past its DAD
+  pass(world, 3)
+  expect(words(ping(world, 'a', '10.80.0.1'))).toBe('reply ttl=64')
+  expect(said(apply(world, route('a', '10.81.0.0/16', { via: parseIp('fd77::2') })))).toMatch(
+    /^EHOSTUNREACH/,
+  )
 })

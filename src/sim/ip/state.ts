@@ -142,6 +142,8 @@ export class NetnsIp {
   readonly neighbour6Default = new NeighbourConf()
   /** How many links hold an IPv4 address (inet_addr_lst). */
   readonly local4 = new Map<Ip4, number>()
+  /** There were local routes to more than own addresses and 127.0.0.0/8, or rules of one's own. */
+  localPrefixes = false
   readonly tables4 = new Map<number, Fib>()
   readonly tables6 = new Map<number, Fib>()
   rules4: Rule[] = []
