@@ -61,6 +61,7 @@ export function linkSnapshot(
     group: attributes.group ?? 0,
     alias: attributes.alias,
     txQueueLength: attributes.txQueueLength ?? 0,
+    qdisc: attributes.qdisc ?? 'noop',
     minMtu: attributes.minMtu ?? 0,
     maxMtu: attributes.maxMtu ?? 0,
     parent,

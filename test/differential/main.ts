@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { Plan } from '../../src/fabric/plan.ts'
+import { detectTraits, type KernelTraits } from '../../src/fabric/traits.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
 import { openSim } from '../../src/sim/fabric.ts'
 import { disagreements } from './compare.ts'
@@ -29,10 +30,14 @@ const { values } = parseArgs({
 
 process.exitCode = await main()
 
+/** The other fabric's, which the simulator imitates. */
+let traits: KernelTraits | undefined
+
 async function main(): Promise<number> {
   const other = await openOther()
   if (other === undefined) return 2
   try {
+    traits = await detectTraits(other, `d${process.pid}-traits`)
     if (values.replay !== undefined) return await replay(other, values.replay)
     return await run(other, Number(values.seed), Number(values.count))
   } finally {
@@ -80,8 +85,10 @@ async function run(other: Fabric, first: number, count: number): Promise<number>
 
 /** A fresh simulator each time: a world must not depend on the ones before it. */
 async function differ(other: Fabric, plan: Plan): Promise<string[]> {
-  const sim = openSim({ seed: 7 })
-  const second = other.kind === 'sim' ? openSim({ seed: 7 }) : other
+  const open = (): Fabric =>
+    openSim({ seed: 7, ...(traits === undefined ? {} : { kernel: traits }) })
+  const sim = open()
+  const second = other.kind === 'sim' ? open() : other
   return disagreements(sim, second, plan)
 }
 
