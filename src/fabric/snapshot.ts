@@ -106,6 +106,8 @@ export interface LinkSnapshot {
         readonly protocol: '802.1Q' | '802.1ad'
         readonly reorderHeader: boolean
         readonly looseBinding: boolean
+        readonly gvrp: boolean
+        readonly mvrp: boolean
         readonly ingressQos: readonly (readonly [number, number])[]
         readonly egressQos: readonly (readonly [number, number])[]
       }

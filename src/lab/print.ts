@@ -31,6 +31,7 @@ export function printSummary(report: LabReport, paint: Paint): string {
   const runs = combinations.length > 1 ? `${combinations.length} combinations, ` : ''
   const where = report.fabric === 'sim' ? 'simulated' : 'on this kernel'
   const count = `${met} ${met === 1 ? 'expectation' : 'expectations'} met`
+  if (met + missed === 0) return `${runs}nothing was expected (${where})`
   const bad = missed > 0 ? paint('bad', `${missed} missed`) : '0 missed'
   return `${runs}${missed === 0 ? paint('good', count) : count}, ${bad} (${where})`
 }
@@ -42,8 +43,8 @@ export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint):
   for (const cell of cells) {
     if (!cell.ok && !letters.has(whyText(cell))) letters.set(whyText(cell), letter(letters.size))
   }
-  const at = (from: string, to: string): Cell | undefined =>
-    cells.find((c) => c.from === from && c.to === to)
+  const byEnds = new Map(cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
+  const at = (from: string, to: string): Cell | undefined => byEnds.get(`${from} ${to}`)
   const text = (cell: Cell | undefined): string => {
     if (cell === undefined) return '·'
     return cell.ok ? String(cell.ttl ?? 'ok') : `✗${letters.get(whyText(cell))}`

@@ -271,6 +271,20 @@ describe('readLab says with line and column', () => {
     ])
   })
 
+  test('the rest of a file where something is missing or has no right shape', () => {
+    const text = BASE.replace('ports: {p0: {}', 'ports: {p0: 5')
+      .replace('driver: macvlan', 'driver: bridge')
+      .replace('net: lan}', 'colour: red}')
+      .replace('10.0.0.1/24', '10.0.0.1/33')
+    expect(problems(text).map((p) => p.split(': ').slice(1, 2).join(': '))).toEqual([
+      'switches.sw.ports.p0',
+      'hosts.h1.nics.eth0.addr',
+      'networks.lan.driver',
+      'containers.a.net',
+      'containers.a.colour',
+    ])
+  })
+
   test('that a file is empty', () => {
     expect(problems('')).toEqual(['lab.yaml:1:1: the file is empty: a lab begins with "lab: NAME"'])
   })

@@ -205,7 +205,7 @@ class Run {
     const commands = await this.#commands(
       [...topology.hosts, ...topology.containers].flatMap((n) => n.run),
     )
-    await this.#settle()
+    if (commands.length > 0) await this.#settle()
     const prober = this.#prober()
     const matrices: MatrixReport[] = []
     for (const family of [4, 6] as const) {
@@ -287,15 +287,15 @@ class Run {
     expectations: readonly Expectation[],
   ): Promise<{ judged: Judged[]; cells: Cell[] }> {
     const judged: Judged[] = []
-    const all: Cell[] = []
+    const all = new Set<Cell>()
     for (const expectation of expectations) {
       const asked = askedPairs(this.#topology, expectation)
       const pairs = asked.filter((a): a is Pair => typeof a !== 'string')
       const cells = await prober.cells(pairs, () => this.#stop())
       judged.push(judge(expectation, asked, cells))
-      all.push(...cells.filter((cell) => !all.includes(cell)))
+      for (const cell of cells) all.add(cell)
     }
-    return { judged, cells: all }
+    return { judged, cells: [...all] }
   }
 
   async #steps(): Promise<StepReport[]> {

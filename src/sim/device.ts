@@ -75,7 +75,7 @@ export function registerDevice(world: World, dev: Device, index?: number): Refus
   list(dev)
   // linkwatch_init_dev: until a carrier change the state of a device with carrier is unknown
   if (dev.carrier) dev.operState = 'unknown'
-  else updateOperState(dev)
+  else updateOperState(world, dev)
   notify(world, dev, 'register')
   return undefined
 }

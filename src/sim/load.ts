@@ -23,7 +23,7 @@ import { resumePort } from './link/bridge-stp.ts'
 import { isRefusal } from './link/kind.ts'
 import { kindOf } from './link/kinds.ts'
 import { DEVICE } from './link/sink.ts'
-import type { Device, Netns, World } from './model.ts'
+import { type Device, EV_NEIGHBOUR_TIMER, type Netns, type World } from './model.ts'
 import { createNetns } from './netns.ts'
 import { runUntil } from './run.ts'
 import { createWorld, type WorldOptions } from './world.ts'
@@ -58,13 +58,13 @@ class Loader {
     }
     for (const [dev, link] of this.#made.values()) this.#raise(dev, link)
     runUntil(world, world.now)
-    // What began when the links came up (duplicate address detection, reports) is long past.
-    world.queue.clear()
     for (const [dev, link] of this.#made.values()) this.#correct(dev, link)
-    for (const netns of this.#snapshot.netns) {
-      this.#bridges(netns)
-      restoreIp(world, this.#netns(netns.name), netns)
-    }
+    for (const netns of this.#snapshot.netns) restoreIp(world, this.#netns(netns.name), netns)
+    // What the coming up of links and addresses began (duplicate address detection, reports of
+    // groups) is long past; neighbours go on ageing.
+    world.queue.keepOnly(EV_NEIGHBOUR_TIMER)
+    for (const netns of this.#snapshot.netns) this.#bridges(netns)
+    world.trace = world.trace.fork()
   }
 
   #netns(name: string): Netns {

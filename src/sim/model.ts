@@ -205,6 +205,8 @@ export class Device {
   lower: Device | undefined = undefined
   /** Devices that sit on this one, in the order they came. */
   uppers: Device[] = []
+  /** Tells links apart that share a MAC (`dev_id`, ipvlan children); 0 = none. */
+  number = 0
   /** Other end of a veth. */
   peer: Device | undefined = undefined
   /** Bridge this is a port of. */

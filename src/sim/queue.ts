@@ -77,12 +77,13 @@ export class EventQueue {
     return next
   }
 
-  /** Forgets all events. */
-  clear(): void {
-    this.#ring.fill(undefined)
-    this.#head = 0
-    this.#count = 0
-    this.#heap = []
+  /** Forgets all events but those of one kind. */
+  keepOnly(kind: number): void {
+    const kept: SimEvent[] = []
+    for (let event = this.pop(); event !== undefined; event = this.pop()) {
+      if (event.kind === kind) kept.push(event)
+    }
+    for (const { time, target, data } of kept) this.push(time, kind, target, data)
   }
 
   /**

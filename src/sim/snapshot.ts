@@ -113,12 +113,15 @@ function ipvlanSnapshot(dev: Device): LinkSnapshot['ipvlan'] {
 }
 
 function vlanSnapshot(dev: Device): LinkSnapshot['vlan'] {
-  const { id, protocol, reorderHeader, looseBinding, ingressQos, egressQos } = vlanOf(dev)
+  const { id, protocol, reorderHeader, looseBinding, gvrp, mvrp, ingressQos, egressQos } =
+    vlanOf(dev)
   return {
     id,
     protocol: protocol === ETH_8021AD ? '802.1ad' : '802.1Q',
     reorderHeader,
     looseBinding,
+    gvrp,
+    mvrp,
     ingressQos,
     egressQos,
   }

@@ -47,7 +47,7 @@ export function runConformance(options: {
       const made = new Set<string>()
       const ns = (short: string): string => `${mine}${short}`
       const build = async (...ops: readonly (Op | readonly Op[])[]): Promise<void> => {
-        const plan = ops.flat() as Op[]
+        const plan = ops.flat()
         for (const op of plan) if (op.do === 'netns.add') made.add(op.netns)
         await fabric.apply(plan)
       }

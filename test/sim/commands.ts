@@ -120,7 +120,8 @@ function readSpec(words: Words, parent: string | undefined): LinkSpec {
       while (words.left) {
         const word = words.next()
         if (word === 'mode') spec['mode'] = words.next()
-        else spec['flag'] = word
+        else if (spec['flag'] === 'bridge') spec['flag'] = word
+        else throw new Error(`ipvlan ${word}`)
       }
       return spec as unknown as LinkSpec
     }

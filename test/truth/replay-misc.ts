@@ -57,7 +57,7 @@ const BETWEEN: readonly (readonly [RegExp, readonly string[]])[] = [
   [/egress no carrier/, ['ip -n krnr link set krnp2 up', 'ip -n krnh2 link set krneth0 down', 'sleep 7']],
   [
     /ignore_routes_with_linkdown=1/,
-    ['ip netns exec krnr sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1', 'sleep 7'],
+    ['ip netns exec krnr sysctl -qw net.ipv4.conf.krnp2.ignore_routes_with_linkdown=1', 'sleep 7'],
   ],
 ]
 
@@ -96,8 +96,11 @@ async function miscRow(place: Place, file: TruthFile, number: number, row: ListR
     for (const line of lines) await place.run(line)
   }
   const out = await place.run(cmd)
-  const expected = `${row.rc} ${plainPing(`${row.out ?? ''}${row.err ?? ''}`)}`
-  const got = `${out.code} ${plainPing(`${out.stdout}${out.stderr}`)}`
+  // Tokens left of the rows before: 1 or 2, the same kernel gives both.
+  const plain = (text: string) =>
+    cmd.includes('-c 30') ? plainPing(text).replace(/\+[12] errors/, '+1..2 errors') : plainPing(text)
+  const expected = `${row.rc} ${plain(`${row.out ?? ''}${row.err ?? ''}`)}`
+  const got = `${out.code} ${plain(`${out.stdout}${out.stderr}`)}`
   return { ...base, verdict: expected === got ? 'agree' : 'differ', expected, got }
 }
 

@@ -1,5 +1,5 @@
 /** Probe files: build, then every ping from cold tables; reachability, TTLs and ping's own words. */
-import { plainTable, said, sortLines } from './compare.ts'
+import { forwardingOnly, plainPing, plainTable, said, sortLines } from './compare.ts'
 import { type Kernel, needs, type ProbeFile, type ProbeRow, type Row, type TruthFile } from './rows.ts'
 import type { Place, Places } from './world.ts'
 
@@ -21,7 +21,11 @@ export async function replayProbes(places: Places, file: TruthFile): Promise<Row
     const place = await places.open(kernel)
     try {
       rows.push(...(await build(place, file, data, kernel)))
+      let series = false
       for (const { probe, number } of list) {
+        // A router forgets after 20 s which redirects it sent: the first series met a fresh one.
+        if (probe.sent !== undefined && !series) await place.settle(21_000)
+        series ||= probe.sent !== undefined
         rows.push(...(await one(place, file.name, number, probe)))
       }
       rows.push(...(await after(place, file, data, kernel)))
@@ -94,19 +98,17 @@ async function one(place: Place, file: string, number: number, probe: ProbeRow):
     },
   ]
   const expectedWords = probe.msg ?? []
-  if (expectedWords.length > 0 || words.length > 0) {
-    const heard = hears(probe) ? words : words.filter((w) => !w.includes('Redirect'))
-    const text = heard.slice(0, Math.max(1, expectedWords.length)).join(' | ')
+  if (probe.kernel !== '6.18' && [...words, ...expectedWords].some((w) => w.includes('Redirect'))) {
+    const why = 'redirects on the emulated machine: paced by its slow clock, not always printed'
+    rows.push({ ...base, aspect: 'text', verdict: 'not-run', why })
+  } else if (expectedWords.length > 0 || words.length > 0) {
+    const text = words.slice(0, Math.max(1, expectedWords.length)).join(' | ')
     const wanted = expectedWords.join(' | ')
     const verdict = text === wanted ? 'agree' : 'differ'
     rows.push({ ...base, aspect: 'text', verdict, expected: wanted, got: text })
   }
   return rows
 }
-
-/** The ping that ran on the User Mode Linux did not print redirects: its rows say nothing of them. */
-const hears = (probe: ProbeRow) =>
-  probe.kernel === '6.18' || probe.msg?.some((m) => m.includes('Redirect')) === true
 
 /**
  * The options are not in the rows but follow from them: one packet and a second of patience; where
@@ -123,6 +125,17 @@ function figures(ok: boolean, ttls: readonly number[], probe: ProbeRow): string 
   if (!ok) return 'no answer'
   const list = probe.ttls === undefined ? ttls.slice(0, 1) : ttls
   return `ttl ${list.join(' ')}`
+}
+
+function tidy(cmd: string, text: string): string {
+  // What was learned at the end hangs on IPv6 chatter at random times; the frame files check learning.
+  if (cmd.includes('fdb')) {
+    return forwardingOnly(text)
+      .split('\n')
+      .filter((l) => / (permanent|static)$/.test(l))
+      .join('\n')
+  }
+  return cmd.includes('route') ? sortLines(text) : text
 }
 
 /** What the tools showed when the probes were over. */
@@ -144,10 +157,13 @@ async function after(
       rows.push({ ...base, verdict: 'not-run', why: 'depends on real seconds between the probes' })
       continue
     }
+    if (post.out?.includes('<redirected>') === true) {
+      rows.push({ ...base, verdict: 'not-run', why: 'what a redirect taught is not in a snapshot' })
+      continue
+    }
     const out = await place.run(post.cmd)
-    const unordered = /fdb|route/.test(post.cmd) ? sortLines : (t: string) => t
-    const expected = unordered(plainTable(post.out ?? '', chosen))
-    const got = unordered(plainTable(said(out), chosen))
+    const expected = tidy(post.cmd, plainTable(plainPing(post.out ?? ''), chosen))
+    const got = tidy(post.cmd, plainTable(plainPing(said(out)), chosen))
     const verdict = expected === got && post.rc === out.code ? 'agree' : 'differ'
     rows.push({ ...base, verdict, expected: `${post.rc} ${expected}`, got: `${out.code} ${got}` })
   }

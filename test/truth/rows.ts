@@ -139,9 +139,5 @@ function kindOf(name: string): FileKind {
 
 /** What a text needs that comes later: such rows are named and counted, never passed. */
 export function needs(text: string): string | undefined {
-  if (/ipvlan/.test(text)) return 'needs ipvlan'
-  if (/type vlan|vlan_filtering 1|vlan add|vlan del|vlan show|vconfig/.test(text)) {
-    return 'needs vlan'
-  }
   return /iptables|\bnft\b/.test(text) ? 'needs netfilter' : undefined
 }

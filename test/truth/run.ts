@@ -4,7 +4,7 @@
  */
 import { replay } from './replay.ts'
 import { differences, reasons, type Replayed, table } from './report.ts'
-import { readTruth } from './rows.ts'
+import { readTruth, type TruthFile } from './rows.ts'
 import { kernelPlaces, type Places, simPlaces } from './world.ts'
 
 interface Options {
@@ -29,6 +29,32 @@ function readOptions(words: readonly string[]): Options {
   return options
 }
 
+/** Most of a replay on a kernel is waiting: so many files at a time. */
+const FILES_AT_ONCE = 8
+
+async function replayAll(
+  places: Places,
+  files: readonly TruthFile[],
+  silent: boolean,
+): Promise<readonly Replayed[]> {
+  const done: Replayed[] = []
+  let next = 0
+  const worker = async () => {
+    for (let at = next++; at < files.length; at = next++) {
+      const file = files[at] as TruthFile
+      const rows = await replay(places, file)
+      done[at] = { file: file.name, kind: file.kind, rows }
+      const differing = rows.filter((r) => r.verdict === 'differ').length
+      if (places.kind === 'kernel' && !silent && rows.length > 0) {
+        process.stderr.write(`${file.name}: ${rows.length} rows, ${differing} differ\n`)
+      }
+    }
+  }
+  const workers = places.kind === 'kernel' ? FILES_AT_ONCE : 1
+  await Promise.all(Array.from({ length: workers }, worker))
+  return done
+}
+
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2))
   if (options.fabric === 'kernel' && process.getuid?.() !== 0) {
@@ -40,16 +66,9 @@ async function main(): Promise<number> {
   }
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  const done: Replayed[] = []
+  let done: readonly Replayed[]
   try {
-    for (const file of readTruth(options.names)) {
-      const rows = await replay(places, file)
-      done.push({ file: file.name, kind: file.kind, rows })
-      const differing = rows.filter((r) => r.verdict === 'differ').length
-      if (options.fabric === 'kernel' && !options.json) {
-        process.stderr.write(`${file.name}: ${rows.length} rows, ${differing} differ\n`)
-      }
-    }
+    done = await replayAll(places, readTruth(options.names), options.json)
   } finally {
     await places.close()
   }

@@ -5,6 +5,7 @@ import type { Fabric, OpOutcome } from '../../src/fabric/fabric.ts'
 import { openSession, type Output, type Session } from '../../src/shell/session.ts'
 import { runCommand } from '../../src/shell/run.ts'
 import { openSim } from '../../src/sim/fabric.ts'
+import { renamed } from './renamed.ts'
 import type { Kernel } from './rows.ts'
 
 /** A place commands are run in, with the namespaces they made. */
@@ -27,9 +28,6 @@ export interface Places {
   close(): Promise<void>
 }
 
-/** Names the rows use for their namespaces; nothing else is touched. */
-const OURS = /^krn/
-
 export function simPlaces(): Places {
   return {
     kind: 'sim',
@@ -38,8 +36,8 @@ export function simPlaces(): Places {
       const fabric = openSim({
         kernel:
           kernel === '6.18'
-            ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'] }
-            : { version: '6.1', missingKinds: [] },
+            ? { version: '6.18', missingKinds: ['vlan', 'ipvlan', 'dummy'], bridgeVlanFiltering: false }
+            : { version: '6.1', missingKinds: ['tun', 'tap'] },
       })
       return Promise.resolve(place(fabric, false))
     },
@@ -47,16 +45,20 @@ export function simPlaces(): Places {
   }
 }
 
-/** The machine's own kernel: rows measured on it, namespaces named krn* made and removed again. */
+/**
+ * The machine's own kernel: rows measured on it. Each place has namespaces of its own, named
+ * krn….PID-N after the row's name, the process and the place, and removes them when it is closed.
+ */
 export async function kernelPlaces(): Promise<Places> {
   const { openKernel } = await import('../../src/kernel/fabric.ts')
   const open = new Set<Place>()
+  let count = 0
+  await removeLeftOver(await openKernel())
   return {
     kind: 'kernel',
     speaksFor: (kernel) => kernel === '6.18',
     open: async () => {
-      const made = place(await openKernel(), true)
-      await remove(made.session.fabric, leftOver())
+      const made = place(renamed(await openKernel(), `.${process.pid}-${count++}`), true)
       open.add(made)
       return made
     },
@@ -124,9 +126,14 @@ async function flushAll(fabric: Fabric, names: readonly string[]): Promise<void>
   await fabric.apply(ops, { keepGoing: true })
 }
 
-/** What an earlier run left when it was killed. */
-function leftOver(): string[] {
-  return existsSync('/run/netns') ? readdirSync('/run/netns').filter((n) => OURS.test(n)) : []
+/** Removes what runs left that were killed: namespaces of processes that are no more. */
+async function removeLeftOver(fabric: Fabric): Promise<void> {
+  const all = existsSync('/run/netns') ? readdirSync('/run/netns') : []
+  const dead = all.filter((name) => {
+    const pid = /^krn.*\.(\d+)-\d+$/.exec(name)?.[1]
+    return pid !== undefined && !existsSync(`/proc/${pid}`)
+  })
+  await remove(fabric, dead)
 }
 
 async function remove(fabric: Fabric, names: readonly string[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { RouteChange, RouteType } from '../../fabric/plan.ts'
 import type { RouteSnapshot } from '../../fabric/snapshot.ts'
 import {
   addressArgument,
-  Arguments,
+  type Arguments,
   type Family,
   matches,
   notYet,
@@ -61,7 +61,7 @@ function readChange(verb: RouteChange['do'], args: Arguments, options: IpOptions
     d.to.length === 0 && typeof d.to.address === 'number' && family === 6
       ? { address: 0n, length: 0 }
       : d.to
-  return plan({ ...d, do: verb, netns: options.netns, to } as RouteChange)
+  return plan({ ...d, do: verb, netns: options.netns, to })
 }
 
 /** @returns the family as far as it is known after this word */

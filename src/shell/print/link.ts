@@ -18,7 +18,8 @@ export function linkFlags(view: View, l: LinkSnapshot): string[] {
     ['LOOPBACK', l.kind === 'loopback'],
     ['BROADCAST', l.kind !== 'loopback' && !none],
     ['POINTOPOINT', none],
-    ['MULTICAST', l.kind !== 'loopback'],
+    // dummy_setup() clears IFF_MULTICAST.
+    ['MULTICAST', l.kind !== 'loopback' && l.kind !== 'dummy'],
     ['NOARP', !l.arp],
     ['ALLMULTI', l.allmulticast],
     ['PROMISC', l.promisc],

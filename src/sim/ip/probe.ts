@@ -23,6 +23,8 @@ const MS = 1_000_000
 /** What a UDP probe says: `lanyard`, a line feed. */
 const DATA = new Uint8Array([108, 97, 110, 121, 97, 114, 100, 10])
 const TIMEOUT: ProbeResult = Object.freeze({ outcome: 'timeout' })
+/** Between two sends of one call: as a system call takes its time, not all ask at once. */
+const SEND_NS = 1000
 /** Seconds between SYNs: 1, then twice as long each time (tcp_timeout_init). */
 const SYN_TIMES = [1, 3, 7, 15, 31]
 
@@ -90,7 +92,7 @@ function runBatch(world: World, probes: readonly Probe[]): ProbeResult[] {
   const start = world.now
   const sockets: (ProbeSocket | undefined)[] = []
   const agenda: Step[] = probes.map((probe, index) => ({
-    at: start + Math.round((probe.startMs ?? 0) * MS),
+    at: start + Math.round((probe.startMs ?? 0) * MS) + index * SEND_NS,
     index,
     attempt: 0,
   }))
@@ -158,7 +160,6 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
     id: icmp ? echoId(ns) : probe.protocol === 'arp' ? 0 : localPort(ns, probe.protocol),
     sequence: icmp ? (probe.sequence ?? 1) : 0,
     discover,
-    anyResponder: isMulticastIp(probe.to) || (icmp && probe.broadcast === true),
     sentAt: world.now,
     deadline: world.now + Math.round((probe.timeoutMs ?? 1000) * MS),
     result: undefined,

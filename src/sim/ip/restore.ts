@@ -117,6 +117,7 @@ function restoreRoute(ns: NetnsIp, r: RouteSnapshot): void {
   const dev = r.link === undefined ? undefined : ns.netns.byName.get(r.link)
   if (r.link !== undefined && dev === undefined) return
   const to: Prefix = r.to
+  if (r.type === 'local') ns.localPrefixes = true
   makeTable(ns, family, r.table).insert(
     makeRoute(r.type, to.address, to.length, dev, {
       ...(r.via === undefined ? {} : { via: r.via }),

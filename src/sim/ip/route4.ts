@@ -210,7 +210,8 @@ export function selectAddress4(
 /** `fib_result_prefsrc`. */
 export function sourceOf4(ns: NetnsIp, route: Route): Ip4 {
   if (route.source !== undefined) return route.source as Ip4
-  return selectAddress4(ns, route.dev, (route.via as Ip4 | undefined) ?? 0, route.scope)
+  const near = typeof route.via === 'number' ? route.via : 0
+  return selectAddress4(ns, route.dev, near, route.scope)
 }
 
 /** Where a packet made here goes. */

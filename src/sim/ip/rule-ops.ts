@@ -29,6 +29,7 @@ export function initRules(ns: NetnsIp): void {
 /** Notes whether only the built-in rules stand: then lookups need not walk them. */
 export function markPlain(ns: NetnsIp): void {
   ns.plain4 = isPlain(ns.rules4, [TABLE_LOCAL, TABLE_MAIN, TABLE_DEFAULT])
+  if (!ns.plain4) ns.localPrefixes = true
   ns.plain6 = isPlain(ns.rules6, [TABLE_LOCAL, TABLE_MAIN])
 }
 

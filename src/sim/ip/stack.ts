@@ -177,10 +177,7 @@ function down4(world: World, dev: Device, ip: DeviceIp): void {
 
 function carrier4(world: World, dev: Device, ip: DeviceIp): void {
   flushRouteCache(ip.ns, false)
-  if (dev.carrier) {
-    announce4(world, dev, ip)
-    return
-  }
+  if (dev.carrier) return
   const evict = ip.ns.conf4All.arp_evict_nocarrier !== 0 && ip.conf4.arp_evict_nocarrier !== 0
   if (evict) flushNeighbours(world, dev, 4, true)
 }

@@ -142,6 +142,8 @@ export class NetnsIp {
   readonly neighbour6Default = new NeighbourConf()
   /** How many links hold an IPv4 address (inet_addr_lst). */
   readonly local4 = new Map<Ip4, number>()
+  /** There were local routes to more than own addresses and 127.0.0.0/8, or rules of one's own. */
+  localPrefixes = false
   readonly tables4 = new Map<number, Fib>()
   readonly tables6 = new Map<number, Fib>()
   rules4: Rule[] = []
@@ -186,6 +188,8 @@ export class DeviceIp {
   addresses6: Address6[] = []
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   readonly neighbours6 = new Map<Ip6, Neighbour>()
+  /** Neighbours to look at, by the time of the event that does it. */
+  readonly timers = new Map<number, Ip[]>()
   readonly proxies4 = new Set<Ip4>()
   readonly proxies6 = new Set<Ip6>()
   /** IPv6 groups joined, with how often. */

@@ -3,7 +3,7 @@ import type { IpvlanFlag, IpvlanMode } from '../../fabric/plan.ts'
 import type { Frame } from '../../wire/frame.ts'
 import { addUnicast, removeUnicast, setAllmulti, syncLists, unsyncLists } from '../address-lists.ts'
 import { allocateDevice, registerDevice, unregisterDevice } from '../device.ts'
-import { fireLinkwatch, followCarrier } from '../linkwatch.ts'
+import { followCarrier } from '../linkwatch.ts'
 import type { Device, DeviceEvent, LinkOps, Refusal, World } from '../model.ts'
 import { notify } from '../notify.ts'
 import { EBUSY, EINVAL, EOPNOTSUPP } from '../refusal.ts'
@@ -100,17 +100,17 @@ export const IPVLAN_KIND: Kind<'ipvlan'> = {
     dev.carrier = lower.carrier
     const child = new IpvlanChild(dev, port)
     dev.own = child
+    dev.number = port.nextNumber++
     const taken = registerDevice(world, dev)
     if (taken !== undefined) return taken
     lower.rxHandler = IPVLAN_RX
     lower.port = port
     lower.uppers.push(dev)
-    port.children.push(child)
     if (spec.flag !== undefined) port.flag = spec.flag
+    // The newcomer is not among the children yet: its NOARP comes when it goes up.
     setMode(port, spec.mode ?? 'l3')
-    dev.arp = port.mode === 'l2'
+    port.children.push(child)
     followCarrier(world, lower, dev)
-    fireLinkwatch(world, dev)
     return dev
   },
 }

@@ -9,6 +9,8 @@ export class IpvlanPort {
   children: IpvlanChild[] = []
   mode: IpvlanMode = 'l3'
   flag: IpvlanFlag = 'bridge'
+  /** The next child's `dev_id`. */
+  nextNumber = 1
 
   constructor(dev: Device) {
     this.dev = dev

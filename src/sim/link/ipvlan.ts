@@ -24,7 +24,7 @@ const NEIGHBOUR_SOLICITATION = 135
 
 /**
  * `ipvlan_get_L3_hdr` and the choice of `ipvlan_addr_lookup`: the address a frame is about.
- * Of neighbour discovery only solicitations count by their target, and only going to it.
+ * Of neighbour discovery only the question whether an address is free counts by what it asks for.
  */
 function addressOf(frame: Frame, destination: boolean): Ip | undefined {
   const { packet } = frame
@@ -35,10 +35,13 @@ function addressOf(frame: Frame, destination: boolean): Ip | undefined {
       return destination ? packet.dst : packet.src
     case 'ip6': {
       const { payload } = packet
-      if (payload.kind === 'nd' && payload.type === NEIGHBOUR_SOLICITATION) return payload.target
+      if (packet.src === 0n && payload.kind === 'nd' && payload.type === NEIGHBOUR_SOLICITATION) {
+        return payload.target
+      }
       return destination ? packet.dst : packet.src
     }
     case 'raw':
+    default:
       return undefined
   }
 }
@@ -53,6 +56,17 @@ function findChild(
   const ip = addressOf(frame, destination)
   if (ip === undefined) return undefined
   return port.children.find((child) => child.dev.up && world.stack.holds(child.dev, ip))
+}
+
+/**
+ * `ipvlan_skb_to_addr` for a packet the parent's own stack received: in l3s mode the child it is
+ * for, whose stack goes on with it.
+ */
+export function findL3sChild(world: World, dev: Device, ip: Ip): Device | undefined {
+  if (dev.rxHandler?.name !== 'ipvlan') return undefined
+  const { mode, children } = ipvlanPortOf(dev)
+  if (mode !== 'l3s') return undefined
+  return children.find((child) => child.dev.up && world.stack.holds(child.dev, ip))?.dev
 }
 
 /** `ipvlan_queue_xmit` */

@@ -22,5 +22,5 @@ const KINDS: { readonly [K in LinkKind]: Kind<K> } = {
 }
 
 export function kindOf(kind: LinkKind): Kind {
-  return KINDS[kind] as unknown as Kind
+  return KINDS[kind]
 }
