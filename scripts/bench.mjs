@@ -1,35 +1,22 @@
-// `npm run bench -- NAME [NAME...]`: bundles bench/NAME.ts and runs it; without a name, says which
+// `npm run bench -- NAME...`: runs bench/NAME.ts, one after another; without a name, says which
 // there are.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { readdirSync } from 'node:fs'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const names = readdirSync(join(root, 'bench'))
-  .filter((name) => name.endsWith('.ts') && name !== 'harness.ts')
+// npm runs this in the root of the project.
+const names = readdirSync('bench')
+  .filter((name) => !['harness.ts', 'worlds.ts'].includes(name))
   .map((name) => name.slice(0, -3))
 const asked = process.argv.slice(2)
-if (asked.length === 0)
-  console.log(`npm run bench -- NAME...   with NAME one of: ${names.join(' ')}`)
+const unknown = asked.filter((name) => !names.includes(name))
+if (asked.length === 0 || unknown.length > 0) {
+  for (const name of unknown) console.error(`no bench "${name}"`)
+  console.error(`npm run bench -- NAME...   with NAME one of: ${names.join(' ')}`)
+  process.exit(2)
+}
 for (const name of asked) {
-  if (!existsSync(join(root, 'bench', `${name}.ts`))) {
-    console.error(`no bench "${name}": there are ${names.join(' ')}`)
-    process.exitCode = 2
-    continue
-  }
-  // Beside the sources, so that packages resolve.
-  const cache = join(root, 'node_modules', '.cache')
-  mkdirSync(cache, { recursive: true })
-  const outfile = join(cache, `lanyard-bench-${name}-${process.pid}.mjs`)
-  const entryPoints = [join(root, 'bench', `${name}.ts`)]
-  const common = { bundle: true, format: 'esm', platform: 'node', packages: 'external' }
-  await build({ entryPoints, outfile, ...common })
-  try {
-    const run = spawnSync(process.execPath, ['--expose-gc', outfile], { stdio: 'inherit' })
-    if (run.status !== 0) process.exitCode = 1
-  } finally {
-    rmSync(outfile)
-  }
+  const run = spawnSync(process.execPath, ['scripts/run.mjs', `bench/${name}.ts`], {
+    stdio: 'inherit',
+  })
+  if (run.status !== 0) process.exitCode = 1
 }

@@ -15,6 +15,8 @@ for (const [path, text] of Object.entries(pages(ROOT)))
 test('pages() lists every error and reason once, with no placeholder left unprinted', () => {
   const all = pages(ROOT)
   const errors = all['docs/reference/errors.md'] ?? ''
-  expect(errors).toContain('| `link-missing` | link "<link>" does not exist in namespace "<netns>"')
+  expect(errors).toContain(
+    '| `link-missing` | link "\\<link>" does not exist in namespace "\\<netns>"',
+  )
   for (const page of Object.values(all)) expect(page).not.toMatch(/\[object|undefined|=>/)
 })

@@ -125,7 +125,7 @@ test('parseIp leaves an IPv4-mapped address in IPv6', () => {
 test('parseIp says what is missing when the family cannot be told', () => {
   expect(tryParseIp('eth0')).toBeUndefined()
   expect(() => parseIp('eth0')).toThrow(
-    '"eth0" is not an IP address: it has neither the dots of an IPv4 nor the colons of an IPv6 address',
+    '"eth0" is not an IP address: it has neither the dots of an IPv4 nor the colons of an IPv6',
   )
   expect(() => parseIp('10.0.0.300')).toThrow(
     '"10.0.0.300" is not an IPv4 address: 300 is over 255',

@@ -40,7 +40,7 @@ export function parseIp(text: string): Ip {
   if (/[0-9]\.[0-9]/.test(text)) return parseIp4(text)
   const ip = tryParseIp4(text)
   if (ip !== undefined) return ip
-  const why = 'it has neither the dots of an IPv4 nor the colons of an IPv6 address'
+  const why = 'it has neither the dots of an IPv4 nor the colons of an IPv6'
   throw new LanyardError('address-invalid', { text, kind: 'an IP address', why })
 }
 

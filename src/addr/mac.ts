@@ -62,7 +62,8 @@ export function parseMac(text: string): Mac {
 /** `02:42:ac:10:00:02` */
 export function formatMac(mac: Mac): string {
   const hex = mac.toString(16).padStart(12, '0')
-  return `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10)}`
+  const high = `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}`
+  return `${high}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10)}`
 }
 
 function whyNotMac(text: string): string {

@@ -1,2 +1,22 @@
-// The program: composition root. One file a subcommand stands beside this one.
-process.stdout.write('lanyard\n')
+/** The program `lanyard`: runs a command line and turns what happened into an exit status. */
+import { CommanderError } from 'commander'
+import { EXIT, fail } from './failure.ts'
+import { makeProgram } from './program.ts'
+
+async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await makeProgram().parseAsync(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // It has printed its message already; help and version that were asked for are no failure.
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    } else process.exitCode = fail(error)
+  }
+}
+
+// Whoever reads our output may leave (`lanyard lab run ... | head`): the run still ends in order.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+await main(process.argv)

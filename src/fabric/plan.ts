@@ -273,4 +273,5 @@ export type Op =
       readonly mac: Mac
     }
 
-export type OpOf<D extends Op['do']> = Extract<Op, { readonly do: D }>
+/** The op of a name; of those that share a shape, too. */
+export type OpOf<D extends Op['do']> = Op & { readonly do: D }

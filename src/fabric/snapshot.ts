@@ -71,7 +71,9 @@ export interface LinkSnapshot {
   readonly group: number
   readonly alias: string | undefined
   readonly txQueueLength: number
-  /** Root queueing discipline: `noop` until a link was up for the first time, then mostly `noqueue`. */
+  /**
+   * Root queueing discipline: `noop` until a link was up for the first time, then mostly `noqueue`.
+   */
   readonly qdisc?: string
   readonly minMtu: number
   readonly maxMtu: number

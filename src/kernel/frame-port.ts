@@ -52,7 +52,7 @@ const TYPES = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing'] as con
  *
  * @example
  * ```ts
- * const port = openFramePort('box1', 'eth0', (frame) => console.log(frame.type, frame.bytes.length))
+ * const port = openFramePort('box1', 'eth0', (frame) => console.log(frame.bytes.length))
  * port.send(arpRequest)
  * port.close()
  * ```

@@ -1,6 +1,6 @@
 /**
- * The bytes of an echo probe and of what answers it, read straight off a raw socket. `wire/` decodes
- * whole frames; here a few fields at known places are enough, a hundred thousand times a second.
+ * The bytes of an echo probe and of what answers it, read straight off a raw socket. `wire/`
+ * decodes whole frames; here a few fields at known places do, a hundred thousand times a second.
  *
  * RFC 792, RFC 4443, RFC 4861 section 4.5 (redirect).
  */

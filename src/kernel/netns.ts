@@ -64,7 +64,8 @@ export function netnsFd(netns: string): number {
   if (known !== undefined) return known
   const fd = openNetns(netns)
   if (cache.size === 0) setImmediate(forgetAll)
-  else if (cache.size >= CACHE_MAX) forgetAll()
+  // Only the oldest: a caller may hold a few dozen at once.
+  else if (cache.size >= CACHE_MAX) forgetOldest()
   cache.set(netns, fd)
   return fd
 }
@@ -167,6 +168,11 @@ export function forgetNetns(netns: string): void {
   if (fd === undefined) return
   cache.delete(netns)
   closeNamespace(fd)
+}
+
+function forgetOldest(): void {
+  const [oldest] = cache.keys()
+  if (oldest !== undefined) forgetNetns(oldest)
 }
 
 function forgetAll(): void {

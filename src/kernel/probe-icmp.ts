@@ -12,8 +12,11 @@ import {
   AF_INET,
   AF_INET6,
   closeFd,
+  getOption,
+  ioctl,
   openSocket,
   SO_BROADCAST,
+  SO_SNDBUF,
   SO_SNDBUFFORCE,
   SO_TIMESTAMPNS,
   SOCK_RAW,
@@ -46,8 +49,29 @@ const SOL_RAW = 255
 const ICMP_FILTER = 1
 const ICMP6_FILTER = 1
 const PMTU = { dont: 0, want: 1, do: 2 } as const
-const SEND_RETRIES = 3
-const BUFFER = 16 << 20
+const EAGAIN = 11
+const ENOBUFS = 105
+const SIOCOUTQ = 0x5411
+const SEND_TRIES = 3
+const SEND_BUFFER = 4 << 20
+const RECEIVE_BUFFER = 16 << 20
+
+/**
+ * What an ICMP message for an earlier probe leaves on its socket for the next send to report
+ * (net/ipv4/icmp.c `icmp_err_convert`, net/ipv6/icmp.c): then nothing was sent, try again.
+ */
+const MAY_BE_OLD: ReadonlySet<number> = new Set([
+  13, // EACCES
+  64, // ENONET
+  71, // EPROTO
+  90, // EMSGSIZE
+  92, // ENOPROTOOPT
+  95, // EOPNOTSUPP
+  101, // ENETUNREACH
+  111, // ECONNREFUSED
+  112, // EHOSTDOWN
+  113, // EHOSTUNREACH
+])
 
 /** IPv4 types heard: echo reply, unreachable, redirect, time exceeded, parameter problem. */
 const HEARD4 = [0, 3, 5, 11, 12]
@@ -69,25 +93,17 @@ export function sendEcho(run: ProbeRun, index: number, probe: Echo): void {
 }
 
 class EchoSender implements Closer {
-  readonly #socket: ProbeSocket
+  readonly #probe: Echo
+  /** The last one is in use. */
+  readonly #sockets: ProbeSocket[]
 
   constructor(probe: Echo) {
-    const four = typeof probe.to === 'number'
-    const protocol = four ? IPPROTO_ICMP : IPPROTO_ICMPV6
-    this.#socket = openProbeSocket(probe, SOCK_RAW, protocol, (fd) => {
-      // Hears nothing but its error queue. Packets that wait for a neighbour count as being sent.
-      setFilter(fd, four ? 4 : 6, [])
-      trySetOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER)
-      if (probe.broadcast === true) setOption(fd, SOL_SOCKET, SO_BROADCAST, 1)
-      if (probe.pmtu !== undefined) {
-        if (four) setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, PMTU[probe.pmtu])
-        else setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTU[probe.pmtu])
-      }
-    })
+    this.#probe = probe
+    this.#sockets = [openSender(probe)]
   }
 
   send(run: ProbeRun, index: number, probe: Echo, receiver: EchoReceiver): void {
-    const socket = this.#socket
+    const socket = this.#sockets.at(-1) ?? { errno: 'EBADF' }
     if ('errno' in socket) {
       run.finish(index, { outcome: 'errno', errno: socket.errno })
       return
@@ -97,19 +113,44 @@ class EchoSender implements Closer {
     const address = inetAddress(probe.to, 0, isLinkLocal(probe.to) ? socket.scopeId : 0)
     pending.sentNs = monotonicNs()
     let sent = sendTo(socket.fd, bytes, address)
-    // The first try may get the error that an ICMP message for an earlier probe left on the socket.
-    for (let tries = 1; sent < 0 && tries < SEND_RETRIES; tries++) {
+    for (let tries = 1; MAY_BE_OLD.has(-sent) && tries < SEND_TRIES; tries++) {
       pending.sentNs = monotonicNs()
       sent = sendTo(socket.fd, bytes, address)
     }
     if (sent >= 0) return
     receiver.forget(pending)
+    if ((sent === -EAGAIN || sent === -ENOBUFS) && isFull(socket.fd)) {
+      // Packets wait in it for their neighbours, for seconds perhaps: go on with another.
+      this.#sockets.push(openSender(this.#probe))
+      this.send(run, index, probe, receiver)
+      return
+    }
     run.finish(index, sendFailure(run.reader, socket.fd, -sent))
   }
 
   close(): void {
-    if ('fd' in this.#socket) closeFd(this.#socket.fd)
+    for (const socket of this.#sockets) if ('fd' in socket) closeFd(socket.fd)
   }
+}
+
+/** Whether over half of the send buffer is taken; a link that refuses frames leaves it empty. */
+function isFull(fd: number): boolean {
+  const queued = new Int32Array(1)
+  ioctl(fd, SIOCOUTQ, new Uint8Array(queued.buffer))
+  return (queued[0] ?? 0) * 2 > getOption(fd, SOL_SOCKET, SO_SNDBUF)
+}
+
+/** Hears nothing but its error queue, which is read where a send fails. */
+function openSender(probe: Echo): ProbeSocket {
+  const four = typeof probe.to === 'number'
+  return openProbeSocket(probe, SOCK_RAW, four ? IPPROTO_ICMP : IPPROTO_ICMPV6, (fd) => {
+    setFilter(fd, four ? 4 : 6, [])
+    trySetOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER)
+    if (probe.broadcast === true) setOption(fd, SOL_SOCKET, SO_BROADCAST, 1)
+    if (probe.pmtu === undefined) return
+    if (four) setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, PMTU[probe.pmtu])
+    else setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTU[probe.pmtu])
+  })
 }
 
 /** A probe on its way. */
@@ -142,7 +183,7 @@ class EchoReceiver implements Closer {
         : openSocket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6),
     )
     setFilter(this.#fd, family, family === 4 ? HEARD4 : HEARD6)
-    setReceiveBuffer(this.#fd, BUFFER)
+    setReceiveBuffer(this.#fd, RECEIVE_BUFFER)
     setOption(this.#fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
     if (family === 6) setOption(this.#fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
     this.#watch = watchReadable(this.#fd, () => {

@@ -1,7 +1,10 @@
 /**
- * UDP and TCP probes: a connected socket each. A UDP port that answers is a reply, one that refuses
- * (ICMP port unreachable) is ECONNREFUSED: the host is there. TCP likewise: a connection is a reply.
- * Any other ICMP error ends the probe as one.
+ * UDP and TCP probes: a connected socket each. A UDP port that answers is a reply, one that
+ * refuses (ICMP port unreachable) is ECONNREFUSED: the host is there. TCP likewise: a connection is
+ * a reply. Any other ICMP error ends the probe as one.
+ *
+ * A host sends few "port unreachable" at a time (`net.ipv4.icmp_ratelimit`; Linux about 6 to one
+ * peer at once, then one a second): many UDP probes to closed ports of one host time out.
  */
 import type { Probe, ProbeResult } from '../fabric/fabric.ts'
 import { errnoName } from '../sys/errno.ts'
@@ -60,7 +63,8 @@ export function connectTo(run: ProbeRun, index: number, probe: PortProbe): void 
     return
   }
   const look = (): void => {
-    const outcome = icmpError(run, fd, sentNs) ?? (tcp ? tcpOutcome(fd, probe, sentNs) : answer())
+    const outcome =
+      icmpError(run, fd, probe, sentNs) ?? (tcp ? tcpOutcome(fd, probe, sentNs) : answer())
     if (outcome !== undefined) run.finish(index, outcome)
   }
   const answer = (): ProbeResult | undefined => udpOutcome(run, fd, probe, sentNs)
@@ -74,16 +78,26 @@ export function connectTo(run: ProbeRun, index: number, probe: PortProbe): void 
 }
 
 /** The ICMP error that ended it, unless it is a port that refuses. */
-function icmpError(run: ProbeRun, fd: number, sentNs: number): ProbeResult | undefined {
+function icmpError(
+  run: ProbeRun,
+  fd: number,
+  probe: PortProbe,
+  sentNs: number,
+): ProbeResult | undefined {
   const error = nextError(run.reader, fd)
   if (error === undefined) return undefined
   const { offender, icmpType: type, icmpCode: code } = error
   if (error.local || error.code === ECONNREFUSED || offender === undefined) {
     return { outcome: 'errno', errno: errnoName(error.code) }
   }
-  const mtu = error.info === 0 ? undefined : error.info
+  const mtu = isTooBig(probe, type, code) ? error.info : undefined
   const rttNs = Math.max(0, error.arrivedNs - sentNs)
   return { outcome: 'icmp-error', type, code, responder: offender, mtu, rttNs }
+}
+
+/** "Fragmentation needed", "packet too big": only these tell an MTU. */
+function isTooBig(probe: PortProbe, type: number, code: number): boolean {
+  return typeof probe.to === 'number' ? type === 3 && code === 4 : type === 2
 }
 
 function tcpOutcome(fd: number, probe: PortProbe, sentNs: number): ProbeResult {

@@ -8,9 +8,16 @@ import { callAfter } from './timer.ts'
 
 /** Replies of 64 KiB, and an IPv4 header before them. */
 const READER_SIZE = 66_000
+let readerOfAll: MessageReader | undefined
+
+/** One for all runs: what is read is used up before anybody else can read. */
+function sharedReader(): MessageReader {
+  readerOfAll ??= new MessageReader(READER_SIZE)
+  return readerOfAll
+}
 
 export class ProbeRun {
-  readonly reader = new MessageReader(READER_SIZE)
+  readonly reader = sharedReader()
   readonly done: Promise<readonly ProbeResult[]>
   readonly #results: (ProbeResult | undefined)[]
   readonly #shared = new Map<string, Closer>()
@@ -100,7 +107,7 @@ export class ProbeRun {
     this.after(at - performance.now(), () => {
       this.#deadlines.delete(at)
       if (indexes.every((i) => this.isDone(i))) return
-      // The loop may have been busy: what came in time is still in the sockets. Let it go round once.
+      // The loop may have been busy: what came in time is still in the sockets. Once round.
       setImmediate(() => {
         setImmediate(() => {
           for (const i of indexes) this.finish(i, { outcome: 'timeout' })

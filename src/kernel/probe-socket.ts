@@ -129,7 +129,7 @@ export function nextError(
   }
 }
 
-/** The outcome of a send that failed; "message too long" comes with the MTU from the error queue. */
+/** The outcome of a failed send; "message too long" comes with the MTU from the error queue. */
 export function sendFailure(reader: MessageReader, fd: number, code: number): ProbeResult {
   const errno = errnoName(code)
   if (code !== EMSGSIZE) return { outcome: 'errno', errno }

@@ -5,9 +5,11 @@ import { formatIp, parseIp } from '../addr/ip.ts'
 import type { Probe, ProbeResult } from '../fabric/fabric.ts'
 import { createNetns, deleteNetns, listNetns } from './netns.ts'
 import { runProbes } from './probe.ts'
+import { settleNetns } from './settle.ts'
 
 /**
- *   sysk-a (v 10.9.0.1, fd00:9::1) --- (w 10.9.0.2, fd00:9::2) sysk-r (x 10.9.1.1, fd00:91::1) --- (y .2) sysk-c
+ *   sysk-a v --- w sysk-r x --- y sysk-c
+ *   10.9.0.1     .2       10.9.1.1  .2
  */
 const TOPOLOGY = `
 -n sysk-a link set lo up
@@ -243,6 +245,57 @@ describeKernel('probes', () => {
     expect(
       results.filter((r, i) => r.outcome === 'reply' && r.responder === probes[i]?.to).length,
     ).toBe(5000)
+  })
+
+  test('runProbes() keeps on while more packets wait for neighbours than a socket may hold', async () => {
+    const silent = (i: number): Probe => {
+      const to = parseIp(`10.9.0.${100 + (i % 100)}`)
+      return { protocol: 'icmp', from, to, size: 60_000, timeoutMs: 400 }
+    }
+    const probes = Array.from({ length: 400 }, (_, i) => silent(i))
+    const results = await runProbes([...probes, { protocol: 'icmp', from, to: near, startMs: 50 }])
+    expect(results.map((r) => r.outcome)).toEqual([...probes.map(() => 'timeout'), 'reply'])
+  })
+
+  test('runProbes() tells the redirects that came before the answer', async () => {
+    const lines = ['a', 'r', 'c'].flatMap((host, i) => [
+      `-n sysk-sw link add p${host} type veth peer name lan netns sysk-${host}`,
+      `-n sysk-sw link set p${host} master sw0 up`,
+      `-n sysk-${host} link set lan up`,
+      `-n sysk-${host} addr add 10.5.0.${i + 1}/24 dev lan`,
+      `-n sysk-${host} addr add fd00:5::${i + 1}/64 dev lan nodad`,
+    ])
+    createNetns('sysk-sw')
+    for (const line of [
+      '-n sysk-sw link add sw0 type bridge',
+      '-n sysk-sw link set sw0 up',
+      ...lines,
+      '-n sysk-c addr add 10.6.0.1/32 dev lan',
+      '-n sysk-c addr add fd00:6::1/128 dev lan nodad',
+      '-n sysk-a route add 10.6.0.0/24 via 10.5.0.2',
+      '-n sysk-a route add fd00:6::/64 via fd00:5::2',
+      '-n sysk-r route add 10.6.0.0/24 via 10.5.0.3',
+    ]) {
+      execFileSync('ip', line.split(' '))
+    }
+    await settleNetns(['sysk-r', 'sysk-c'])
+    const linkLocalOf = (host: string): string => {
+      const args = ['-n', host, '-6', '-o', 'addr', 'show', 'dev', 'lan']
+      return /fe80[0-9a-f:]+/.exec(execFileSync('ip', args, { encoding: 'utf8' }))?.[0] ?? ''
+    }
+    // An IPv6 redirect names a link-local address (net/ipv6/ndisc.c ndisc_send_redirect).
+    const gateway = linkLocalOf('sysk-c')
+    const route = `-n sysk-r route add fd00:6::/64 via ${gateway} dev lan`
+    execFileSync('ip', route.split(' '))
+    expect(await ping('10.6.0.1')).toMatchObject({
+      outcome: 'reply',
+      redirects: [{ responder: parseIp('10.5.0.2'), gateway: parseIp('10.5.0.3') }],
+    })
+    const v6 = await ping('fd00:6::1')
+    expect(v6).toMatchObject({
+      outcome: 'reply',
+      redirects: [{ responder: parseIp(linkLocalOf('sysk-r')), gateway: parseIp(gateway) }],
+    })
   })
 
   test('runProbes() rejects for a namespace that is not there', async () => {

@@ -1,5 +1,6 @@
 /**
- * Probes from inside any namespaces: thousands at a time over few sockets, driven by the event loop.
+ * Probes from inside any namespaces: thousands at a time over few sockets, driven by the event
+ * loop.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Probe, ProbeResult } from '../fabric/fabric.ts'

@@ -5,7 +5,6 @@ import {
   AF_NETLINK,
   bindSocket,
   closeFd,
-  MSG_PEEK,
   MSG_TRUNC,
   openSocket,
   receiveFrom,
@@ -25,7 +24,7 @@ const ADDRESS = new Uint8Array([AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 
 /** A batch of thousands of requests is answered before anybody reads. */
 const RECEIVE_BUFFER = 8 << 20
-const FIRST_BUFFER = 64 << 10
+const ENOBUFS = 105
 
 /** A {@link Transport} with the descriptor that tells when something waits. */
 export interface KernelTransport extends Transport {
@@ -65,8 +64,13 @@ export function openTransport(netns: string, groups = 0): KernelTransport {
   return transportOver(fd)
 }
 
+/**
+ * One for all: what is received is used up before anybody receives again. A dump comes in pieces of
+ * 32 KiB at the most (net/netlink/af_netlink.c `netlink_dump`), an answer is smaller still.
+ */
+let buffer = new Uint8Array(256 << 10)
+
 function transportOver(fd: number): KernelTransport {
-  let buffer = new Uint8Array(FIRST_BUFFER)
   let open = true
   return {
     fd,
@@ -75,13 +79,14 @@ function transportOver(fd: number): KernelTransport {
       if (sent < 0) throw new SysError('sendto netlink', -sent)
     },
     receive() {
-      // A dump fills what it is offered up to 32 KiB; only batches of acks and long answers are
-      // larger, so peeking costs one more call (0.4 us) and never loses a message.
-      const waiting = receiveFrom(fd, buffer, MSG_PEEK | MSG_TRUNC)
-      if (waiting === undefined) return undefined
-      if (waiting > buffer.length) buffer = new Uint8Array(2 ** Math.ceil(Math.log2(waiting)))
-      const length = receiveFrom(fd, buffer)
-      return length === undefined ? undefined : buffer.subarray(0, length)
+      const length = receiveFrom(fd, buffer, MSG_TRUNC)
+      if (length === undefined) return undefined
+      if (length > buffer.length) {
+        // Cut off, so lost, as if there had been no room in the socket: asked again it fits.
+        buffer = new Uint8Array(2 ** Math.ceil(Math.log2(length)))
+        throw new SysError('recv netlink', ENOBUFS)
+      }
+      return buffer.subarray(0, length)
     },
     close() {
       if (open) closeFd(fd)

@@ -70,10 +70,8 @@ function planSwitch(sw: Switch, netns: string, tag: Tag): Op[] {
       do: 'link.add',
       netns,
       name: BRIDGE,
-      spec: {
-        kind: 'bridge',
-        bridge: { vlanFiltering: sw.vlanFiltering, multicastSnooping: false },
-      },
+      // Only what is asked for: a kernel without VLAN filtering refuses even its absence.
+      spec: { kind: 'bridge', ...(sw.vlanFiltering ? { bridge: { vlanFiltering: true } } : {}) },
       ...tag,
     },
     { do: 'link.set', netns, name: BRIDGE, up: true },

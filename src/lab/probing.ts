@@ -14,6 +14,9 @@ import { REASONS, type ReasonCode } from '../fabric/reason.ts'
 import { BRIDGE, type Naming } from './plan.ts'
 import { nodesOf, type Topology } from './topology.ts'
 
+/** Answers inside one machine take less than a millisecond; a busy one may need more. */
+export const TIMEOUT_MS = 500
+
 /** Who pings what. */
 export interface Pair {
   readonly from: string
@@ -60,15 +63,16 @@ export class Prober {
    * The cells of these pairs, in order; a pair already pinged is not pinged again.
    * @param stop asked before every batch; ends the work early by throwing
    */
-  async cells(pairs: readonly Pair[], stop: () => void): Promise<Cell[]> {
+  async cells(pairs: readonly Pair[], stop: () => Promise<void>): Promise<Cell[]> {
     const missing = new Map(pairs.map((pair) => [keyOf(pair), pair]))
     for (const key of this.#known.keys()) missing.delete(key)
     for (const batch of this.#batches([...missing.values()])) {
-      stop()
+      await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
       const results = await this.#fabric.probe(
         batch.map((pair) => ({
           protocol: 'icmp',
+          timeoutMs: TIMEOUT_MS,
           from: `${this.#naming.prefix}${pair.from}`,
           to: pair.target,
           ...(pair.source === undefined ? {} : { source: pair.source }),
@@ -81,18 +85,31 @@ export class Prober {
     return pairs.map((pair) => this.#known.get(keyOf(pair)) as Cell)
   }
 
-  async #cell(pair: Pair, result: ProbeResult, stop: () => void): Promise<Cell> {
+  async #cell(pair: Pair, result: ProbeResult, stop: () => Promise<void>): Promise<Cell> {
     if (result.outcome === 'reply') {
       return { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
     }
     let code: ReasonCode | undefined
     if (this.#reason !== undefined) {
-      stop()
+      await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
       code = await this.#reason(pair)
     }
-    const text = code === undefined ? failureText(result) : REASONS[code].says
+    const text = code === undefined ? await this.#failure(pair, result) : REASONS[code].says
     return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why: { code, text } }
+  }
+
+  /** What can be told without a trace: whether it was the neighbour that did not answer. */
+  async #failure(pair: Pair, result: Failed): Promise<string> {
+    if (result.outcome !== 'timeout') return failureText(result)
+    const netns = `${this.#naming.prefix}${pair.from}`
+    const { netns: found } = await this.#fabric.snapshot({ netns: [netns] })
+    const asked = found[0]?.neighbours.filter((n) => ['incomplete', 'failed'].includes(n.state))
+    const question = typeof pair.target === 'number' ? 'ARP' : 'neighbour discovery'
+    if (asked?.some((n) => n.ip === pair.target)) return `nobody answers ${question} for it`
+    const [other] = asked ?? []
+    if (other !== undefined) return `nobody answers ${question} for ${formatIp(other.ip)}`
+    return failureText(result)
   }
 
   /** Pairs that may run together: on one subnet each, and no node in two of them. */
@@ -145,9 +162,11 @@ export function flushPlan(topology: Topology, naming: Naming): Plan {
 const UNREACHABLE_4 = ['network', 'host', 'protocol', 'port']
 const UNREACHABLE_6 = ['no route', 'prohibited', 'beyond scope', 'address', 'port']
 
+type Failed = Exclude<ProbeResult, { readonly outcome: 'reply' }>
+
 /** A failed ping in words. */
-export function failureText(result: Exclude<ProbeResult, { readonly outcome: 'reply' }>): string {
-  if (result.outcome === 'timeout') return 'no answer'
+export function failureText(result: Failed): string {
+  if (result.outcome === 'timeout') return 'no answer to the ping'
   if (result.outcome === 'errno') return ERRNO[result.errno] ?? result.errno
   const from = `says ${formatIp(result.responder)}`
   const v6 = typeof result.responder === 'bigint'

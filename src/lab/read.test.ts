@@ -273,3 +273,61 @@ describe('readLab with steps', () => {
     expect(problems(text)[0]).toContain('network lan is not on host h1: it is on h2')
   })
 })
+
+/** Every place of a value, from the root down. */
+function* placesOf(value: unknown, path: (string | number)[] = []): Generator<(string | number)[]> {
+  if (path.length > 0) yield path
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, item] of Object.entries(value)) {
+    yield* placesOf(item, [...path, Array.isArray(value) ? Number(key) : key])
+  }
+}
+
+/** A copy with one place replaced. */
+function withAt(
+  value: unknown,
+  [key, ...rest]: readonly (string | number)[],
+  put: unknown,
+): unknown {
+  if (key === undefined) return put
+  const copy = (
+    Array.isArray(value) ? [...(value as unknown[])] : { ...(value as object) }
+  ) as Record<string | number, unknown>
+  copy[key] = withAt(copy[key], rest, put)
+  return copy
+}
+
+test('readLab answers any wrong value with problems, never with another error', () => {
+  const good = {
+    lab: 't',
+    matrix: { m: ['a', 'b'] },
+    unless: ["m == 'c'"],
+    switches: { sw: { ports: { p0: { hairpin: true, trunk: [5], native: 1 }, p1: 'access 5' } } },
+    hosts: {
+      h: {
+        nics: { eth0: { to: 'sw:p0', addr: ['10.0.0.1/24'], mac: '02:00:00:00:00:01' } },
+        vlans: ['eth0.5'],
+        addr: { 'eth0.5': '10.1.0.1/24' },
+        routes: ['default via 10.0.0.2'],
+        sysctl: { 'net.ipv4.ip_forward': 1 },
+        run: ['ip link'],
+      },
+    },
+    networks: {
+      n: { driver: 'macvlan', parent: 'eth0', subnet: ['10.0.0.0/24'], aux: { x: '10.0.0.9' } },
+    },
+    containers: { c: { host: 'h', net: [{ network: 'n', addr: '10.0.0.7', nic: 'eth9' }] } },
+    expect: ['c -> h ok', { if: "m == 'a'", then: ['c <-> h fail'], else: 'h -> c ok' }],
+    steps: [
+      { name: 's', set: { 'hosts.h.forward': true }, run: { h: 'ip link' }, expect: ['h -> c ok'] },
+    ],
+  }
+  expect(problems(JSON.stringify(good))).toEqual([])
+  const wrong = [null, 7, 'x', '${no}', [], [null], { x: null }]
+  for (const place of placesOf(good)) {
+    for (const put of wrong) {
+      const text = JSON.stringify(withAt(good, place, put))
+      expect(() => problems(text), text).not.toThrow()
+    }
+  }
+})

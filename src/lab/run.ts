@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly atOnce: number
   /** Checked between any two steps; an `AbortSignal` fits. */
   readonly signal: { readonly aborted: boolean }
+  /** Lets the program look at signals; the simulator alone would never give it the time. */
+  readonly breathe: () => Promise<void>
   /** Runs a command line in a namespace. */
   readonly command: (fabric: Fabric, netns: string, line: string) => Promise<CommandResult>
   /** How to find the reason of a failed ping; undefined on a fabric that knows none. */
@@ -240,7 +242,7 @@ class Run {
   }
 
   async #make(): Promise<void> {
-    this.#stop()
+    await this.#stop()
     // Namespaces one by one: only what this run made is ever removed.
     const plan = planLab(this.#topology, this.#naming)
     const isSpace = (op: Op) => op.do === 'netns.add'
@@ -248,7 +250,7 @@ class Run {
       await this.#apply([op])
       this.#made.push(op.netns)
     }
-    this.#stop()
+    await this.#stop()
     await this.#apply(plan.filter((op) => !isSpace(op)))
     await this.#settle()
   }
@@ -258,7 +260,7 @@ class Run {
   }
 
   async #settle(): Promise<void> {
-    this.#stop()
+    await this.#stop()
     await this.#fabric.settle({ netns: this.#made })
   }
 
@@ -302,7 +304,7 @@ class Run {
   async #commands(lines: readonly RunLine[]): Promise<CommandReport[]> {
     const reports: CommandReport[] = []
     for (const { node, text, line } of lines) {
-      this.#stop()
+      await this.#stop()
       const result = await this.#options.command(
         this.#fabric,
         `${this.#naming.prefix}${node}`,
@@ -338,7 +340,8 @@ class Run {
     }
   }
 
-  #stop(): void {
+  async #stop(): Promise<void> {
+    await this.#options.breathe()
     if (this.#options.signal.aborted)
       throw new LanyardError('lab-stopped', { lab: this.#topology.lab })
   }

@@ -217,7 +217,8 @@ const expectation = z
       z.string(),
       object('a condition', {
         if: text('an expression over the matrix variables', "Such as mode == 'vepa' && hairpin."),
-        // oxlint-disable-next-line unicorn/no-thenable -- the word of the file format, never awaited
+        // oxlint-disable-next-line unicorn/no-thenable -- the word of the file format, never
+        // awaited
         then: lines,
         else: z.optional(lines),
       }),

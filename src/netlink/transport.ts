@@ -8,8 +8,8 @@ export interface Transport {
    */
   send(bytes: Uint8Array): void
   /**
-   * The next datagram, or undefined when none is waiting. The bytes are the caller's until the next
-   * call.
+   * The next datagram, or undefined when none is waiting. The bytes are the caller's until
+   * somebody receives again, from this transport or another.
    * @throws an error with `errno` "ENOBUFS" when the kernel had to drop messages
    */
   receive(): Uint8Array | undefined

@@ -118,7 +118,10 @@ test.each([
   expect((thrown as ToolExit).output).toEqual({ code, stderr, stdout: '' })
 })
 
-/** Lines the tool itself refuses in the measured files, and one background job; all others must be readable. */
+/**
+ * Lines the tool itself refuses in the measured files, and one background job; all others must be
+ * readable.
+ */
 const REFUSED_BY_THE_TOOL = /mode trunk|krn4567890123456|bclim|id abc|mode l4|private vepa| & sleep/
 
 test('planOfLine reads every command line of the measured files', () => {

@@ -4,7 +4,8 @@
  */
 import { isGroupMac, MAC_BROADCAST } from '../addr/mac.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
-import type { Frame } from '../wire/frame.ts'
+import type { Frame, VlanTag } from '../wire/frame.ts'
+import { withTags } from '../wire/make.ts'
 import {
   type Device,
   PACKET_BROADCAST,
@@ -52,19 +53,37 @@ export function receive(world: World, dev: Device, frame: Frame, type: PacketTyp
   }
   world.trace.record(world.now, dev.netns.id, dev.id, STEP_RX, -1, frame)
   if (world.taps.size > 0) tap(world, dev, frame, type, undefined)
-  const tag = frame.tags[0]
-  if (tag !== undefined && dev.vlans !== undefined) {
+  if (frame.tags.length > 0 && dev.vlans !== undefined) {
+    const tag = frame.tags[0] as VlanTag
     const vlan = dev.vlans.get(tag.protocol * 4096 + tag.id)
     if (vlan !== undefined) {
-      const inner: Frame = { ...frame, tags: frame.tags.slice(1) }
+      if (!vlan.up) return drop(world, vlan, frame, 'VLAN_DOWN')
+      const inner = withTags(frame, frame.tags.slice(1))
       // vlan_do_receive: the VLAN device may have a MAC of its own.
       return receive(world, vlan, inner, type === PACKET_OTHERHOST ? packetType(vlan, inner) : type)
     }
   }
   const handler = dev.rxHandler
   if (handler !== undefined && handler.receive(world, dev, frame, type)) return
-  // A tag nobody took: not for this stack.
-  deliver(world, dev, frame, frame.tags.length > 0 ? PACKET_OTHERHOST : type)
+  if (frame.tags.length === 0) deliver(world, dev, frame, type)
+  else leftover(world, dev, frame, type)
+}
+
+/**
+ * A tagged frame nobody took (the end of `__netif_receive_skb_core`): a priority tag is ignored,
+ * any other makes it somebody else's.
+ */
+function leftover(world: World, dev: Device, frame: Frame, type: PacketType): void {
+  const tag = frame.tags[0] as VlanTag
+  if (tag.id === 0) {
+    const inner = withTags(frame, frame.tags.slice(1))
+    if (inner.tags.length === 0) deliver(world, dev, inner, type)
+    else receive(world, dev, inner, type)
+    return
+  }
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DELIVER, PACKET_OTHERHOST, frame)
+  if (world.taps.size > 0) tap(world, dev, frame, PACKET_OTHERHOST, frame.etherType)
+  drop(world, dev, frame, 'VLAN_NO_DEVICE')
 }
 
 /** Hands a frame to the protocol stack of the device's namespace. */
@@ -84,6 +103,17 @@ export function packetType(dev: Device, frame: Frame): PacketType {
 
 export function drop(world: World, dev: Device, frame: Frame, reason: ReasonCode): void {
   world.trace.record(world.now, dev.netns.id, dev.id, STEP_DROP, -1, frame, reason)
+}
+
+/** A drop on the way to another device: `to` says where it would have gone. */
+export function dropTo(
+  world: World,
+  dev: Device,
+  to: Device,
+  frame: Frame,
+  reason: ReasonCode,
+): void {
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DROP, to.id, frame, reason)
 }
 
 function tap(

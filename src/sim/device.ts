@@ -177,8 +177,10 @@ export function renameDevice(world: World, dev: Device, wanted: string): Refusal
  */
 export function moveDevice(world: World, dev: Device, netns: Netns): Refusal | undefined {
   if (dev.netns === netns) return undefined
-  if (dev.ops.kind === 'loopback') {
-    return refuse('EINVAL', 'The interface netns is immutable')
+  if (dev.ops.kind === 'loopback' || dev.ops.kind === 'bridge') {
+    return world.traits.version === '6.1'
+      ? EINVAL
+      : refuse('EINVAL', 'The interface netns is immutable')
   }
   if (netns.byName.has(dev.name)) {
     return world.traits.version === '6.1'
@@ -187,8 +189,9 @@ export function moveDevice(world: World, dev: Device, netns: Netns): Refusal | u
   }
   closeDevice(world, dev)
   unlist(dev)
-  // The old namespace's stack forgets it, ports and tops stay: it is not unregistering.
+  // The old namespace's stack and bridge forget it; what sits on it stays, for it lives on.
   world.stack.deviceEvent(world, dev, 'unregister')
+  dev.master?.ops.lowerEvent?.(world, dev.master, dev, 'unregister')
   dev.netns = netns
   if (netns.byIndex.has(dev.index)) dev.index = newIndex(netns)
   list(dev)

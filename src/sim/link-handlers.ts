@@ -2,6 +2,8 @@
 import type { OpHandlers } from './apply.ts'
 import { unregisterDevice } from './device.ts'
 import { createNetns, deleteNetns } from './netns.ts'
+import { changeBridgeVlan } from './ops-bridge-vlan.ts'
+import { changeFdb, changeMulticast, flushFdb } from './ops-fdb.ts'
 import { addLink } from './ops-link-add.ts'
 import { setLink } from './ops-link-set.ts'
 import { EEXIST, ENODEV, ENOENT, EOPNOTSUPP, refuse } from './refusal.ts'
@@ -13,6 +15,14 @@ export type LinkOpName =
   | 'link.set'
   | 'link.del'
   | 'link.del-group'
+  | 'fdb.add'
+  | 'fdb.replace'
+  | 'fdb.del'
+  | 'fdb.flush'
+  | 'bridge-vlan.add'
+  | 'bridge-vlan.del'
+  | 'multicast.add'
+  | 'multicast.del'
 
 export const LINK_HANDLERS: Pick<OpHandlers, LinkOpName> = {
   'netns.add': (world, { netns }) => {
@@ -48,4 +58,12 @@ export const LINK_HANDLERS: Pick<OpHandlers, LinkOpName> = {
     for (const dev of members) if (!dev.dying) unregisterDevice(world, dev)
     return undefined
   },
+  'fdb.add': changeFdb,
+  'fdb.replace': changeFdb,
+  'fdb.del': changeFdb,
+  'fdb.flush': flushFdb,
+  'bridge-vlan.add': changeBridgeVlan,
+  'bridge-vlan.del': changeBridgeVlan,
+  'multicast.add': changeMulticast,
+  'multicast.del': changeMulticast,
 }

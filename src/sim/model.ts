@@ -101,6 +101,8 @@ export interface KernelTraits {
   readonly missingKinds: readonly string[]
   /** `net.bridge.bridge-nf-call-iptables` of a new namespace. */
   readonly bridgeNetfilter: boolean
+  /** Built with CONFIG_BRIDGE_VLAN_FILTERING. */
+  readonly bridgeVlanFiltering: boolean
 }
 
 export class World {
@@ -210,6 +212,8 @@ export class Device {
   rxHandler: RxHandler | undefined = undefined
   /** Groups joined, with how often: `dev->mc`. */
   readonly multicast = new Map<Mac, number>()
+  /** Those of them joined by hand (`ip maddr add`). */
+  readonly multicastByHand = new Set<Mac>()
   /** Further unicast addresses accepted: `dev->uc`. */
   readonly unicast = new Map<Mac, number>()
   /** VLAN devices on this one, by protocol * 4096 + id. */

@@ -1,6 +1,7 @@
 /** Attributes `link.add` and `link.set` share. */
 import type { LinkAttributes } from '../fabric/plan.ts'
 import { closeDevice, openDevice, setAllmultiFlag, setPromiscFlag } from './device.ts'
+import { addPort, removePort } from './link/bridge-port.ts'
 import type { Device, Refusal, World } from './model.ts'
 import { ENODEV, EOPNOTSUPP } from './refusal.ts'
 
@@ -23,9 +24,14 @@ export function changeFlags(world: World, dev: Device, op: LinkAttributes): Refu
 }
 
 /** `do_set_master`: out of the old bridge, into the new one; null only leaves. */
-export function setMaster(_world: World, dev: Device, name: string | null): Refusal | undefined {
+export function setMaster(world: World, dev: Device, name: string | null): Refusal | undefined {
   const master = name === null ? undefined : dev.netns.byName.get(name)
   if (name !== null && master === undefined) return ENODEV
-  if (master === dev.master) return undefined
-  return EOPNOTSUPP
+  const old = dev.master
+  if (master === old) return undefined
+  if (old !== undefined) removePort(world, dev)
+  if (master === undefined) return undefined
+  const refusal = master.ops.kind === 'bridge' ? addPort(world, master, dev) : EOPNOTSUPP
+  if (refusal !== undefined && old !== undefined) addPort(world, old, dev)
+  return refusal
 }

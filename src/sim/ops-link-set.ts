@@ -1,9 +1,15 @@
 /** `link.set`: kind options, then `do_setlink` of net/core/rtnetlink.c in its order. */
 import type { LinkSet } from '../fabric/plan.ts'
 import { moveDevice, renameDevice, setMac, setMtu } from './device.ts'
+import { changeBridge, changePort } from './link/bridge-device.ts'
+import { bridgeOf, portOf } from './link/bridge-state.ts'
+import { describeBridge, describeMacvlan, describePort } from './link/describe.ts'
+import { changeIpvlan } from './link/ipvlan-kind.ts'
+import { changeMacvlan } from './link/macvlan-kind.ts'
+import { childOf, isMacvlan } from './link/macvlan-state.ts'
 import type { Device, Refusal, World } from './model.ts'
 import { changeFlags, setMaster } from './ops-link-attributes.ts'
-import { ENODEV, ENOENT, refuse } from './refusal.ts'
+import { ENODEV, ENOENT, EOPNOTSUPP, refuse } from './refusal.ts'
 
 type Undo = () => void
 
@@ -26,6 +32,7 @@ export function setLink(world: World, op: LinkSet): Refusal | undefined {
 type Step = (world: World, dev: Device, op: LinkSet, undo: Undo[]) => Refusal | undefined
 
 const STEPS: readonly Step[] = [
+  (world, dev, op, undo) => changeKind(world, dev, op, undo),
   (world, dev, op, undo) => {
     if (op.newNetns === undefined) return undefined
     const target = world.netns.get(op.newNetns)
@@ -86,3 +93,31 @@ const STEPS: readonly Step[] = [
   },
   (world, dev, op) => changeFlags(world, dev, op),
 ]
+
+/** `rtnl_changelink`: options of the kind (`changelink`), then of the bridge port. */
+function changeKind(world: World, dev: Device, op: LinkSet, undo: Undo[]): Refusal | undefined {
+  if (op.macvlan !== undefined) {
+    if (!isMacvlan(dev)) return EOPNOTSUPP
+    const back = describeMacvlan(childOf(dev))
+    const refusal = changeMacvlan(world, dev, op.macvlan)
+    if (refusal !== undefined) return refusal
+    undo.push(() => changeMacvlan(world, dev, back))
+  }
+  if (op.ipvlan !== undefined) {
+    const refusal = changeIpvlan(world, dev, op.ipvlan, undo)
+    if (refusal !== undefined) return refusal
+  }
+  if (op.bridge !== undefined) {
+    if (dev.ops.kind !== 'bridge') return EOPNOTSUPP
+    const back = describeBridge(bridgeOf(dev))
+    const refusal = changeBridge(world, dev, op.bridge)
+    if (refusal !== undefined) return refusal
+    undo.push(() => changeBridge(world, dev, back))
+  }
+  if (op.port === undefined) return undefined
+  const { state: _state, ...back } =
+    dev.rxHandler?.name === 'bridge' ? describePort(portOf(dev)) : { state: 0 }
+  const refusal = changePort(world, dev, op.port)
+  if (refusal === undefined) undo.push(() => changePort(world, dev, back))
+  return refusal
+}

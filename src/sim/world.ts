@@ -2,16 +2,25 @@
 import type { Op } from '../fabric/plan.ts'
 import type { OpHandlers } from './apply.ts'
 import { packetType, receive } from './core.ts'
+import { IP_HANDLERS } from './ip/handlers.ts'
+import { onNeighbourTimer } from './ip/neighbour.ts'
+import { onAddressTimer, onStackTimer, STACK } from './ip/stack.ts'
+import { onBridgeTimer } from './link/bridge-stp.ts'
+import { onMacvlanBroadcast } from './link/macvlan.ts'
 import { LINK_HANDLERS } from './link-handlers.ts'
 import { onLinkwatch } from './linkwatch.ts'
 import {
+  EV_ADDRESS_TIMER,
+  EV_BRIDGE_TIMER,
   EV_LINKWATCH,
+  EV_MACVLAN_BROADCAST,
+  EV_NEIGHBOUR_TIMER,
   EV_RECEIVE,
+  EV_STACK_TIMER,
   EVENT_KINDS,
   type EventHandler,
   type KernelTraits,
   type Refusal,
-  type StackOps,
   World,
 } from './model.ts'
 import { createNetns } from './netns.ts'
@@ -26,15 +35,7 @@ export interface WorldOptions {
   readonly traceSize?: number
 }
 
-/** The stack of a world without one: frames end at the device. */
-const NO_STACK: StackOps = Object.freeze<StackOps>({
-  receive: () => undefined,
-  deviceEvent: () => undefined,
-  netnsCreated: () => undefined,
-  netnsDeleted: () => undefined,
-})
-
-const OP_HANDLERS: Partial<OpHandlers> = { ...LINK_HANDLERS }
+const OP_HANDLERS: Partial<OpHandlers> = { ...LINK_HANDLERS, ...IP_HANDLERS }
 
 const EVENT_HANDLERS: (EventHandler | undefined)[] = Array.from(
   { length: EVENT_KINDS },
@@ -47,6 +48,11 @@ EVENT_HANDLERS[EV_RECEIVE] = (world, target, data) => {
   receive(world, dev, frame, packetType(dev, frame))
 }
 EVENT_HANDLERS[EV_LINKWATCH] = onLinkwatch
+EVENT_HANDLERS[EV_NEIGHBOUR_TIMER] = onNeighbourTimer
+EVENT_HANDLERS[EV_ADDRESS_TIMER] = onAddressTimer
+EVENT_HANDLERS[EV_STACK_TIMER] = onStackTimer
+EVENT_HANDLERS[EV_MACVLAN_BROADCAST] = onMacvlanBroadcast
+EVENT_HANDLERS[EV_BRIDGE_TIMER] = onBridgeTimer
 
 /**
  * A new world with one namespace, `''`, that has a `lo` which is down.
@@ -64,9 +70,10 @@ export function createWorld(options: WorldOptions = {}): World {
       version: '6.18',
       missingKinds: [],
       bridgeNetfilter: false,
+      bridgeVlanFiltering: true,
       ...options.kernel,
     } satisfies KernelTraits),
-    stack: NO_STACK,
+    stack: STACK,
     handlers: EVENT_HANDLERS,
     traceSize: options.traceSize ?? 65536,
   })

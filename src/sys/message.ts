@@ -2,7 +2,8 @@
  * recvmsg(2): what a plain receive cannot tell: the sender, the arrival time, the hop limit, a VLAN
  * tag taken off, an entry of the error queue.
  *
- * struct msghdr holds pointers, so all its parts lie in one block outside V8's heap that never moves.
+ * struct msghdr holds pointers, so all its parts lie in one block that never moves (outside
+ * V8's heap).
  */
 import { koffi, libc } from './libc.ts'
 import { MSG_DONTWAIT, SOL_SOCKET } from './socket.ts'
@@ -11,6 +12,9 @@ const SO_TIMESTAMPNS = 35
 const CLOCK_REALTIME = 0
 const EAGAIN = 11
 const EINTR = 4
+
+const SYNC_TRIES = 4
+const SYNC_NS = 1500
 
 /** Offsets in the block: msghdr, iovec, name, control, then the data. */
 const IOVEC = 56
@@ -38,6 +42,7 @@ export class MessageReader {
   /** Realtime minus monotonic clock, ns; see {@link MessageReader.sync}. */
   #clockOffset = 0
   readonly #timespec = new DataView(new ArrayBuffer(16))
+  readonly #timespecBytes = new Uint8Array(this.#timespec.buffer)
 
   constructor(capacity: number) {
     const block = new ArrayBuffer(DATA + capacity)
@@ -88,24 +93,35 @@ export class MessageReader {
   }
 
   /**
-   * When the last message read arrived (SO_TIMESTAMPNS), on the monotonic clock; without a stamp the
-   * time given. Needs {@link sync} shortly before: the realtime clock of the stamps can be set.
+   * When the last message read arrived (SO_TIMESTAMPNS), on the monotonic clock; without a stamp
+   * the time given. Needs {@link sync} shortly before: the realtime clock of the stamps can be set.
    */
   arrivedNs(nowNs: number): number {
     const stamp = this.control(SOL_SOCKET, SO_TIMESTAMPNS)
     return stamp === undefined ? nowNs : timespecNs(stamp) - this.#clockOffset
   }
 
-  /** Compares the two clocks; once before a series of reads. @returns the monotonic time */
+  /**
+   * Compares the two clocks; once before a series of reads. The monotonic one is read on both sides
+   * of the other, and again if something came in between.
+   * @returns the monotonic time
+   */
   sync(): number {
-    const now = monotonicNs()
-    libc().clock_gettime(CLOCK_REALTIME, new Uint8Array(this.#timespec.buffer))
-    this.#clockOffset = timespecNs(this.#timespec) - now
-    return now
+    let narrowest = Number.POSITIVE_INFINITY
+    let after = 0
+    for (let tries = 0; tries < SYNC_TRIES && narrowest > SYNC_NS; tries++) {
+      const before = monotonicNs()
+      libc().clock_gettime(CLOCK_REALTIME, this.#timespecBytes)
+      after = monotonicNs()
+      if (after - before >= narrowest) continue
+      narrowest = after - before
+      this.#clockOffset = timespecNs(this.#timespec) - (before + after) / 2
+    }
+    return after
   }
 }
 
-/** CLOCK_MONOTONIC in nanoseconds. Exact for the first 104 days after boot, to 2 ns for 104 more. */
+/** CLOCK_MONOTONIC in nanoseconds; exact for 104 days after boot, to 2 ns for 104 more. */
 export function monotonicNs(): number {
   return Number(process.hrtime.bigint())
 }

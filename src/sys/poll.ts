@@ -33,7 +33,7 @@ export function watchReadable(fd: number, callback: () => void): Closer {
   return watch(fd, { readable: true }, callback)
 }
 
-/** As {@link watchReadable}, for a connection that is being made: called when it stands or failed. */
+/** As {@link watchReadable}, for a connection being made: called when it stands or failed. */
 export function watchWritable(fd: number, callback: () => void): Closer {
   return watch(fd, { writable: true }, callback)
 }

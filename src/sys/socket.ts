@@ -19,6 +19,7 @@ export const SOCK_CLOEXEC = 0x80000
 export const SOL_SOCKET = 1
 export const SO_ERROR = 4
 export const SO_BROADCAST = 6
+export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
 export const SO_LINGER = 13
 export const SO_BINDTODEVICE = 25
@@ -27,7 +28,6 @@ export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
 export const SO_TIMESTAMPNS = 35
 
-export const MSG_PEEK = 2
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 export const MSG_ERRQUEUE = 0x2000

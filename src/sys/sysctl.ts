@@ -1,7 +1,7 @@
 /**
  * Kernel settings through `/proc/sys`: those under `net` belong to the namespace the thread is in.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { asSysError, errnoOf } from './errno.ts'
 
 /**
@@ -31,8 +31,14 @@ export function readSysctl(key: string): string | undefined {
  */
 export function writeSysctl(key: string, value: string): void {
   try {
-    // No O_CREAT, no O_TRUNC: what is not there must say ENOENT, not EACCES.
-    writeFileSync(sysctlPath(key), `${value}\n`, { encoding: 'latin1', flag: 'r+' })
+    // No O_CREAT, no O_TRUNC: what is not there must say ENOENT, not EACCES. And not for reading:
+    // net.ipv4.route.flush can only be written, by root too.
+    const fd = openSync(sysctlPath(key), constants.O_WRONLY)
+    try {
+      writeSync(fd, `${value}\n`, null, 'latin1')
+    } finally {
+      closeSync(fd)
+    }
   } catch (error) {
     throw asSysError(`write ${key}`, error)
   }

@@ -1,7 +1,7 @@
 /** The Internet checksum (RFC 1071) and the pseudo headers that go into it. */
 import type { Ip } from '../addr/ip.ts'
 
-/** Adds the 16-bit words of `bytes[from..to)` to a sum; an odd last byte counts as its high half. */
+/** Adds the 16-bit words of `bytes[from..to)` to a sum; an odd last byte is a high half. */
 export function sumWords(bytes: Uint8Array, from: number, to: number, sum = 0): number {
   let total = sum
   for (let at = from; at + 1 < to; at += 2) total += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)

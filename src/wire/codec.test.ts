@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { decodeFrame, encodeFrame } from './codec.ts'
 import { checksum } from './checksum.ts'
 import type { Frame, Ip4Packet, Ip6Packet, IcmpMessage, NdMessage, Payload } from './frame.ts'
-import { frames } from './frames.fixture.ts'
+import { frames } from '../../test/support/frames.ts'
 import { frameOf, icmpError4, icmpError6, makeIp4, makeIp6, makeUdp, makeUdp4 } from './make.ts'
 
 function hex(text: string): Uint8Array {

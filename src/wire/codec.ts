@@ -46,7 +46,8 @@ function decodePacket(etherType: number, body: Uint8Array): Packet | undefined {
 
 /**
  * Writes a frame with lengths and checksums in place. What the frame's `length` has more than its
- * packet is padding, in zeros; nothing is padded to Ethernet's 60 bytes of itself, as on a virtual link.
+ * packet is padding, in zeros; nothing is padded to Ethernet's 60 bytes of itself, as on a virtual
+ * link.
  */
 export function encodeFrame(frame: Frame): Uint8Array {
   const { packet } = frame

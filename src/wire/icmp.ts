@@ -18,7 +18,7 @@ export function isEcho(version: 4 | 6, type: number): boolean {
   return version === 4 ? type === 8 || type === 0 : type === 128 || type === 129
 }
 
-/** Destination unreachable, source quench, redirect, time exceeded, parameter problem; in ICMPv6 1 to 4. */
+/** Unreachable, source quench, redirect, time exceeded, parameter problem; in ICMPv6 1 to 4. */
 export function isIcmpError(version: 4 | 6, type: number): boolean {
   if (version === 6) return type >= 1 && type <= 4
   return type === 3 || type === 4 || type === 5 || type === 11 || type === 12
@@ -41,7 +41,7 @@ export function sealIcmp(out: Uint8Array, src: Ip, dst: Ip): void {
   write16(out, 2, checksum(out, 0, out.length, icmpSeed(src, dst, out.length)))
 }
 
-/** Undefined for other types, messages cut short, and errors inside a quote (nobody may send those). */
+/** Undefined for other types, messages cut short, and errors in a quote (nobody may send those). */
 export function decodeIcmp(
   bytes: Uint8Array,
   above: Above,
@@ -81,7 +81,7 @@ function decodeValue(bytes: Uint8Array, version: 4 | 6, type: number, code: numb
   return use === 'pointer' ? (bytes[4] ?? 0) : 0
 }
 
-/** Fills `out`: an echo with data, an error with as much of the quoted packet as there is room for. */
+/** Fills `out`: an echo with data, an error with as much of its quote as there is room for. */
 export function encodeIcmp(
   out: Uint8Array,
   message: IcmpMessage,

@@ -14,7 +14,7 @@ export function mldSize(message: MldMessage): number {
   return message.type === REPORT_2 ? 8 + 20 * message.groups.length : 24
 }
 
-/** Undefined for queries, messages cut short, and reports that name sources or mix their records. */
+/** Undefined for queries, messages cut short, and reports with sources or mixed records. */
 export function decodeMld(bytes: Uint8Array, above: Above): MldMessage | undefined {
   const type = bytes[0] ?? 0
   if (!icmpIntact(bytes, above)) return undefined

@@ -54,6 +54,7 @@ export const CLOSED: readonly string[] = ['cli', 'console']
 export const PUBLISHED: readonly string[] = [
   'src/index.ts',
   'src/fabric/index.ts',
+  'src/kernel/index.ts',
   'src/lab/index.ts',
   'src/netlink/index.ts',
   'src/sim/index.ts',

@@ -32,6 +32,9 @@ function target(from: string, specifier: string): string | undefined {
   return parts.join('/')
 }
 
+/** Tests, and what they share. */
+const forTests = (path: string): boolean => /\.(?:test|fixture)\.tsx?$/.test(path)
+
 /** What a test beside the code may import on top of its folder's row. */
 const TEST_PACKAGES = ['vitest', 'fast-check']
 
@@ -79,7 +82,7 @@ function forbiddenPackage(path: string, layer: string, specifier: string): strin
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
   if (row?.packages?.includes(name)) return undefined
-  if (isTest(path) && TEST_PACKAGES.includes(name)) return undefined
+  if (forTests(path) && TEST_PACKAGES.includes(name)) return undefined
   return `${layer === '' ? 'the root' : layer} may not import the package ${name}`
 }
 

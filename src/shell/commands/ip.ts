@@ -43,8 +43,8 @@ export function ipCommand(exec: Exec): Command {
  * @throws ToolExit with what the tool itself would say of a wrong line
  * @example
  * ```ts
- * planOfIp(['link', 'set', 'eth0', 'up'], 'ns1') // [{ do: 'link.set', netns: 'ns1', name: 'eth0', up: true }]
- * ```
+ * planOfIp(['link', 'set', 'eth0', 'up'], 'ns1') // [{ do: 'link.set', netns: 'ns1', name: 'eth0',
+ * up: true }] ```
  */
 export function planOfIp(words: readonly string[], netns: string): Plan | undefined {
   const args = new Arguments(words)
@@ -69,7 +69,9 @@ function execRequest(exec: Exec, netns: string, words: readonly string[], stdin:
 
 type Reader = (args: Arguments, options: IpOptions) => Request
 
-/** The table `cmds` of ip/ip.c, in its order; undefined = an object this shell does not have yet. */
+/**
+ * The table `cmds` of ip/ip.c, in its order; undefined = an object this shell does not have yet.
+ */
 const OBJECTS: readonly (readonly [string, Reader | undefined])[] = [
   ['address', readAddressCommand],
   ['addrlabel', undefined],

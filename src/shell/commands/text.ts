@@ -46,7 +46,10 @@ const grep: Command = async (_session, words, stdin) => {
         if (context[1] !== 'A') o.before = n
       } else if (word === '-e') pattern = words[++at]
       else {
-        const wrong = word.slice(1).split('').find((letter) => !grepFlag(letter, o))
+        const wrong = word
+          .slice(1)
+          .split('')
+          .find((letter) => !grepFlag(letter, o))
         if (wrong !== undefined) return notYet('grep', `-${wrong}`)
       }
     } else if (pattern === undefined) pattern = word

@@ -1,4 +1,7 @@
-/** The words after `type KIND`: iplink_macvlan.c, iplink_ipvlan.c, iplink_vlan.c, iplink_bridge.c, ... */
+/**
+ * The words after `type KIND`: iplink_macvlan.c, iplink_ipvlan.c, iplink_vlan.c, iplink_bridge.c,
+ * ...
+ */
 import type {
   BridgeOptions,
   IpvlanFlag,

@@ -148,7 +148,10 @@ export function readWords(args: Arguments): LinkWords {
   return w
 }
 
-/** Keywords iplink_parse tries before `type` that a beginning of "type" could also mean: none but "t". */
+/**
+ * Keywords iplink_parse tries before `type` that a beginning of "type" could also mean: none but
+ * "t".
+ */
 function readsEarlier(word: string): boolean {
   return matches(word, 'txqueuelen') || matches(word, 'txqlen')
 }

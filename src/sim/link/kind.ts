@@ -4,7 +4,10 @@
 import type { LinkAdd, LinkKind, LinkSpec } from '../../fabric/plan.ts'
 import type { Device, Netns, Refusal, World } from '../model.ts'
 
-export type SpecOf<K extends LinkKind> = Extract<LinkSpec, { readonly kind: K }>
+type MatchKind<S, K> = S extends { readonly kind: infer SK } ? (K extends SK ? S : never) : never
+
+/** The part of {@link LinkSpec} that can name this kind. */
+export type SpecOf<K extends LinkKind> = MatchKind<LinkSpec, K>
 
 /** A request to make a link, resolved as far as the namespaces and the parent. */
 export interface NewLink<K extends LinkKind = LinkKind> {

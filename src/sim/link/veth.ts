@@ -18,7 +18,9 @@ export const VETH: LinkOps = Object.freeze<LinkOps>({
       drop(world, dev, frame, 'PEER_DOWN')
       return 0
     }
-    if (frame.length + frame.tags.length * 4 > peer.mtu + TAG_ROOM) {
+    // The outer tag travels beside the frame, only inner ones count.
+    const inner = frame.tags.length > 1 ? (frame.tags.length - 1) * 4 : 0
+    if (frame.length + inner > peer.mtu + TAG_ROOM) {
       drop(world, peer, frame, 'MTU_EXCEEDED')
       return 0
     }

@@ -22,11 +22,13 @@ import {
   type RouterAdvert,
   type TcpSegment,
   type UdpDatagram,
-} from './frame.ts'
-import { ndSize } from './nd.ts'
+} from '../../src/wire/frame.ts'
+import { ndSize } from '../../src/wire/nd.ts'
 
 const u8 = fc.nat(0xff)
 const u16 = fc.nat(0xffff)
+/** Ports: low, or high enough that no dissector claims them. */
+const port = fc.oneof(u16, fc.integer({ min: 50001, max: 65535 }))
 const u32 = fc.nat(0xffffffff)
 const mac = fc.nat(0xffffffffffff)
 const ip4 = u32
@@ -43,8 +45,8 @@ interface Carried {
 const udp: fc.Arbitrary<Carried> = fc
   .record<UdpDatagram>({
     kind: fc.constant('udp'),
-    srcPort: u16,
-    dstPort: u16,
+    srcPort: port,
+    dstPort: port,
     data: fc.uint8Array({ maxLength: 60 }),
   })
   .map((payload) => ({ protocol: PROTO_UDP, payload, size: 8 + payload.data.length }))
@@ -52,8 +54,8 @@ const udp: fc.Arbitrary<Carried> = fc
 const tcp: fc.Arbitrary<Carried> = fc
   .record<TcpSegment>({
     kind: fc.constant('tcp'),
-    srcPort: u16,
-    dstPort: u16,
+    srcPort: port,
+    dstPort: port,
     sequence: u32,
     acknowledgement: u32,
     flags: u8,

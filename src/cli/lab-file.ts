@@ -1,0 +1,44 @@
+/** Finds and reads a lab file. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { LanyardError } from '../errors.ts'
+import { readLab } from '../lab/read.ts'
+import { LabSource } from '../lab/source.ts'
+import { didYouMean } from '../lab/text.ts'
+import type { Topology } from '../lab/topology.ts'
+
+export interface LoadedLab {
+  readonly file: string
+  readonly topologies: readonly Topology[]
+}
+
+/**
+ * Reads the lab at a path; a directory means the lab.yaml in it.
+ *
+ * @throws LanyardError `file-unreadable`, `lab-invalid`
+ */
+export function loadLab(path: string): LoadedLab {
+  const file = existsSync(path) && statSync(path).isDirectory() ? join(path, 'lab.yaml') : path
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const why = `${reason(error)}${near(path)}`
+    throw new LanyardError('file-unreadable', { file, why }, { cause: error })
+  }
+  return { file, topologies: readLab(new LabSource(file, text)) }
+}
+
+function reason(error: unknown): string {
+  const code = (error as { readonly code?: string }).code
+  if (code === 'ENOENT') return 'no such file or directory'
+  return code === 'EACCES' ? 'permission denied' : String(code ?? error)
+}
+
+/** A name nearby that may be meant. */
+function near(path: string): string {
+  if (existsSync(path)) return ''
+  const folder = dirname(path)
+  const names = existsSync(folder) ? readdirSync(folder) : []
+  return didYouMean(basename(path), names)
+}

@@ -1,0 +1,62 @@
+/** `lanyard lab run`: a lab from its file to its report. */
+import { reportJson } from '../lab/json.ts'
+import type { Paint } from '../lab/paint.ts'
+import { drawLab } from '../lab/picture.ts'
+import { printCombination, printSummary } from '../lab/print.ts'
+import { type RunOptions, runLab } from '../lab/run.ts'
+import type { Topology } from '../lab/topology.ts'
+import { openSession } from '../shell/session.ts'
+import { runCommand } from '../shell/run.ts'
+import { EXIT } from './failure.ts'
+import { openPlace } from './fabrics.ts'
+import { loadLab } from './lab-file.ts'
+import { pcapSink } from './pcap.ts'
+import { onStop } from './stop.ts'
+import { painter } from './terminal.ts'
+
+export interface LabRunOptions {
+  readonly fabric: 'sim' | 'kernel'
+  readonly json?: boolean
+  readonly pcap?: string
+  readonly seed: number
+}
+
+/** @returns the exit status */
+export async function labRun(path: string, options: LabRunOptions): Promise<number> {
+  const { file, topologies } = loadLab(path)
+  const stop = onStop()
+  const place = await openPlace(options.fabric, options.seed, topologies)
+  try {
+    const capture: RunOptions['capture'] | undefined =
+      options.pcap === undefined ? undefined : pcapSink(options.pcap, topologies)
+    const paint = painter(process.stdout)
+    if (options.json !== true) process.stdout.write(labHead(topologies, paint))
+    const report = await runLab(topologies, {
+      file,
+      open: place.open,
+      atOnce: place.atOnce,
+      signal: stop.signal,
+      breathe: () => new Promise((resolve) => setImmediate(resolve)),
+      command: (fabric, netns, line) => runCommand(openSession(fabric, netns), line),
+      ...(place.reason === undefined ? {} : { reason: place.reason }),
+      ...(capture === undefined ? {} : { capture }),
+    })
+    if (options.json === true) {
+      process.stdout.write(`${JSON.stringify(reportJson(report, topologies), undefined, 2)}\n`)
+    } else {
+      const parts = report.combinations.map((c) => `${printCombination(c, paint)}\n\n`)
+      process.stdout.write(`${parts.join('')}${printSummary(report, paint)}\n`)
+    }
+    return report.missed === 0 ? EXIT.ok : EXIT.missed
+  } finally {
+    await place.close()
+    stop.done()
+  }
+}
+
+/** Name, title and picture: what there is to see while the pings run. */
+function labHead(topologies: readonly Topology[], paint: Paint): string {
+  const [first] = topologies
+  const head = [paint('title', first?.lab ?? ''), first?.title].filter(Boolean).join(': ')
+  return `${head}\n\n${drawLab(topologies, paint)}\n\n`
+}

@@ -1,0 +1,35 @@
+/**
+ * The command line. What subcommands do stands beside this file and is loaded when they are called,
+ * so that `lanyard --version` does not wait for a YAML parser.
+ */
+import { Command } from 'commander'
+import { addLabCommands } from './lab-commands.ts'
+import { version } from './version.ts'
+
+const EXAMPLES = `
+Examples:
+  lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
+  sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
+
+Exit status: 0 all went well, 1 expectations were missed, 2 bad input, 3 not permitted.`
+
+/** Builds the command line. */
+export function makeProgram(): Command {
+  const program = new Command('lanyard')
+    .description('macvlan and ipvlan networks: made, addressed, verified and explained')
+    .option('--version', 'print the version')
+    .addHelpText('after', EXAMPLES)
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'lanyard: ')),
+    })
+  program.action((options: { version?: boolean }) => {
+    if (options.version === true) process.stdout.write(`${version()}\n`)
+    else program.help({ error: true })
+  })
+  addLabCommands(program)
+  return program
+}

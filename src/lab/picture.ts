@@ -1,0 +1,295 @@
+/**
+ * A picture of a lab in text: switches with their ports, hosts as boxes, cables between them, and
+ * the macvlan and ipvlan children under the link they sit on.
+ *
+ * One picture serves all combinations: what differs between them is shown as `bridge|vepa`, what is
+ * there in some of them only as `hairpin?`.
+ */
+import { formatIp } from '../addr/ip.ts'
+import { formatPrefix } from '../addr/prefix.ts'
+import type { Paint } from './paint.ts'
+import type { Child, Container, Host, Nic, Port, Switch, Topology } from './topology.ts'
+import { padEnd, padStart, widthOf } from './width.ts'
+
+/** A line inside a box. */
+interface Row {
+  readonly key: string
+  /** 0: a link of the host; 1 and 2: what sits on it. */
+  readonly depth: number
+  readonly cells: readonly string[]
+  /** Where its cable leads. */
+  readonly end: { readonly node: string; readonly link: string } | undefined
+}
+
+interface Box {
+  readonly title: string
+  readonly rows: readonly Row[]
+}
+
+export function drawLab(topologies: readonly Topology[], paint: Paint): string {
+  const [first] = topologies
+  if (first === undefined) return ''
+  const switches = union(topologies.map((t) => t.switches))
+  const hosts = union(topologies.map((t) => t.hosts)).map((host) => ({
+    name: host.name,
+    box: mergedBox(topologies, host.name),
+  }))
+  const drawn = new Set<string>()
+  const lines: string[] = []
+  for (const sw of switches) {
+    const attached = hosts.filter(
+      (h) => !drawn.has(h.name) && h.box.rows.some((r) => r.end?.node === sw.name),
+    )
+    for (const host of attached) drawn.add(host.name)
+    const ports = mergedPorts(topologies, sw)
+    lines.push(
+      ...drawSwitch(
+        sw,
+        ports,
+        attached.map((h) => h.box),
+        paint,
+      ),
+    )
+  }
+  for (const host of hosts) if (!drawn.has(host.name)) lines.push(...drawBox(host.box, '', paint))
+  return [...lines, ...networkLines(topologies, paint)].join('\n')
+}
+
+/** Things by name, in the order of their first appearance. */
+function union<T extends { readonly name: string }>(lists: readonly (readonly T[])[]): T[] {
+  const all = new Map<string, T>()
+  for (const thing of lists.flat()) if (!all.has(thing.name)) all.set(thing.name, thing)
+  return [...all.values()]
+}
+
+/** `bridge|vepa`, `hairpin?`: what a value is in the several combinations. */
+function variants(values: readonly string[]): string {
+  const distinct = [...new Set(values)]
+  const [a, b] = distinct.filter((v) => v !== '')
+  if (a === undefined) return ''
+  if (b === undefined) return distinct.length === 1 ? a : `${a}?`
+  return distinct.map((v) => (v === '' ? '-' : v)).join('|')
+}
+
+function mergedBox(topologies: readonly Topology[], name: string): Box {
+  const boxes = topologies.flatMap((t) => {
+    const host = t.hosts.find((h) => h.name === name)
+    return host === undefined ? [] : [hostBox(t, host)]
+  })
+  const rows = new Map<string, Row[]>()
+  for (const row of boxes.flatMap((b) => b.rows)) {
+    rows.set(row.key, [...(rows.get(row.key) ?? []), row])
+  }
+  const merged = [...rows.values()].map((same): Row => {
+    const [row] = same as [Row]
+    const cells = row.cells.map((_, i) => variants(same.map((r) => r.cells[i] ?? '')))
+    const some = same.length < topologies.length ? '?' : ''
+    return { ...row, cells: cells.map((c, i) => (i === 0 ? c + some : c)) }
+  })
+  const some = boxes.length < topologies.length ? '?' : ''
+  return { title: variants(boxes.map((b) => b.title)) + some, rows: inTreeOrder(merged) }
+}
+
+/** Rows that some combinations lack may have come late: back under the link they sit on. */
+function inTreeOrder(rows: readonly Row[]): Row[] {
+  const parentOf = (row: Row) => row.key.split('\n').slice(0, -1).join('\n')
+  const under = (key: string): Row[] =>
+    rows.filter((r) => parentOf(r) === key).flatMap((r) => [r, ...under(r.key)])
+  return under('')
+}
+
+function hostBox(topology: Topology, host: Host): Box {
+  const router = host.sysctls.some(([key, value]) => key === 'net.ipv4.ip_forward' && value === '1')
+  const rows: Row[] = host.nics.flatMap((nic) => [
+    nicRow(nic),
+    ...childRows(topology, host, nic.name, nic.name, 1),
+    ...host.uppers
+      .filter((u) => u.parent === nic.name)
+      .flatMap((u): Row[] => {
+        const key = `${nic.name}\n${u.name}`
+        const cells = [u.name, `vlan ${u.id}`, u.addresses.map(formatPrefix).join(' '), '', '']
+        return [
+          { key, depth: 1, cells, end: undefined },
+          ...childRows(topology, host, u.name, key, 2),
+        ]
+      }),
+  ])
+  for (const dummy of host.uppers.filter((u) => u.parent === undefined)) {
+    rows.push({ key: dummy.name, depth: 0, cells: [dummy.name, 'dummy', ''], end: undefined })
+    rows.push(...childRows(topology, host, dummy.name, dummy.name, 1))
+  }
+  for (const [key, value] of host.sysctls) {
+    if (/^net\.ipv4\.ip_forward$|^net\.ipv6\.conf\.all\.forwarding$/.test(key)) continue
+    rows.push({ key: `sysctl ${key}`, depth: -1, cells: [`${key} = ${value}`], end: undefined })
+  }
+  return { title: router ? `${host.name} (router)` : host.name, rows }
+}
+
+function nicRow(nic: Nic): Row {
+  const flags = [
+    nic.promisc ? 'promisc' : '',
+    nic.mtu === undefined ? '' : `mtu ${nic.mtu}`,
+    nic.up ? '' : 'down',
+    nic.peer === undefined ? 'no cable' : '',
+  ].filter((f) => f !== '')
+  const cells = [nic.name, nic.addresses.map(formatPrefix).join(' '), flags.join(' ')]
+  return { key: nic.name, depth: 0, cells, end: nic.peer }
+}
+
+function childRows(
+  topology: Topology,
+  host: Host,
+  parent: string,
+  key: string,
+  depth: number,
+): Row[] {
+  const here = topology.containers.filter((c) => c.host === host.name)
+  return here.flatMap((container) =>
+    container.children
+      .filter((child) => child.parent === parent)
+      .map(
+        (child): Row => ({
+          key: `${key}\n${container.name} ${child.name}`,
+          depth,
+          cells: childCells(container, child),
+          end: undefined,
+        }),
+      ),
+  )
+}
+
+function childCells(container: Container, { name, kind, addresses, promisc }: Child): string[] {
+  const mode =
+    kind.driver === 'macvlan' || kind.flag === 'bridge' ? kind.mode : `${kind.mode} ${kind.flag}`
+  const address = addresses.map(formatPrefix).join(' ')
+  return [container.name, name, kind.driver, mode, address, promisc ? 'promisc' : '']
+}
+
+function mergedPorts(topologies: readonly Topology[], sw: Switch): Map<string, string> {
+  const labels = new Map<string, string>()
+  for (const { name } of sw.ports) {
+    const seen = topologies.flatMap((t) => {
+      const port = t.switches.find((s) => s.name === sw.name)?.ports.find((p) => p.name === name)
+      return port === undefined ? [] : [portFlags(port, sw.vlanFiltering)]
+    })
+    labels.set(name, `${variants(seen)} ${name}`.trim())
+  }
+  return labels
+}
+
+function portFlags(port: Port, filtering: boolean): string {
+  const vlans =
+    port.tagged.length > 0
+      ? `trunk ${port.tagged.join(' ')}${port.pvid === undefined ? '' : ` native ${port.pvid}`}`
+      : `access ${port.pvid}`
+  return [
+    filtering ? vlans : '',
+    port.hairpin ? 'hairpin' : '',
+    port.isolated ? 'isolated' : '',
+    port.learning ? '' : 'no learning',
+    port.flood ? '' : 'no flood',
+    port.up ? '' : 'down',
+  ]
+    .filter((f) => f !== '')
+    .join(', ')
+}
+
+const CABLE = '────'
+
+function drawSwitch(
+  sw: Switch,
+  ports: ReadonlyMap<string, string>,
+  boxes: readonly Box[],
+  paint: Paint,
+): string[] {
+  const title = ` ${sw.name} `
+  const width = Math.max(widthOf(title) + 1, ...[...ports.values()].map((p) => widthOf(p) + 2))
+  const side = (label: string, cable: boolean): string =>
+    `${paint('dim', '│')}${padStart(label, width - 1)} ${paint('dim', cable ? `├${CABLE}` : '│    ')}`
+  const top = `${paint('dim', '┌')}${paint('title', title)}${paint('dim', `${'─'.repeat(width - widthOf(title))}┐`)}`
+  const body = boxes.flatMap((box) => {
+    const inner = drawBox(box, sw.name, paint)
+    return inner.map((line, i) => {
+      const end = i === 0 || i === inner.length - 1 ? undefined : box.rows[i - 1]?.end
+      const mine = end?.node === sw.name
+      return `${side(mine ? (ports.get(end.link) ?? end.link) : '', mine)}${line}`
+    })
+  })
+  const others = sw.ports
+    .filter((p) => p.peer !== undefined && !boxes.some((b) => isOn(b, sw, p)))
+    .map((p) => `${side(ports.get(p.name) ?? p.name, true)} ${p.peer?.node}:${p.peer?.link}`)
+  const bottom = paint('dim', `└${'─'.repeat(width)}┘`)
+  return [top, ...body, ...others, bottom]
+}
+
+function isOn(box: Box, sw: Switch, port: Port): boolean {
+  return box.rows.some((r) => r.end?.node === sw.name && r.end.link === port.name)
+}
+
+/** @param joined the switch whose cables are drawn; other cables are written */
+function drawBox(box: Box, joined: string, paint: Paint): string[] {
+  const texts = rowTexts(box.rows, joined)
+  const title = ` ${box.title} `
+  const width = Math.max(widthOf(title) + 1, ...texts.map((t) => widthOf(t) + 2))
+  const lines = texts.map((text, i) => {
+    const cable = box.rows[i]?.end?.node === joined
+    return `${paint('dim', cable ? '┤' : '│')} ${padEnd(text, width - 1)}${paint('dim', '│')}`
+  })
+  const top = `${paint('dim', '┌')}${paint('title', title)}${paint('dim', `${'─'.repeat(width - widthOf(title))}┐`)}`
+  return [top, ...lines, paint('dim', `└${'─'.repeat(width)}┘`)]
+}
+
+function rowTexts(rows: readonly Row[], joined: string): string[] {
+  const depths = [...new Set(rows.map((r) => r.depth))]
+  const columns = new Map(
+    depths.map((depth) => {
+      const same = rows.filter((r) => r.depth === depth)
+      const count = Math.max(...same.map((r) => r.cells.length))
+      const widths = Array.from({ length: count }, (_, i) =>
+        Math.max(...same.map((r) => widthOf(r.cells[i] ?? ''))),
+      )
+      return [depth, widths]
+    }),
+  )
+  return rows.map((row, i) => {
+    const widths = columns.get(row.depth) ?? []
+    const text = row.cells
+      .flatMap((cell, c) => (widths[c] === 0 ? [] : [padEnd(cell, widths[c] ?? 0)]))
+      .join('  ')
+      .trimEnd()
+    const away = row.end !== undefined && row.end.node !== joined
+    const tail = away ? `  ${CABLE} ${row.end?.node}:${row.end?.link}` : ''
+    if (row.depth <= 0) return text + tail
+    const later = rows.slice(i + 1)
+    /** Whether another row of a depth follows before the tree closes above it. */
+    const goesOn = (depth: number): boolean => {
+      const stop = later.findIndex((r) => r.depth < depth)
+      return (stop < 0 ? later : later.slice(0, stop)).some((r) => r.depth === depth)
+    }
+    const guide = row.depth > 1 ? (goesOn(1) ? '│  ' : '   ') : ''
+    return `${guide}${goesOn(row.depth) ? '├─' : '└─'} ${text}`
+  })
+}
+
+function networkLines(topologies: readonly Topology[], paint: Paint): string[] {
+  const names = union(topologies.map((t) => t.networks))
+  return names.map(({ name, parent, internal }) => {
+    const same = topologies.flatMap((t) => t.networks.filter((n) => n.name === name))
+    const kind = variants(same.map((n) => `${n.kind.driver} ${n.kind.mode}`))
+    const subnets = variants(
+      same.map((n) =>
+        n.subnets
+          .map((s) => {
+            const gateway = s.gateway === undefined ? '' : `, gateway ${formatIp(s.gateway)}`
+            return `${formatPrefix(s.prefix)}${gateway}`
+          })
+          .join('; '),
+      ),
+    )
+    const short = /^(?:macvlan \w+\|?)+$/.test(kind)
+      ? kind.replace(/\|macvlan /g, '|')
+      : kind.replace(/\|ipvlan /g, '|')
+    const parts = [short, `on ${parent}`, subnets, internal ? 'internal' : '']
+    return `${paint('title', name)}: ${parts.filter((p) => p !== '').join(', ')}`
+  })
+}

@@ -1,0 +1,86 @@
+/** A lab's report as text: matrices, expectations met and missed, steps. */
+import { whyText } from './judge.ts'
+import type { Judged } from './judge.ts'
+import type { Paint } from './paint.ts'
+import type { Cell } from './probing.ts'
+import type { CombinationReport, CommandReport, LabReport, MatrixReport } from './run.ts'
+import { formatVariables } from './variables.ts'
+import { padEnd, padStart, widthOf } from './width.ts'
+
+export function printCombination(report: CombinationReport, paint: Paint): string {
+  const title = formatVariables(report.variables)
+  const parts = [
+    title === '' ? '' : paint('title', title),
+    ...report.commands.map((c) => commandText(c, paint)),
+    ...report.matrices.map((m) => printMatrix(m, report.matrices.length > 1, paint)),
+    ...report.expectations.map((e) => printJudged(e, paint)),
+    ...report.steps.map((step) =>
+      [
+        `\n${paint('title', step.name)}`,
+        ...step.commands.map((c) => commandText(c, paint)),
+        ...step.expectations.map((e) => printJudged(e, paint)),
+      ].join('\n'),
+    ),
+  ]
+  return parts.filter((p) => p !== '').join('\n')
+}
+
+/** The last line: what came out. */
+export function printSummary(report: LabReport, paint: Paint): string {
+  const { combinations, met, missed } = report
+  const runs = combinations.length > 1 ? `${combinations.length} combinations, ` : ''
+  const where = report.fabric === 'sim' ? 'simulated' : 'on this kernel'
+  const count = `${met} ${met === 1 ? 'expectation' : 'expectations'} met`
+  const bad = missed > 0 ? paint('bad', `${missed} missed`) : '0 missed'
+  return `${runs}${missed === 0 ? paint('good', count) : count}, ${bad} (${where})`
+}
+
+/** Who reaches whom: rows ping columns; a number is the ttl of the answer. */
+export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint): string {
+  const { nodes, cells } = matrix
+  const letters = new Map<string, string>()
+  for (const cell of cells) {
+    if (!cell.ok && !letters.has(whyText(cell))) letters.set(whyText(cell), letter(letters.size))
+  }
+  const at = (from: string, to: string): Cell | undefined =>
+    cells.find((c) => c.from === from && c.to === to)
+  const text = (cell: Cell | undefined): string => {
+    if (cell === undefined) return '·'
+    return cell.ok ? String(cell.ttl ?? 'ok') : `✗${letters.get(whyText(cell))}`
+  }
+  const family = named ? `IPv${matrix.family}` : ''
+  const first = Math.max(widthOf(family), ...nodes.map(widthOf))
+  const widths = nodes.map((to) =>
+    Math.max(widthOf(to), ...nodes.map((from) => widthOf(text(at(from, to))))),
+  )
+  const head = nodes.map((to, i) => padStart(to, widths[i] ?? 0)).join('  ')
+  const rows = nodes.map((from) => {
+    const row = nodes.map((to, i) => {
+      const cell = at(from, to)
+      const style = cell === undefined ? 'dim' : cell.ok ? 'good' : 'bad'
+      return paint(style, padStart(text(cell), widths[i] ?? 0))
+    })
+    return `  ${padEnd(from, first)}  ${row.join('  ')}`
+  })
+  const legend = [...letters].map(([why, mark]) => `  ${paint('bad', `✗${mark}`)} ${why}`)
+  return [`  ${padEnd(family, first)}  ${paint('dim', head)}`, ...rows, ...legend].join('\n')
+}
+
+/** a, b, ..., z, aa, ab, ... */
+function letter(n: number): string {
+  const own = String.fromCharCode(97 + (n % 26))
+  return n < 26 ? own : letter(Math.floor(n / 26) - 1) + own
+}
+
+function printJudged(judged: Judged, paint: Paint): string {
+  const mark = judged.met ? paint('good', '✓') : paint('bad', '✗')
+  const line = paint('dim', `line ${judged.line}:`)
+  const misses = judged.misses.map((miss) => `      ${paint('bad', miss)}`)
+  return [`  ${mark} ${line} ${judged.text}`, ...misses].join('\n')
+}
+
+function commandText(command: CommandReport, paint: Paint): string {
+  const output = `${command.stdout}${command.stderr}`.trimEnd()
+  const prompt = `  ${paint('dim', `${command.node} #`)} ${command.command}`
+  return output === '' ? prompt : `${prompt}\n${output.replace(/^/gm, '    ')}`
+}

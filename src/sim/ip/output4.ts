@@ -1,0 +1,91 @@
+/** IPv4 packets on their way out (net/ipv4/ip_output.c). */
+import { groupMacOf } from '../../addr/eui64.ts'
+import type { Ip4 } from '../../addr/ip.ts'
+import { MAC_BROADCAST } from '../../addr/mac.ts'
+import { ETH_IP4, type Ip4Packet } from '../../wire/frame.ts'
+import { makeFrame } from '../../wire/make.ts'
+import { type Device, PACKET_LOOPBACK, type World } from '../model.ts'
+import { fragment4 } from './fragment.ts'
+import { hookOutput, hookPostrouting } from './hooks.ts'
+import { makeNeighbour, sendFrame, sendToNeighbour } from './neighbour.ts'
+import { exceptionOf, type Output4 } from './route4.ts'
+import { deviceIp, type NetnsIp, type Route } from './state.ts'
+import { dropPacket } from './trace.ts'
+
+/** `ip_local_out`: a packet made here. @returns 0 or the errno number the sender sees */
+export function sendLocal4(world: World, ns: NetnsIp, out: Output4, packet: Ip4Packet): number {
+  if (!hookOutput(world, ns, out.dev, packet)) return 1
+  const dev = out.dev
+  return output4(world, ns, dev, out.kind, out.route, packet)
+}
+
+/** `ip_output`, `ip_mc_output`: after POSTROUTING out of a link. */
+export function output4(
+  world: World,
+  ns: NetnsIp,
+  dev: Device,
+  kind: Output4['kind'],
+  route: Route | undefined,
+  packet: Ip4Packet,
+): number {
+  if (!hookPostrouting(world, ns, dev, packet)) return 1
+  const group = kind === 'broadcast' || kind === 'multicast'
+  if (group && dev !== ns.lo) loopBack(world, dev, packet, kind === 'multicast')
+  const mtu = mtuOf4(world, dev, route, packet.dst)
+  if (packet.length > mtu && dev !== ns.lo) {
+    if (packet.dontFragment) {
+      dropPacket(world, dev, packet, 'MTU_TOO_SMALL')
+      return 90
+    }
+    let result = 0
+    for (const part of fragment4(packet, mtu)) result = finish4(world, dev, kind, route, part)
+    return result
+  }
+  return finish4(world, dev, kind, route, packet)
+}
+
+/** `dev_loopback_xmit`: who sends to a group he may be in gets a copy. */
+function loopBack(world: World, dev: Device, packet: Ip4Packet, multicast: boolean): void {
+  if (multicast && packet.ttl === 0) return
+  const frame = makeFrame(dev.mac, dev.mac, ETH_IP4, packet, packet.length)
+  world.stack.receive(world, dev, frame, PACKET_LOOPBACK)
+}
+
+/** `ip_finish_output2`: the next hop's MAC in front of it. */
+function finish4(
+  world: World,
+  dev: Device,
+  kind: Output4['kind'],
+  route: Route | undefined,
+  packet: Ip4Packet,
+): number {
+  if (dev.ops.kind === 'loopback') return sendFrame(world, dev, 0, packet)
+  if (kind === 'broadcast') return sendFrame(world, dev, MAC_BROADCAST, packet)
+  if (kind === 'multicast') return sendFrame(world, dev, groupMacOf(packet.dst), packet)
+  // a link without ARP: its own address stands for everybody's (arp_constructor)
+  if (!dev.arp) return sendFrame(world, dev, dev.mac, packet)
+  const ip = deviceIp(dev)
+  if (ip === undefined) return 0
+  const hop = nextHop4(world, route, packet.dst)
+  const n = ip.neighbours4.get(hop) ?? makeNeighbour(ip, dev, hop)
+  return sendToNeighbour(world, n, packet)
+}
+
+/** Who a packet is handed to next: the gateway, one learned from a redirect, or the target. */
+export function nextHop4(world: World, route: Route | undefined, dst: Ip4): Ip4 {
+  if (route === undefined) return dst
+  if (route.exceptions !== undefined) {
+    const learned = exceptionOf(route, dst, world.now)?.gateway
+    if (learned !== undefined) return learned as Ip4
+  }
+  return (route.via as Ip4 | undefined) ?? dst
+}
+
+/** `ip_dst_mtu_maybe_forward`, for packets made here. */
+export function mtuOf4(world: World, dev: Device, route: Route | undefined, dst: Ip4): number {
+  if (route === undefined) return dev.mtu
+  const learned =
+    route.exceptions === undefined ? undefined : exceptionOf(route, dst, world.now)?.mtu
+  if (learned !== undefined && learned !== 0) return Math.min(learned, dev.mtu)
+  return route.mtu === 0 ? dev.mtu : Math.min(route.mtu, 65_535)
+}

@@ -1,0 +1,316 @@
+/**
+ * Probes in virtual time: what a socket in a namespace would see of a ping, an ARP probe, a
+ * datagram or a connection. All probes of a call run in one pass of the event queue.
+ */
+import { LanyardError } from '../../errors.ts'
+import type { Ip, Ip4, Ip6 } from '../../addr/ip.ts'
+import { isMulticastIp } from '../../addr/ip.ts'
+import { MAC_BROADCAST } from '../../addr/mac.ts'
+import type { Probe, ProbeResult } from '../../fabric/fabric.ts'
+import { type Payload, PROTO_ICMP, PROTO_ICMP6, PROTO_TCP, PROTO_UDP } from '../../wire/frame.ts'
+import { makeArp, makeEcho, makeIp4, makeIp6, makeTcp, makeUdp } from '../../wire/make.ts'
+import { transmit } from '../core.ts'
+import type { Device, World } from '../model.ts'
+import { runUntil } from '../run.ts'
+import { mtuOf4, sendLocal4 } from './output4.ts'
+import { mtuOf6, sendLocal6 } from './output6.ts'
+import { isLocal4, nextId, routeOutput4, selectAddress4 } from './route4.ts'
+import { isLocal6, routeOutput6 } from './route6.ts'
+import type { ProbeRun, ProbeSocket } from './socket.ts'
+import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SCOPE_LINK, SECOND } from './state.ts'
+
+const MS = 1_000_000
+const NO_DATA = new Uint8Array(0)
+const TIMEOUT: ProbeResult = Object.freeze({ outcome: 'timeout' })
+/** Seconds between SYNs: 1, then twice as long each time (tcp_timeout_init). */
+const SYN_TIMES = [1, 3, 7, 15, 31]
+
+/** errno numbers a transmit call answers with. */
+const ERRNO: Readonly<Record<number, string>> = { 1: 'EPERM', 90: 'EMSGSIZE', 105: 'ENOBUFS' }
+
+/**
+ * Sends probes and lets virtual time pass until each has its result or gave up.
+ *
+ * @returns one result a probe, in their order
+ * @throws LanyardError `netns-missing` when a probe starts in a namespace that is not there
+ * @example
+ * ```ts
+ * runProbes(world, [{ protocol: 'icmp', from: 'h1', to: parseIp4('10.9.0.2') }])
+ * ```
+ */
+export function runProbes(
+  world: World,
+  probes: readonly Probe[],
+  options: { readonly sequential?: boolean } = {},
+): ProbeResult[] {
+  if (options.sequential !== true) return runBatch(world, probes)
+  return probes.map((probe) => runBatch(world, [probe])[0] as ProbeResult)
+}
+
+/** A ping of several packets, as `ping -c COUNT -i INTERVAL`. */
+export interface PingSeries {
+  readonly from: string
+  readonly to: Ip
+  readonly count: number
+  /** Default 1000. */
+  readonly intervalMs?: number
+  /** How long the last one waits; default 10000, as ping without an answer. */
+  readonly timeoutMs?: number
+  readonly probe?: Partial<Extract<Probe, { protocol: 'icmp' }>>
+}
+
+/** Pings in a row; results by sequence number, from 1 on. Later ones leave while earlier wait. */
+export function pingSeries(world: World, series: PingSeries): ProbeResult[] {
+  const { from, to, count, intervalMs = 1000, timeoutMs = 10_000 } = series
+  const probes = Array.from(
+    { length: count },
+    (_, i): Probe => ({
+      ...series.probe,
+      protocol: 'icmp',
+      from,
+      to,
+      sequence: i + 1,
+      startMs: i * intervalMs,
+      timeoutMs: timeoutMs + (count - 1 - i) * intervalMs,
+    }),
+  )
+  return runProbes(world, probes)
+}
+
+/** Something to do at a time: send a probe, or its SYN again. */
+interface Step {
+  readonly at: number
+  readonly index: number
+  readonly attempt: number
+}
+
+function runBatch(world: World, probes: readonly Probe[]): ProbeResult[] {
+  const run: ProbeRun = { pending: probes.length }
+  const start = world.now
+  const sockets: (ProbeSocket | undefined)[] = []
+  const agenda: Step[] = probes.map((probe, index) => ({
+    at: start + Math.round((probe.startMs ?? 0) * MS),
+    index,
+    attempt: 0,
+  }))
+  if (probes.some((p) => p.startMs !== undefined)) agenda.sort((a, b) => a.at - b.at)
+  const done = (): boolean => run.pending === 0
+  let deadline = start
+  for (let i = 0; i < agenda.length; i++) {
+    const step = agenda[i] as Step
+    if (step.at > world.now && !(run.pending > 0 && runUntil(world, step.at, done))) break
+    if (done()) break
+    if (step.at > world.now) world.now = step.at
+    const probe = probes[step.index] as Probe
+    if (step.attempt > 0) {
+      resendSyn(world, probe, sockets[step.index])
+      continue
+    }
+    const socket = launch(world, run, probe)
+    sockets[step.index] = socket
+    deadline = Math.max(deadline, socket.deadline)
+    if (probe.protocol === 'tcp' && socket.result === undefined) plan(agenda, i, step, socket)
+  }
+  if (!done()) runUntil(world, deadline, done)
+  return probes.map((probe, index) => {
+    const socket = sockets[index]
+    if (socket !== undefined) close(world, probe, socket)
+    return socket?.result ?? TIMEOUT
+  })
+}
+
+/** Puts the SYNs to come among what is still to do. */
+function plan(agenda: Step[], from: number, step: Step, socket: ProbeSocket): void {
+  SYN_TIMES.forEach((seconds, n) => {
+    const at = step.at + seconds * SECOND
+    if (at >= socket.deadline) return
+    let place = from + 1
+    while (place < agenda.length && (agenda[place] as Step).at <= at) place++
+    agenda.splice(place, 0, { at, index: step.index, attempt: n + 1 })
+  })
+}
+
+function namespaceOf(world: World, name: string): NetnsIp {
+  const netns = world.netns.get(name)
+  if (netns === undefined) throw new LanyardError('netns-missing', { netns: name })
+  return netnsIp(netns)
+}
+
+function launch(world: World, run: ProbeRun, probe: Probe): ProbeSocket {
+  const ns = namespaceOf(world, probe.from)
+  const socket = open(world, ns, run, probe)
+  const errno = send(world, ns, socket, probe)
+  if (errno !== undefined && socket.result === undefined) {
+    socket.result = errno
+    run.pending--
+  }
+  return socket
+}
+
+function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSocket {
+  const icmp = probe.protocol === 'icmp'
+  const discover = icmp ? ['dont', 'want', 'do'].indexOf(probe.pmtu ?? 'want') : 1
+  const socket: ProbeSocket = {
+    run,
+    protocol: probe.protocol,
+    to: probe.to,
+    id: icmp ? echoId(ns) : probe.protocol === 'arp' ? 0 : localPort(ns, probe.protocol),
+    sequence: icmp ? (probe.sequence ?? 1) : 0,
+    discover,
+    anyResponder: isMulticastIp(probe.to) || (icmp && probe.broadcast === true),
+    sentAt: world.now,
+    deadline: world.now + Math.round((probe.timeoutMs ?? 1000) * MS),
+    result: undefined,
+    redirects: undefined,
+  }
+  if (icmp) ns.echoSockets.set(socket.id, socket)
+  else if (probe.protocol === 'arp') linkIp(ns, probe.link)?.arpSockets.push(socket)
+  else ns.portSockets.set(portKey(probe.protocol, socket.id), socket)
+  return socket
+}
+
+function close(world: World, probe: Probe, socket: ProbeSocket): void {
+  const ns = namespaceOf(world, probe.from)
+  if (probe.protocol === 'icmp') ns.echoSockets.delete(socket.id)
+  else if (probe.protocol === 'arp') {
+    const ip = linkIp(ns, probe.link)
+    if (ip !== undefined) ip.arpSockets = ip.arpSockets.filter((s) => s !== socket)
+  } else ns.portSockets.delete(portKey(probe.protocol, socket.id))
+}
+
+function linkIp(ns: NetnsIp, link: string): DeviceIp | undefined {
+  const dev = ns.netns.byName.get(link)
+  return dev === undefined ? undefined : deviceIp(dev)
+}
+
+function portKey(protocol: 'udp' | 'tcp', port: number): number {
+  return (protocol === 'udp' ? PROTO_UDP : PROTO_TCP) * 65_536 + port
+}
+
+function echoId(ns: NetnsIp): number {
+  do ns.nextEchoId = (ns.nextEchoId + 1) & 0xffff
+  while (ns.echoSockets.has(ns.nextEchoId))
+  return ns.nextEchoId
+}
+
+function localPort(ns: NetnsIp, protocol: 'udp' | 'tcp'): number {
+  do ns.nextPort = ns.nextPort >= 60_999 ? 32_768 : ns.nextPort + 1
+  while (ns.portSockets.has(portKey(protocol, ns.nextPort)))
+  return ns.nextPort
+}
+
+const fail = (errno: string, mtu?: number): ProbeResult =>
+  mtu === undefined ? { outcome: 'errno', errno } : { outcome: 'errno', errno, mtu }
+
+/** @returns what the socket call failed with at once */
+function send(
+  world: World,
+  ns: NetnsIp,
+  socket: ProbeSocket,
+  probe: Probe,
+): ProbeResult | undefined {
+  const dev = probe.link === undefined ? undefined : ns.netns.byName.get(probe.link)
+  if (probe.link !== undefined && dev === undefined) return fail('ENODEV')
+  if (probe.protocol === 'arp') {
+    return sendArpProbe(world, ns, probe.to as Ip4, probe.source as Ip4 | undefined, dev as Device)
+  }
+  const source = probe.source
+  if (source !== undefined) {
+    const own = typeof source === 'number' ? isLocal4(ns, source) : isLocal6(ns, source, dev)
+    if (!own) return fail('EADDRNOTAVAIL')
+  }
+  return typeof probe.to === 'number'
+    ? send4(world, ns, socket, probe, probe.to, dev)
+    : send6(world, ns, socket, probe, probe.to, dev)
+}
+
+/** What goes into the packet, and its length. */
+function payloadOf(
+  world: World,
+  socket: ProbeSocket,
+  probe: Exclude<Probe, { protocol: 'arp' }>,
+): readonly [Payload, number] {
+  if (probe.protocol === 'icmp') {
+    const size = probe.size ?? 56
+    const version = typeof probe.to === 'number' ? 4 : 6
+    return [makeEcho(version, false, socket.id, socket.sequence, size), 8 + size]
+  }
+  if (probe.protocol === 'udp') return [makeUdp(socket.id, probe.port, NO_DATA), 8]
+  const sequence = world.random.below(0x100000000)
+  return [makeTcp(socket.id, probe.port, sequence, 0, 2, 64_240, 0), 20]
+}
+
+const PROTOCOLS = { udp: PROTO_UDP, tcp: PROTO_TCP } as const
+
+function send4(
+  world: World,
+  ns: NetnsIp,
+  socket: ProbeSocket,
+  probe: Exclude<Probe, { protocol: 'arp' }>,
+  to: Ip4,
+  dev: Device | undefined,
+): ProbeResult | undefined {
+  const out = routeOutput4(ns, to, (probe.source as Ip4 | undefined) ?? 0, dev)
+  if (typeof out === 'string') return fail(out)
+  const icmp = probe.protocol === 'icmp'
+  // ip4_datagram_connect: a broadcast needs SO_BROADCAST
+  if (out.kind === 'broadcast' && !(icmp && probe.broadcast === true)) return fail('EACCES')
+  const [payload, length] = payloadOf(world, socket, probe)
+  if (length > 65_515) return fail('EMSGSIZE')
+  const mtu = mtuOf4(world, out.dev, out.route, to)
+  if (socket.discover === 2 && 20 + length > mtu) return fail('EMSGSIZE', mtu)
+  const dontFragment = socket.discover === 2 || (socket.discover === 1 && 20 + length <= mtu)
+  const ttl = probe.ttl ?? (out.kind === 'multicast' ? 1 : ns.conf.ip_default_ttl)
+  const protocol = icmp ? PROTO_ICMP : PROTOCOLS[probe.protocol]
+  const id = dontFragment ? 0 : nextId(ns)
+  const packet = makeIp4(out.source, to, ttl, protocol, payload, length, { dontFragment, id })
+  const result = sendLocal4(world, ns, out, packet)
+  return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
+}
+
+function send6(
+  world: World,
+  ns: NetnsIp,
+  socket: ProbeSocket,
+  probe: Exclude<Probe, { protocol: 'arp' }>,
+  to: Ip6,
+  dev: Device | undefined,
+): ProbeResult | undefined {
+  const out = routeOutput6(ns, to, (probe.source as Ip6 | undefined) ?? 0n, dev, world.now)
+  if (typeof out === 'string') return fail(out)
+  const icmp = probe.protocol === 'icmp'
+  const [payload, length] = payloadOf(world, socket, probe)
+  if (length > 65_535) return fail('EMSGSIZE')
+  const mtu = mtuOf6(world, out.dev, out.route, to)
+  if (socket.discover === 2 && 40 + length > mtu) return fail('EMSGSIZE', mtu)
+  const hops = probe.ttl ?? (isMulticastIp(to) ? 1 : (deviceIp(out.dev)?.conf6.hop_limit ?? 64))
+  const protocol = icmp ? PROTO_ICMP6 : PROTOCOLS[probe.protocol]
+  const packet = makeIp6(out.source, to, hops, protocol, payload, length)
+  const result = sendLocal6(world, ns, out, packet)
+  return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
+}
+
+/** Sends the SYN of a connection that had no answer once more. */
+function resendSyn(world: World, probe: Probe, socket: ProbeSocket | undefined): void {
+  if (socket === undefined || socket.result !== undefined) return
+  send(world, namespaceOf(world, probe.from), socket, probe)
+}
+
+/** As `arping`: a broadcast request through a packet socket. */
+function sendArpProbe(
+  world: World,
+  ns: NetnsIp,
+  to: Ip4,
+  source: Ip4 | undefined,
+  dev: Device,
+): ProbeResult | undefined {
+  if (!dev.up) return fail('ENETDOWN')
+  if (!dev.arp || dev.ops.kind === 'loopback') return fail('EINVAL')
+  let from = source ?? 0
+  if (source === undefined) {
+    const out = routeOutput4(ns, to, 0, dev)
+    from = typeof out === 'string' ? selectAddress4(ns, dev, to, SCOPE_LINK) : out.source
+  }
+  const result = transmit(world, dev, makeArp(MAC_BROADCAST, dev.mac, 1, dev.mac, from, 0, to))
+  return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
+}

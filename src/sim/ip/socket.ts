@@ -1,0 +1,33 @@
+/** Sockets of probes: who waits for which answer. */
+import type { Ip } from '../../addr/ip.ts'
+import type { ProbeResult } from '../../fabric/fabric.ts'
+
+/** What all probes of one run share. */
+export interface ProbeRun {
+  pending: number
+}
+
+/** One probe on its way. */
+export interface ProbeSocket {
+  readonly run: ProbeRun
+  readonly protocol: 'icmp' | 'arp' | 'udp' | 'tcp'
+  readonly to: Ip
+  /** Echo identifier or local port. */
+  readonly id: number
+  readonly sequence: number
+  /** Path MTU discovery: 0 dont, 1 want, 2 do (IP_MTU_DISCOVER). */
+  readonly discover: number
+  /** Answers from any address count. */
+  readonly anyResponder: boolean
+  sentAt: number
+  deadline: number
+  result: ProbeResult | undefined
+  redirects: { readonly responder: Ip; readonly gateway: Ip }[] | undefined
+}
+
+/** Gives a probe its result, unless it has one or gave up before. */
+export function finish(socket: ProbeSocket, now: number, result: ProbeResult): void {
+  if (socket.result !== undefined || now > socket.deadline) return
+  socket.result = result
+  socket.run.pending--
+}

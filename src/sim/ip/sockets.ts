@@ -1,0 +1,134 @@
+/** What answers do to the sockets that wait for them (net/ipv4/ping.c, tcp_ipv4.c, udp.c). */
+import type { Ip } from '../../addr/ip.ts'
+import {
+  type IcmpMessage,
+  type Ip4Packet,
+  type Ip6Packet,
+  PROTO_TCP,
+  PROTO_UDP,
+} from '../../wire/frame.ts'
+import type { World } from '../model.ts'
+import { finish, type ProbeSocket } from './socket.ts'
+import type { NetnsIp } from './state.ts'
+
+/** An echo reply came. @returns false when nobody waits for it */
+export function takeEcho(
+  world: World,
+  ns: NetnsIp,
+  from: Ip,
+  ttl: number,
+  message: IcmpMessage,
+): boolean {
+  const socket = ns.echoSockets.get(message.id)
+  if (socket === undefined || socket.sequence !== message.sequence) return false
+  if (typeof socket.to !== typeof from) return false
+  const base = {
+    outcome: 'reply',
+    ttl,
+    rttNs: world.now - socket.sentAt,
+    responder: from,
+  } as const
+  const redirects = socket.redirects
+  finish(socket, world.now, redirects === undefined ? base : { ...base, redirects })
+  return true
+}
+
+/** The socket a quoted packet was sent by. */
+function senderOf(ns: NetnsIp, quoted: Ip4Packet | Ip6Packet): ProbeSocket | undefined {
+  const payload = quoted.payload
+  if (payload.kind === 'icmp') {
+    const socket = ns.echoSockets.get(payload.id)
+    return socket?.sequence === payload.sequence ? socket : undefined
+  }
+  if (payload.kind === 'udp') return ns.portSockets.get(PROTO_UDP * 65_536 + payload.srcPort)
+  if (payload.kind === 'tcp') return ns.portSockets.get(PROTO_TCP * 65_536 + payload.srcPort)
+  return undefined
+}
+
+/** icmp_err_convert: errno by code of "destination unreachable". */
+const UNREACH_ERRNO: readonly string[] = [
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENOPROTOOPT',
+  'ECONNREFUSED',
+  'EMSGSIZE',
+  'EOPNOTSUPP',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENONET',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+]
+
+/** An ICMP error or redirect about a packet of ours. @returns false when nobody cares */
+export function reportError4(
+  world: World,
+  ns: NetnsIp,
+  from: Ip,
+  message: IcmpMessage,
+  quoted: Ip4Packet,
+): boolean {
+  const socket = senderOf(ns, quoted)
+  if (socket === undefined) return false
+  if (message.type === 5) {
+    socket.redirects ??= []
+    socket.redirects.push({ responder: from, gateway: message.value >>> 0 })
+    return true
+  }
+  const errno = message.type === 3 ? (UNREACH_ERRNO[message.code] as string) : 'EHOSTUNREACH'
+  const mtu = message.type === 3 && message.code === 4 ? message.value : undefined
+  report(world, socket, from, message, errno, mtu)
+  return true
+}
+
+/** The same for ICMPv6 (icmpv6_err_convert). */
+export function reportError6(
+  world: World,
+  ns: NetnsIp,
+  from: Ip,
+  message: IcmpMessage,
+  quoted: Ip6Packet,
+): boolean {
+  const socket = senderOf(ns, quoted)
+  if (socket === undefined) return false
+  let errno = 'EPROTO'
+  if (message.type === 1) errno = UNREACH6_ERRNO[message.code] ?? 'EPROTO'
+  else if (message.type === 2) errno = 'EMSGSIZE'
+  else if (message.type === 3) errno = 'EHOSTUNREACH'
+  report(world, socket, from, message, errno, message.type === 2 ? message.value : undefined)
+  return true
+}
+
+/** tab_unreach of net/ipv6/icmp.c */
+const UNREACH6_ERRNO: readonly string[] = [
+  'ENETUNREACH',
+  'EACCES',
+  'EHOSTUNREACH',
+  'EHOSTUNREACH',
+  'ECONNREFUSED',
+  'EACCES',
+  'EACCES',
+]
+
+function report(
+  world: World,
+  socket: ProbeSocket,
+  responder: Ip,
+  message: IcmpMessage,
+  errno: string,
+  mtu: number | undefined,
+): void {
+  // A connecting TCP socket fails with the errno; UDP says so when the port is closed.
+  if (socket.protocol === 'tcp' || (socket.protocol === 'udp' && errno === 'ECONNREFUSED')) {
+    finish(socket, world.now, { outcome: 'errno', errno })
+    return
+  }
+  const rttNs = world.now - socket.sentAt
+  const { type, code } = message
+  finish(socket, world.now, { outcome: 'icmp-error', type, code, responder, mtu, rttNs })
+}

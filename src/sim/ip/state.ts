@@ -1,0 +1,253 @@
+/**
+ * What the protocol stack keeps of a namespace and of a link: addresses, routes, rules, neighbours,
+ * sockets. Plain data only, so that a world with it can be copied; what is done with it stands in
+ * the other files of this folder.
+ */
+import type { Ip, Ip4, Ip6 } from '../../addr/ip.ts'
+import type { Mac } from '../../addr/mac.ts'
+import type { RouteSnapshot } from '../../fabric/snapshot.ts'
+import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
+import type { Device, Netns } from '../model.ts'
+import { Conf4, Conf6, NeighbourConf, NetnsConf } from './conf.ts'
+import type { Fib } from './fib.ts'
+import type { ProbeSocket } from './socket.ts'
+
+/** Scopes (rtnetlink.h); higher is narrower. */
+export const SCOPE_GLOBAL = 0
+export const SCOPE_SITE = 200
+export const SCOPE_LINK = 253
+export const SCOPE_HOST = 254
+export const SCOPE_NOWHERE = 255
+
+export const TABLE_DEFAULT = 253
+export const TABLE_MAIN = 254
+export const TABLE_LOCAL = 255
+
+export const SECOND = 1_000_000_000
+
+export type RouteKind = RouteSnapshot['type']
+
+/** An IPv4 address of a link (struct in_ifaddr). */
+export interface Address4 {
+  readonly ip: Ip4
+  readonly length: number
+  readonly mask: number
+  readonly broadcast: Ip4 | undefined
+  readonly scope: number
+  secondary: boolean
+  readonly noPrefixRoute: boolean
+}
+
+/** An IPv6 address of a link (struct inet6_ifaddr). */
+export interface Address6 {
+  readonly ip: Ip6
+  readonly length: number
+  readonly scope: number
+  readonly noDad: boolean
+  readonly noPrefixRoute: boolean
+  /** Set by hand; false = link-local by itself, or from a router's prefix. */
+  readonly permanent: boolean
+  /** From a router's prefix; ends at `validUntil`. */
+  readonly dynamic: boolean
+  tentative: boolean
+  dadFailed: boolean
+  /** NS still to be sent. */
+  dadProbes: number
+  dadNonce: number | undefined
+  /** When the next step of DAD is due; events that come at another time are old ones. */
+  dadAt: number
+  validUntil: number
+  preferredUntil: number
+}
+
+/** A route (struct fib_info with its alias, struct fib6_info). */
+export interface Route {
+  readonly to: Ip
+  readonly length: number
+  readonly kind: RouteKind
+  readonly via: Ip | undefined
+  readonly dev: Device | undefined
+  readonly source: Ip | undefined
+  readonly metric: number
+  readonly table: number
+  readonly scope: number
+  readonly protocol: string
+  readonly onlink: boolean
+  /** 0: that of the link. */
+  readonly mtu: number
+  /** Virtual time, 0 = never. */
+  expires: number
+  /** What redirects and path MTU discovery taught, by destination (struct fib_nh_exception). */
+  exceptions: Map<Ip, RouteException> | undefined
+}
+
+export interface RouteException {
+  gateway: Ip | undefined
+  /** 0: not limited. */
+  mtu: number
+  expires: number
+}
+
+/** A routing policy rule (struct fib_rule). */
+export interface Rule {
+  readonly priority: number
+  readonly from: { readonly address: Ip; readonly length: number } | undefined
+  readonly to: { readonly address: Ip; readonly length: number } | undefined
+  readonly iif: string | undefined
+  readonly oif: string | undefined
+  readonly table: number
+  readonly action: 'lookup' | 'unreachable' | 'blackhole' | 'prohibit'
+}
+
+/** Neighbour states as bits (include/uapi/linux/neighbour.h). */
+export const NUD_NONE = 0
+export const NUD_INCOMPLETE = 0x01
+export const NUD_REACHABLE = 0x02
+export const NUD_STALE = 0x04
+export const NUD_DELAY = 0x08
+export const NUD_PROBE = 0x10
+export const NUD_FAILED = 0x20
+export const NUD_NOARP = 0x40
+export const NUD_PERMANENT = 0x80
+export const NUD_CONNECTED = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE
+export const NUD_VALID = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
+export const NUD_IN_TIMER = NUD_INCOMPLETE | NUD_REACHABLE | NUD_DELAY | NUD_PROBE
+
+/** A neighbour (struct neighbour). One class for both families. */
+export class Neighbour {
+  readonly dev: Device
+  readonly ip: Ip
+  state = NUD_NONE
+  mac: Mac = 0
+  /** IPv6: it is a router. */
+  router = false
+  probes = 0
+  updated = 0
+  confirmed = 0
+  used = 0
+  /** When its timer is due; 0 = no timer. */
+  timerAt = 0
+  /** When the earliest event for it is in the queue; 0 = none. */
+  eventAt = 0
+  /** Packets that wait for the address. */
+  queue: (Ip4Packet | Ip6Packet)[] | undefined = undefined
+  queuedBytes = 0
+
+  constructor(dev: Device, ip: Ip) {
+    this.dev = dev
+    this.ip = ip
+  }
+}
+
+/** What the rate limits remember of a host (struct inet_peer). */
+export interface Peer {
+  tokens: number
+  last: number
+  redirects: number
+  redirectLast: number
+}
+
+/** Fragments of one packet on their way to become whole. */
+export interface Reassembly {
+  readonly parts: (Ip4Packet | Ip6Packet)[]
+  readonly since: number
+}
+
+/** A port somebody listens on. */
+export interface Listener {
+  /** UDP: sends back what it gets. */
+  readonly echo: boolean
+}
+
+export class NetnsIp {
+  readonly netns: Netns
+  lo: Device | undefined = undefined
+  readonly conf = new NetnsConf()
+  readonly conf4All = new Conf4()
+  readonly conf4Default = new Conf4()
+  readonly conf6All = new Conf6()
+  readonly conf6Default = new Conf6()
+  readonly neighbour4Default = new NeighbourConf()
+  readonly neighbour6Default = new NeighbourConf()
+  /** How many links hold an IPv4 address (inet_addr_lst). */
+  readonly local4 = new Map<Ip4, number>()
+  readonly tables4 = new Map<number, Fib>()
+  readonly tables6 = new Map<number, Fib>()
+  rules4: Rule[] = []
+  rules6: Rule[] = []
+  /** Only the three rules a namespace is born with: lookups may be cached by destination. */
+  plain4 = true
+  plain6 = true
+  /** Routes by destination, emptied on every change of a table, an address or a link. */
+  readonly cache4 = new Map<Ip4, Route>()
+  readonly cache6 = new Map<Ip6, Route>()
+  readonly peers4 = new Map<Ip4, Peer>()
+  readonly peers6 = new Map<Ip6, Peer>()
+  /** The namespace's budget of ICMP messages (icmp_global). */
+  icmpCredit = 0
+  icmpStamp = 0
+  ipId = 0
+  readonly reassembly = new Map<string, Reassembly>()
+  /** By echo identifier. */
+  readonly echoSockets = new Map<number, ProbeSocket>()
+  /** By protocol * 65536 + local port. */
+  readonly portSockets = new Map<number, ProbeSocket>()
+  /** By protocol * 65536 + port. */
+  readonly listeners = new Map<number, Listener>()
+  nextEchoId = 1
+  nextPort = 32768
+
+  constructor(netns: Netns) {
+    this.netns = netns
+  }
+}
+
+export class DeviceIp {
+  /** The namespace it counts for now. */
+  readonly ns: NetnsIp
+  readonly conf4 = new Conf4()
+  readonly conf6 = new Conf6()
+  /** Names of IPv4 values set for this very link: `default` no longer changes them. */
+  readonly conf4Set = new Set<string>()
+  readonly neighbourConf4 = new NeighbourConf()
+  readonly neighbourConf6 = new NeighbourConf()
+  addresses4: Address4[] = []
+  addresses6: Address6[] = []
+  readonly neighbours4 = new Map<Ip4, Neighbour>()
+  readonly neighbours6 = new Map<Ip6, Neighbour>()
+  readonly proxies4 = new Set<Ip4>()
+  readonly proxies6 = new Set<Ip6>()
+  /** IPv6 groups joined, with how often. */
+  readonly groups6 = new Map<Ip6, number>()
+  /** The groups stand in the link's multicast filter. */
+  groupsLoaded6 = false
+  /** IPv4 is up on it: its routes stand. */
+  running4 = false
+  /** IPv6 is up with carrier (IF_READY). */
+  ready6 = false
+  reachable4 = 0
+  reachable6 = 0
+  /** Router solicitations sent since it came up; when the next is due. */
+  rsSent = 0
+  rsInterval = 0
+  rsAt = 0
+  /** MLD reports still to come, and when. */
+  mldLeft = 0
+  mldAt = 0
+  /** ARP probes that wait for an answer here. */
+  arpSockets: ProbeSocket[] = []
+
+  constructor(ns: NetnsIp) {
+    this.ns = ns
+  }
+}
+
+/** The stack's state of a namespace; there from `netnsCreated` on. */
+export function netnsIp(netns: Netns): NetnsIp {
+  return netns.ip as NetnsIp
+}
+
+/** The stack's state of a link; undefined before it is registered and after it went. */
+export function deviceIp(dev: Device): DeviceIp | undefined {
+  return dev.ip as DeviceIp | undefined
+}

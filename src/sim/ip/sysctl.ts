@@ -1,0 +1,284 @@
+/**
+ * The sysctl tree of a namespace: names to numbers of conf.ts, and what else a write does
+ * (net/ipv4/devinet.c devinet_conf_proc, net/ipv6/addrconf.c addrconf_sysctl_*).
+ */
+import type { Device, Netns, Refusal, World } from '../model.ts'
+import { setDisabled6, setForwarding6 } from './addrconf.ts'
+import { copyConf } from './conf.ts'
+import { flushRouteCache } from './cache.ts'
+import { type DeviceIp, deviceIp, type NetnsIp, netnsIp } from './state.ts'
+
+type Numbers = Record<string, number>
+
+/** One value: the object it stands in and its field, and how it looks from outside. */
+interface Place {
+  readonly holder: Numbers
+  readonly field: string
+  /** Outside value = inside value / unit. */
+  readonly unit: number
+  readonly group: 'ip4' | 'conf4' | 'conf6' | 'neighbour'
+  /** `all`, `default` or undefined for a link's. */
+  readonly level: 'all' | 'default' | undefined
+  readonly dev: Device | undefined
+}
+
+const ENOENT: Refusal = Object.freeze({ errno: 'ENOENT' })
+const EINVAL: Refusal = Object.freeze({ errno: 'EINVAL' })
+
+/** Least and greatest value where the kernel checks (proc_dou8vec_minmax and its like). */
+const BOUNDS: Readonly<Record<string, readonly [number, number]>> = {
+  ip_default_ttl: [1, 255],
+  icmp_echo_ignore_all: [0, 1],
+  icmp_echo_ignore_broadcasts: [0, 1],
+  icmp_errors_use_inbound_ifaddr: [0, 1],
+  ip_forward_use_pmtu: [0, 255],
+  ip_nonlocal_bind: [0, 255],
+  ip_no_pmtu_disc: [0, 255],
+  addr_gen_mode: [0, 3],
+  'ipv6.icmp.echo_ignore_all': [0, 255],
+  'ipv6.icmp.ratelimit': [0, 0x7fffffff],
+  icmp_ratelimit: [0, 0x7fffffff],
+  hop_limit: [1, 255],
+}
+
+/** Other names of one number, with the factor between them. */
+const ALIASES: Readonly<Record<string, readonly [string, number]>> = {
+  base_reachable_time: ['base_reachable_time_ms', 1000],
+  retrans_time: ['retrans_time_ms', 10],
+}
+
+/** Splits a key as sysctl(8) does: a slash stands for a dot inside a name. */
+function split(key: string): string[] {
+  const slash = key.indexOf('/')
+  const dot = key.indexOf('.')
+  // with a slash before the first dot the slashes are the separators
+  if (slash >= 0 && (dot < 0 || slash < dot)) return key.split('/')
+  return key.split('.').map((part) => part.replaceAll('/', '.'))
+}
+
+function find(netns: Netns, key: string): Place | undefined {
+  const [net, family, ...rest] = split(key)
+  if (net !== 'net') return undefined
+  const ns = netnsIp(netns)
+  if (rest.length === 3 && (family === 'ipv4' || family === 'ipv6')) {
+    const [tree, link, leaf] = rest as [string, string, string]
+    if (tree === 'conf') return findConf(netns, ns, family, link, leaf)
+    if (tree === 'neigh') return findNeighbour(netns, ns, family, link, leaf)
+  }
+  const leaf = rest.join('.')
+  if (family === 'ipv4' && leaf === 'ip_forward') {
+    return place(ns.conf4All, 'forwarding', 1, 'conf4', 'all')
+  }
+  const field = family === 'ipv4' ? leaf : `${family}.${leaf}`
+  return place(ns.conf, field, 1, 'ip4', undefined)
+}
+
+function place(
+  holder: object,
+  field: string,
+  unit: number,
+  group: Place['group'],
+  level: Place['level'],
+  dev?: Device,
+): Place | undefined {
+  if (!Object.hasOwn(holder, field)) return undefined
+  return { holder: holder as Numbers, field, unit, group, level, dev }
+}
+
+function findConf(
+  netns: Netns,
+  ns: NetnsIp,
+  family: 'ipv4' | 'ipv6',
+  link: string,
+  leaf: string,
+): Place | undefined {
+  const group = family === 'ipv4' ? 'conf4' : 'conf6'
+  if (link === 'all') {
+    return place(family === 'ipv4' ? ns.conf4All : ns.conf6All, leaf, 1, group, 'all')
+  }
+  if (link === 'default') {
+    return place(family === 'ipv4' ? ns.conf4Default : ns.conf6Default, leaf, 1, group, 'default')
+  }
+  const dev = netns.byName.get(link)
+  const ip = dev === undefined ? undefined : deviceIp(dev)
+  if (ip === undefined) return undefined
+  return place(family === 'ipv4' ? ip.conf4 : ip.conf6, leaf, 1, group, undefined, dev)
+}
+
+function findNeighbour(
+  netns: Netns,
+  ns: NetnsIp,
+  family: 'ipv4' | 'ipv6',
+  link: string,
+  leaf: string,
+): Place | undefined {
+  const [field, unit] = ALIASES[leaf] ?? [leaf, 1]
+  if (link === 'default') {
+    const conf = family === 'ipv4' ? ns.neighbour4Default : ns.neighbour6Default
+    return place(conf, field, unit, 'neighbour', 'default')
+  }
+  const dev = netns.byName.get(link)
+  const ip = dev === undefined ? undefined : deviceIp(dev)
+  if (ip === undefined) return undefined
+  const conf = family === 'ipv4' ? ip.neighbourConf4 : ip.neighbourConf6
+  return place(conf, field, unit, 'neighbour', undefined, dev)
+}
+
+/**
+ * Reads a sysctl. Equivalent to: `sysctl -n KEY`
+ * @returns undefined when there is no such key
+ */
+export function readSysctl(netns: Netns, key: string): string | undefined {
+  const at = find(netns, key)
+  if (at === undefined) return undefined
+  return String(Math.trunc((at.holder[at.field] as number) / at.unit))
+}
+
+/**
+ * Writes a sysctl. Equivalent to: `sysctl -w KEY=VALUE`
+ *
+ * @returns ENOENT for a key there is not, EINVAL for a value it does not take
+ */
+export function writeSysctl(
+  world: World,
+  netns: Netns,
+  key: string,
+  value: string,
+): Refusal | undefined {
+  const parts = split(key)
+  if (parts[0] === 'net' && parts[2] === 'route' && parts[3] === 'flush') {
+    flushRouteCache(netnsIp(netns), true)
+    return undefined
+  }
+  const at = find(netns, key)
+  if (at === undefined) return ENOENT
+  const text = value.trim()
+  if (!/^-?\d+$/.test(text)) return EINVAL
+  const wanted = Number(text)
+  if (wanted < -0x80000000 || wanted > 0xffffffff) return EINVAL
+  const bounds = BOUNDS[at.field]
+  if (bounds !== undefined && (wanted < bounds[0] || wanted > bounds[1])) return EINVAL
+  set(world, netns, at, wanted * at.unit)
+  return undefined
+}
+
+function set(world: World, netns: Netns, at: Place, value: number): void {
+  const ns = netnsIp(netns)
+  const old = at.holder[at.field]
+  if (at.group === 'conf6' && at.field === 'forwarding') {
+    setForwarding6(world, ns, at.level, at.dev, value)
+    return
+  }
+  if (at.group === 'conf6' && at.field === 'disable_ipv6') {
+    setDisabled6(world, ns, at.level, at.dev, value)
+    return
+  }
+  at.holder[at.field] = value
+  if (at.group === 'conf4') {
+    if (at.dev !== undefined) (deviceIp(at.dev) as DeviceIp).conf4Set.add(at.field)
+    if (at.level === 'default') copyDefault(netns, at.field, value)
+    if (at.field === 'forwarding' && at.level === 'all' && old !== value) forwardAll4(netns, ns)
+    flushRouteCache(ns, false)
+  }
+}
+
+/** `devinet_copy_dflt_conf`: links follow `default` in what was not set for them. */
+function copyDefault(netns: Netns, field: string, value: number): void {
+  for (const dev of netns.byIndex.values()) {
+    const ip = deviceIp(dev)
+    if (ip === undefined || ip.conf4Set.has(field)) continue
+    ;(ip.conf4 as unknown as Numbers)[field] = value
+  }
+}
+
+/** `inet_forward_change`. */
+function forwardAll4(netns: Netns, ns: NetnsIp): void {
+  const on = ns.conf4All.forwarding
+  ns.conf4All.accept_redirects = on === 0 ? 1 : 0
+  ns.conf4Default.forwarding = on
+  for (const dev of netns.byIndex.values()) {
+    const ip = deviceIp(dev)
+    if (ip === undefined) continue
+    ip.conf4.forwarding = on
+    ip.conf4Set.add('forwarding')
+  }
+}
+
+/**
+ * The sysctls a new namespace starts with: IPv4 as the initial namespace has them now, IPv6 as
+ * built in (net/ipv4/devinet.c devinet_init_net, addrconf_init_net).
+ */
+export function initSysctls(world: World, ns: NetnsIp): void {
+  ns.conf4All.accept_source_route = 0
+  ns.conf6All.accept_dad = 0
+  ns.conf6All.mtu = 1280
+  ns.conf6Default.mtu = 1280
+  ns.neighbour6Default.locktime = 0
+  ns.conf['ipv6.icmp.ratelimit'] = world.traits.version === '6.1' ? 1000 : 100
+  const bridge = world.traits.bridgeNetfilter ? 1 : 0
+  ns.conf['bridge.bridge-nf-call-arptables'] = bridge
+  ns.conf['bridge.bridge-nf-call-ip6tables'] = bridge
+  ns.conf['bridge.bridge-nf-call-iptables'] = bridge
+  const initial = world.netns.get('')
+  if (initial === undefined || initial === ns.netns || initial.ip === undefined) return
+  copyConf(netnsIp(initial).conf4All, ns.conf4All)
+  copyConf(netnsIp(initial).conf4Default, ns.conf4Default)
+}
+
+/** The keys that change what a frame meets, for a snapshot: each with its value. */
+export function listSysctls(netns: Netns): Record<string, string> {
+  const ns = netnsIp(netns)
+  const out: Record<string, string> = { 'net.ipv4.ip_forward': String(ns.conf4All.forwarding) }
+  const take = (prefix: string, conf: object, fields: readonly string[]): void => {
+    for (const field of fields) out[`${prefix}.${field}`] = String((conf as Numbers)[field])
+  }
+  take('net.ipv4', ns.conf, GLOBAL4)
+  take('net.ipv4.conf.all', ns.conf4All, LINK4)
+  take('net.ipv4.conf.default', ns.conf4Default, LINK4)
+  take('net.ipv6.conf.all', ns.conf6All, LINK6)
+  take('net.ipv6.conf.default', ns.conf6Default, LINK6)
+  out['net.bridge.bridge-nf-call-iptables'] = String(ns.conf['bridge.bridge-nf-call-iptables'])
+  for (const dev of netns.byIndex.values()) {
+    const ip = deviceIp(dev)
+    if (ip === undefined) continue
+    const name = dev.name.replaceAll('.', '/')
+    take(`net.ipv4.conf.${name}`, ip.conf4, LINK4)
+    take(`net.ipv6.conf.${name}`, ip.conf6, LINK6)
+  }
+  return out
+}
+
+const GLOBAL4 = ['icmp_echo_ignore_all', 'icmp_echo_ignore_broadcasts', 'ip_default_ttl'] as const
+const LINK4 = [
+  'accept_local',
+  'accept_redirects',
+  'arp_accept',
+  'arp_announce',
+  'arp_filter',
+  'arp_ignore',
+  'arp_notify',
+  'forwarding',
+  'ignore_routes_with_linkdown',
+  'promote_secondaries',
+  'proxy_arp',
+  'proxy_arp_pvlan',
+  'route_localnet',
+  'rp_filter',
+  'secure_redirects',
+  'send_redirects',
+  'shared_media',
+] as const
+const LINK6 = [
+  'accept_dad',
+  'accept_ra',
+  'accept_redirects',
+  'addr_gen_mode',
+  'autoconf',
+  'dad_transmits',
+  'disable_ipv6',
+  'forwarding',
+  'hop_limit',
+  'keep_addr_on_down',
+  'ndisc_notify',
+  'proxy_ndp',
+] as const
