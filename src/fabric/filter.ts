@@ -13,7 +13,7 @@ export const FILTER_CHAINS: Readonly<Record<FilterTable, readonly string[]>> = {
 }
 
 /** Connection states, as `-m conntrack --ctstate`. */
-export type ConnectionState = 'new' | 'established' | 'related' | 'invalid'
+export type ConnectionState = 'new' | 'established' | 'related' | 'invalid' | 'untracked'
 
 /** First and last port, both included. */
 export interface PortRange {
@@ -34,20 +34,26 @@ export interface FilterMatch {
   readonly sourcePorts?: PortRange
   readonly destinationPorts?: PortRange
   readonly icmpType?: number
+  /** Only with {@link icmpType}, and turned round with it. */
+  readonly icmpCode?: number
   readonly states?: readonly ConnectionState[]
+  /** Asked for with `-m state` in place of `-m conntrack`: to iptables another rule. */
+  readonly statesBy?: 'state'
   /** Those of the above that are turned round (`!`). */
-  readonly not?: readonly (
-    | 'iif'
-    | 'oif'
-    | 'from'
-    | 'to'
-    | 'protocol'
-    | 'sourcePorts'
-    | 'destinationPorts'
-    | 'icmpType'
-    | 'states'
-  )[]
+  readonly not?: readonly FilterAspect[]
 }
+
+/** What a match can ask about. */
+export type FilterAspect =
+  | 'iif'
+  | 'oif'
+  | 'from'
+  | 'to'
+  | 'protocol'
+  | 'sourcePorts'
+  | 'destinationPorts'
+  | 'icmpType'
+  | 'states'
 
 /** How `reject` answers; names as iptables' `--reject-with`. */
 export type RejectWith =
@@ -65,13 +71,14 @@ export type RejectWith =
   | 'icmp6-port-unreachable'
 
 export type FilterVerdict =
-  | { readonly do: 'accept' | 'drop' | 'return' }
+  /** `continue` only counts: a rule without a target. */
+  | { readonly do: 'accept' | 'drop' | 'return' | 'continue' }
   | { readonly do: 'reject'; readonly with: RejectWith }
   | { readonly do: 'jump'; readonly chain: string }
-  | { readonly do: 'masquerade' }
-  | { readonly do: 'redirect'; readonly ports: PortRange }
+  | { readonly do: 'masquerade' | 'redirect'; readonly ports?: PortRange }
   | {
       readonly do: 'snat' | 'dnat'
+      /** Undefined leaves the address and changes the port alone. */
       readonly to: Ip | undefined
       readonly ports?: PortRange
     }
@@ -80,6 +87,11 @@ export interface FilterRule {
   readonly match: FilterMatch
   readonly verdict: FilterVerdict
   readonly comment?: string
+  /**
+   * What else a rule found on a kernel asks for, in iptables' words, where this model cannot say
+   * it. Plans never carry it; the simulator lets such a rule match nothing.
+   */
+  readonly beyond?: string
 }
 
 interface OfTable {
@@ -118,7 +130,5 @@ export interface FilterChainSnapshot {
   readonly chain: string
   /** Undefined for chains made by hand. */
   readonly policy: 'accept' | 'drop' | undefined
-  readonly packets: number
-  readonly bytes: number
   readonly rules: readonly (FilterRule & { readonly packets: number; readonly bytes: number })[]
 }

@@ -28,6 +28,7 @@ import { flushAddresses, flushFdb, flushNeighbours, flushRouteCache } from './ap
 import { addressMessage, neighbourMessage, routeMessage, ruleMessage } from './apply-ip.ts'
 import { addLink, removeGroup, removeLink, setLink, type Work } from './apply-link.ts'
 import { Connections, Links, refusal } from './connections.ts'
+import { changeFilter } from './netfilter.ts'
 import { createNetns, deleteNetns, inNetns } from './netns.ts'
 
 /** The event loop gets a turn after so much work. */
@@ -207,6 +208,13 @@ function dispatch(work: Work, op: Op): Refusal | undefined {
     case 'sysctl.set':
       inNetns(op.netns, () => writeSysctl(op.key, op.value))
       return undefined
+    case 'filter.add':
+    case 'filter.del':
+    case 'filter.flush':
+    case 'filter.policy':
+    case 'filter.chain-add':
+    case 'filter.chain-del':
+      return changeFilter(op)
     case 'multicast.add':
     case 'multicast.del':
     default:

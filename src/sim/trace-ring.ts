@@ -39,6 +39,8 @@ export interface RawStep {
   readonly to: number
   readonly reason: ReasonCode | undefined
   readonly frame: Frame | undefined
+  /** More about a drop: the rule that said so. */
+  readonly note: string | undefined
 }
 
 export class TraceRing {
@@ -48,6 +50,7 @@ export class TraceRing {
   readonly #frames: (Frame | undefined)[]
   /** Entries ever written. */
   count = 0
+  readonly #notes = new Map<number, string>()
 
   /** @param size entries kept, a power of two */
   constructor(size: number) {
@@ -77,6 +80,12 @@ export class TraceRing {
     this.#frames[at] = frame
   }
 
+  /** Says more about the entry written last. */
+  note(text: string): void {
+    if (this.#notes.size > this.#size) this.#notes.clear()
+    this.#notes.set(this.count - 1, text)
+  }
+
   /** Entries from number `since` on that are still kept. */
   read(since: number): { steps: RawStep[]; truncated: boolean } {
     const first = Math.max(since, this.count - this.#size, 0)
@@ -93,6 +102,7 @@ export class TraceRing {
         to: this.#words[word + 3] as number,
         reason: reason < 0 ? undefined : REASON_CODES[reason],
         frame: this.#frames[at],
+        note: this.#notes.get(n),
       })
     }
     return { steps, truncated: first > since }

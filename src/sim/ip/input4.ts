@@ -40,9 +40,11 @@ export function receive4(world: World, dev: Device, frame: Frame, type: PacketTy
     drop(world, dev, frame, 'OTHERHOST')
     return
   }
-  const ns = ip.ns
-  if (!hookPrerouting(world, ns, dev, packet)) return
-  const reason = routeInput4(world, ns, dev, ip, frame, packet, type)
+  const { ns } = ip
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookPrerouting(world, ns, nf, dev, packet)
+  if (passed === undefined) return
+  const reason = routeInput4(world, ns, dev, ip, frame, passed, type)
   if (reason !== undefined) drop(world, dev, frame, reason)
 }
 
@@ -133,9 +135,12 @@ function forward4(
   if (out === dev && valid === 1 && redirects(ns, ip, packet.src, gateway ?? 0)) {
     sendRedirect4(world, ns, offender, gateway ?? packet.dst)
   }
-  if (!hookForward(world, ns, out, packet)) return undefined
+  const older = withTtl4(packet, packet.ttl - 1)
+  const nf = ns.netfilter
+  const passed = nf === undefined ? older : hookForward(world, ns, nf, dev, out, older)
+  if (passed === undefined) return undefined
   world.trace.record(world.now, ns.netns.id, dev.id, STEP_ROUTE, out.id, frame)
-  output4(world, ns, out, 'unicast', route, withTtl4(packet, packet.ttl - 1))
+  output4(world, ns, out, 'unicast', route, passed)
   return undefined
 }
 
@@ -177,7 +182,12 @@ function deliver4(
     if (made === undefined) return undefined
     whole = made
   }
-  if (!hookInput(world, ns, dev, whole)) return undefined
+  const nf = ns.netfilter
+  if (nf !== undefined) {
+    const passed = hookInput(world, ns, nf, dev, whole)
+    if (passed === undefined) return undefined
+    whole = passed
+  }
   const payload = whole.payload
   switch (payload.kind) {
     case 'icmp':

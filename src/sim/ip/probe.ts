@@ -26,7 +26,13 @@ const TIMEOUT: ProbeResult = Object.freeze({ outcome: 'timeout' })
 const SYN_TIMES = [1, 3, 7, 15, 31]
 
 /** errno numbers a transmit call answers with. */
-const ERRNO: Readonly<Record<number, string>> = { 1: 'EPERM', 90: 'EMSGSIZE', 105: 'ENOBUFS' }
+const ERRNO: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  90: 'EMSGSIZE',
+  101: 'ENETUNREACH',
+  105: 'ENOBUFS',
+  113: 'EHOSTUNREACH',
+}
 
 /**
  * Sends probes and lets virtual time pass until each has its result or gave up.

@@ -2,7 +2,7 @@
  * Connection tracking (net/netfilter/nf_conntrack_core.c): which connection a packet belongs to, in
  * which direction, and in which state that puts it.
  */
-import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
+import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
 import { portsOf, protocolOf } from './match.ts'
 import {
   type Connection,
@@ -13,128 +13,162 @@ import {
   tupleKey,
 } from './state.ts'
 
+type Packet = Ip4Packet | Ip6Packet
+
 const SECOND = 1_000_000_000
-/** nf_conntrack_{icmp,udp,udp_stream,tcp_established,generic} timeouts, seconds. */
+/** nf_conntrack_{icmp,udp,udp_stream,tcp_*,generic} timeouts, seconds. */
 const TIMEOUT_ICMP = 30
 const TIMEOUT_UDP = 30
 const TIMEOUT_UDP_STREAM = 120
 const TIMEOUT_TCP = 432_000
 const TIMEOUT_TCP_OPENING = 120
+const TIMEOUT_TCP_CLOSE = 10
 const TIMEOUT_GENERIC = 600
+/** So many connections are begun before old ones are looked for (gc_worker). */
+const SWEEP = 256
 
-const UNTRACKED: Tracked = { connection: undefined, direction: 'original', state: 'invalid' }
+const FIN = 1
+const SYN = 2
+const RST = 4
+const ACK = 16
 
-/** Finds or begins the packet's connection (nf_conntrack_in). `undefined`: nobody asked for tracking. */
-export function track(
-  nf: Netfilter,
-  packet: Ip4Packet | Ip6Packet,
-  now: number,
-): Tracked | undefined {
-  if (!nf.tracking) return undefined
-  const quoted = quotedBy(packet)
-  if (quoted !== undefined) return related(nf, quoted, now)
+const INVALID: Tracked = Object.freeze<Tracked>({
+  connection: undefined,
+  direction: 'original',
+  state: 'invalid',
+})
+/** Neighbour discovery and MLD are none of anybody's connections (nf_conntrack_icmpv6_error). */
+const UNTRACKED: Tracked = Object.freeze<Tracked>({ ...INVALID, state: 'untracked' })
+
+/** Finds or begins the packet's connection (nf_conntrack_in). */
+export function track(nf: Netfilter, packet: Packet, now: number): Tracked {
+  const { payload } = packet
+  if (payload.kind === 'nd' || payload.kind === 'mld') return UNTRACKED
+  if (payload.kind === 'icmp' && payload.quoted !== undefined)
+    return related(nf, payload.quoted, now)
   const tuple = tupleOf(packet)
-  if (tuple === undefined) return UNTRACKED
-  const known = find(nf, tuple, now)
+  const known = find(nf, tupleKey(tuple), now)
   if (known === undefined) {
-    const { payload } = packet
-    // An answer nobody asked for begins nothing (icmp_new).
-    if (payload.kind === 'icmp' && !isEchoRequest(packet)) return UNTRACKED
-    return { connection: begin(nf, tuple, now), direction: 'original', state: 'new' }
+    if (!mayBegin(payload)) return INVALID
+    return { connection: begin(nf, tuple, payload, now), direction: 'original', state: 'new' }
   }
   const { connection, direction } = known
   if (direction === 'reply') connection.seenReply = true
-  connection.expires = now + timeoutOf(connection) * SECOND
+  connection.expires = now + timeoutOf(connection, payload) * SECOND
   return { connection, direction, state: connection.seenReply ? 'established' : 'new' }
 }
 
-/** The packet got through its last hook: its connection is in the table from now on (__nf_conntrack_confirm). */
-export function confirm(nf: Netfilter, tracked: Tracked | undefined): void {
-  const connection = tracked?.connection
-  if (connection === undefined || connection.confirmed) return
+/**
+ * The packet got through its last hook: its connection is in the table from now on
+ * (__nf_conntrack_confirm).
+ * @returns false when another one took its place meanwhile: the packet is dropped
+ */
+export function confirm(nf: Netfilter, connection: Connection, now: number): boolean {
+  if (connection.confirmed) return true
+  if (isTaken(nf, connection.originalKey, now, connection)) return false
+  if (isTaken(nf, connection.replyKey, now, connection)) return false
   connection.confirmed = true
-  nf.connections.set(tupleKey(connection.original), connection)
-  nf.connections.set(tupleKey(connection.reply), connection)
+  nf.connections.set(connection.originalKey, connection)
+  nf.connections.set(connection.replyKey, connection)
+  return true
 }
 
-/** Whether an answer with this tuple could be mistaken for one of another connection. */
-export function replyTaken(nf: Netfilter, reply: Tuple, now: number, own: Connection): boolean {
-  const known = find(nf, reply, now)
+/** Whether a tuple is that of another connection (nf_nat_used_tuple). */
+export function isTaken(nf: Netfilter, key: string, now: number, own: Connection): boolean {
+  const known = find(nf, key, now)
   return known !== undefined && known.connection !== own
 }
 
-/** The tuple of a packet; undefined for what has none (errors, fragments, neighbour discovery). */
-export function tupleOf(packet: Ip4Packet | Ip6Packet): Tuple | undefined {
+/** Gives a connection another answer; only before it is in the table. */
+export function setReply(connection: Connection, reply: Tuple): void {
+  connection.reply = reply
+  connection.replyKey = tupleKey(reply)
+}
+
+/** The tuple of a packet; 0 for ports it has none of. */
+export function tupleOf(packet: Packet): Tuple {
   const { src, dst, payload } = packet
   const protocol = protocolOf(packet)
   if (payload.kind === 'icmp') {
-    if (payload.quoted !== undefined) return undefined
-    return { src, dst, protocol, srcPort: payload.id, dstPort: payload.id }
+    const { id, type: icmpType } = payload
+    return { src, dst, protocol, srcPort: id, dstPort: id, icmpType }
   }
-  if (payload.kind === 'nd' || payload.kind === 'mld') return undefined
   const ports = portsOf(packet)
-  return { src, dst, protocol, srcPort: ports?.src ?? 0, dstPort: ports?.dst ?? 0 }
-}
-
-function quotedBy(packet: Ip4Packet | Ip6Packet): Ip4Packet | Ip6Packet | undefined {
-  return packet.payload.kind === 'icmp' ? packet.payload.quoted : undefined
+  const srcPort = ports?.src ?? 0
+  return { src, dst, protocol, srcPort, dstPort: ports?.dst ?? 0, icmpType: 0 }
 }
 
 /** An error belongs to the connection of the packet it quotes, in the other direction. */
-function related(nf: Netfilter, quoted: Ip4Packet | Ip6Packet, now: number): Tracked {
-  const tuple = tupleOf(quoted)
-  const known = tuple === undefined ? undefined : find(nf, invert(tuple), now)
-  if (known === undefined) return UNTRACKED
+function related(nf: Netfilter, quoted: Packet, now: number): Tracked {
+  const known = find(nf, tupleKey(invert(tupleOf(quoted))), now)
+  if (known === undefined) return INVALID
   return { connection: known.connection, direction: known.direction, state: 'related' }
 }
 
 function find(
   nf: Netfilter,
-  tuple: Tuple,
+  key: string,
   now: number,
 ): { connection: Connection; direction: 'original' | 'reply' } | undefined {
-  const key = tupleKey(tuple)
   const connection = nf.connections.get(key)
   if (connection === undefined) return undefined
   if (connection.expires < now) {
-    nf.connections.delete(tupleKey(connection.original))
-    nf.connections.delete(tupleKey(connection.reply))
+    forget(nf, connection)
     return undefined
   }
-  const direction = tupleKey(connection.original) === key ? 'original' : 'reply'
-  return { connection, direction }
+  return { connection, direction: connection.originalKey === key ? 'original' : 'reply' }
 }
 
-function begin(nf: Netfilter, original: Tuple, now: number): Connection {
+function forget(nf: Netfilter, connection: Connection): void {
+  nf.connections.delete(connection.originalKey)
+  nf.connections.delete(connection.replyKey)
+}
+
+/**
+ * Whether a packet nobody waits for can be the first of something: an answer cannot (icmp_new,
+ * the row "none" of tcp_conntracks; a segment with ACK alone is taken for the middle of one).
+ */
+function mayBegin(payload: Payload): boolean {
+  if (payload.kind === 'icmp') return payload.type === (payload.version === 4 ? 8 : 128)
+  if (payload.kind !== 'tcp') return true
+  const flags = payload.flags & (SYN | ACK | RST | FIN)
+  return flags === SYN || flags === ACK
+}
+
+function begin(nf: Netfilter, original: Tuple, payload: Payload, now: number): Connection {
+  if (++nf.fresh >= SWEEP) {
+    nf.fresh = 0
+    for (const old of nf.connections.values()) if (old.expires < now) forget(nf, old)
+  }
+  const reply = invert(original)
   const connection: Connection = {
-    id: nf.nextId++,
     original,
-    reply: invert(original),
+    originalKey: tupleKey(original),
+    reply,
+    replyKey: tupleKey(reply),
     confirmed: false,
     seenReply: false,
-    dstDone: false,
-    srcDone: false,
+    destinationDone: false,
+    sourceDone: false,
+    destinationNat: false,
+    sourceNat: false,
     expires: now,
   }
-  connection.expires = now + timeoutOf(connection) * SECOND
+  connection.expires = now + timeoutOf(connection, payload) * SECOND
   return connection
 }
 
-function timeoutOf(connection: Connection): number {
+function timeoutOf(connection: Connection, payload: Payload): number {
   switch (connection.original.protocol) {
     case 1:
     case 58:
       return TIMEOUT_ICMP
     case 6:
+      if (payload.kind === 'tcp' && (payload.flags & RST) !== 0) return TIMEOUT_TCP_CLOSE
       return connection.seenReply ? TIMEOUT_TCP : TIMEOUT_TCP_OPENING
     case 17:
       return connection.seenReply ? TIMEOUT_UDP_STREAM : TIMEOUT_UDP
     default:
       return TIMEOUT_GENERIC
   }
-}
-
-function isEchoRequest(packet: Ip4Packet | Ip6Packet): boolean {
-  const { payload } = packet
-  return payload.kind === 'icmp' && payload.type === (payload.version === 4 ? 8 : 128)
 }

@@ -8,112 +8,157 @@ import type { FilterTable, FilterVerdict, RejectWith } from '../../../fabric/fil
 import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
 import { confirm, track } from './conntrack.ts'
 import { matches } from './match.ts'
-import { bind, type Manip, translate } from './nat.ts'
+import { bind, type Manip, type NatVerdict, translate } from './nat.ts'
 import type { Chain, Netfilter, Tracked } from './state.ts'
 
-export type Hook = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING'
+export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING'
+
+type Packet = Ip4Packet | Ip6Packet
 
 /** Where a packet is and what came of the hooks before. */
-export interface HookContext<P extends Ip4Packet | Ip6Packet> {
+export interface HookContext<P extends Packet> {
   readonly packet: P
-  /** From the hook before; undefined at the first. */
+  /** From the hook before; undefined when there was none. */
   readonly tracked: Tracked | undefined
   readonly iif: string | undefined
   readonly oif: string | undefined
-  /** Primary address of the link that masquerade (out) or redirect (in) speaks of. */
-  readonly address: (packet: P) => Ip | undefined
+  /** What masquerade (out) or redirect (in) takes. */
+  readonly address: () => Ip | undefined
   readonly now: number
 }
 
-export type HookResult<P extends Ip4Packet | Ip6Packet> =
+export type HookResult<P extends Packet> =
   | { readonly verdict: 'accept'; readonly packet: P; readonly tracked: Tracked | undefined }
-  | { readonly verdict: 'drop'; readonly rule: string }
-  | { readonly verdict: 'reject'; readonly with: RejectWith; readonly rule: string }
+  /** `table` says which one took it; `rule` names the rule: `FORWARD rule 2`. */
+  | {
+      readonly verdict: 'drop'
+      readonly table: FilterTable
+      readonly rule: string
+    }
+  | {
+      readonly verdict: 'reject'
+      readonly with: RejectWith
+      readonly rule: string
+      readonly tracked: Tracked | undefined
+    }
 
-/** A chain jumped to from itself would never end. */
-const JUMP_LIMIT = 16
+/** Deeper jumps are refused when rules are made (XT_MAX_JUMP); what is left is cut here. */
+const JUMP_LIMIT = 64
 
-/** Takes a packet through one hook. `rule` of a drop or reject names it: `filter FORWARD rule 2`. */
-export function runHook<P extends Ip4Packet | Ip6Packet>(
+/**
+ * Takes a packet through one hook.
+ *
+ * @example
+ * ```ts
+ * const result = runHook(nf, 'FORWARD', { packet, tracked, iif: 'eth0', oif: 'eth1', ... })
+ * if (result.verdict === 'drop') // result.rule === 'FORWARD policy'
+ * ```
+ */
+export function runHook<P extends Packet>(
   nf: Netfilter,
-  hook: Hook,
+  hook: HookName,
   context: HookContext<P>,
 ): HookResult<P> {
   const family = context.packet.kind === 'ip4' ? 4 : 6
+  const tables = nf.tables[family]
   const isFirst = hook === 'PREROUTING' || hook === 'OUTPUT'
-  const isLast = hook === 'INPUT' || hook === 'POSTROUTING'
-  let { packet } = context
-  const tracked = isFirst ? track(nf, packet, context.now) : context.tracked
-  if (isFirst) packet = nat(nf, family, hook, 'destination', { ...context, packet, tracked })
-  const chain = nf.tables[family].get('filter')?.get(hook)
-  if (chain !== undefined) {
-    const judged = judge(nf, family, 'filter', chain, { ...context, packet, tracked })
-    const rule = judged.rule
-    if (judged.verdict.do === 'drop') return { verdict: 'drop', rule }
-    if (judged.verdict.do === 'reject')
-      return { verdict: 'reject', with: judged.verdict.with, rule }
+  const { now } = context
+  let { packet, tracked } = context
+  if (isFirst && tracked === undefined && nf.trackers[family] > 0) tracked = track(nf, packet, now)
+  const nat = tables.get('nat')
+  const isTranslated = nat !== undefined && tracked !== undefined
+  if (isFirst && isTranslated) {
+    const result = natHook(nf, nat, hook, 'destination', { ...context, tracked })
+    if (result.verdict === 'drop') return result
+    packet = result.packet
   }
-  if (isLast) {
-    packet = nat(nf, family, hook, 'source', { ...context, packet, tracked })
-    confirm(nf, tracked)
+  const filter = tables.get('filter')
+  const chain = filter?.get(hook)
+  if (filter !== undefined && chain !== undefined) {
+    const { verdict, rule } = judge(filter, chain, packet, tracked, context)
+    if (verdict.do === 'drop') return { verdict: 'drop', table: 'filter', rule }
+    if (verdict.do === 'reject') return { verdict: 'reject', with: verdict.with, rule, tracked }
   }
+  if (hook !== 'INPUT' && hook !== 'POSTROUTING') return { verdict: 'accept', packet, tracked }
+  if (isTranslated) {
+    const result = natHook(nf, nat, hook, 'source', { ...context, packet, tracked })
+    if (result.verdict === 'drop') return result
+    packet = result.packet
+  }
+  const connection = tracked?.connection
+  if (connection !== undefined && !confirm(nf, connection, now))
+    return { verdict: 'drop', table: 'nat', rule: 'another connection has the same answer' }
   return { verdict: 'accept', packet, tracked }
 }
 
 /** Asks the nat table about a new connection, then rewrites the packet (nf_nat_inet_fn). */
-function nat<P extends Ip4Packet | Ip6Packet>(
+function natHook<P extends Packet>(
   nf: Netfilter,
-  family: 4 | 6,
-  hook: Hook,
+  nat: ReadonlyMap<string, Chain>,
+  hook: HookName,
   manip: Manip,
   context: HookContext<P>,
-): P {
+): Extract<HookResult<P>, { verdict: 'accept' | 'drop' }> {
   const { tracked, packet } = context
   const connection = tracked?.connection
-  if (tracked === undefined || connection === undefined) return packet
-  const asked = manip === 'source' ? connection.srcDone : connection.dstDone
-  if (tracked.state === 'new' && !asked) {
-    if (manip === 'source') connection.srcDone = true
-    else connection.dstDone = true
-    const chain = nf.tables[family].get('nat')?.get(hook)
-    if (chain !== undefined) {
-      const { verdict } = judge(nf, family, 'nat', chain, context)
-      if (isNat(verdict)) bind(nf, connection, verdict, context.address(packet), context.now)
-    }
+  if (tracked === undefined || connection === undefined)
+    return { verdict: 'accept', packet, tracked }
+  const isAsked = manip === 'source' ? connection.sourceDone : connection.destinationDone
+  if (tracked.state === 'new' && !isAsked && !connection.confirmed) {
+    if (manip === 'source') connection.sourceDone = true
+    else connection.destinationDone = true
+    const chain = nat.get(hook)
+    const judged = chain && judge(nat, chain, packet, tracked, context)
+    const verdict = judged !== undefined && isNat(judged.verdict) ? judged.verdict : undefined
+    if (!bind(nf, connection, manip, verdict, context.address, context.now))
+      return { verdict: 'drop', table: 'nat', rule: judged?.rule ?? '' }
   }
-  return translate(packet, tracked, manip)
+  return { verdict: 'accept', packet: translate(packet, tracked, manip), tracked }
 }
 
-/** The verdict of a chain: its first rule that decides, else its policy (ipt_do_table). */
-function judge<P extends Ip4Packet | Ip6Packet>(
-  nf: Netfilter,
-  family: 4 | 6,
-  table: FilterTable,
+interface Judgement {
+  readonly verdict: FilterVerdict
+  readonly rule: string
+}
+
+const RETURN: Judgement = Object.freeze<Judgement>({ verdict: { do: 'return' }, rule: '' })
+
+/** The verdict of a chain: its first rule that decides, else its policy (nft_do_chain). */
+function judge(
+  chains: ReadonlyMap<string, Chain>,
   chain: Chain,
-  context: HookContext<P>,
+  packet: Packet,
+  tracked: Tracked | undefined,
+  context: HookContext<Packet>,
   depth = 0,
-): { readonly verdict: FilterVerdict; readonly rule: string } {
-  const { packet, tracked, iif, oif } = context
-  for (const [i, counted] of chain.rules.entries()) {
-    const { match, verdict } = counted.rule
-    if (!matches(match, packet, tracked, iif, oif)) continue
+): Judgement {
+  const { rules } = chain
+  for (let i = 0; i < rules.length; i++) {
+    const counted = rules[i] as Chain['rules'][number]
+    const { rule } = counted
+    if (rule.beyond !== undefined) continue
+    if (!matches(rule.match, packet, tracked, context.iif, context.oif)) continue
     counted.packets++
     counted.bytes += packet.length
+    const { verdict } = rule
+    if (verdict.do === 'continue') continue
     if (verdict.do === 'return') break
-    if (verdict.do !== 'jump') return { verdict, rule: `${table} ${chain.name} rule ${i + 1}` }
-    const next = nf.tables[family].get(table)?.get(verdict.chain)
+    if (verdict.do === 'reject' && verdict.with === 'tcp-reset' && !isTcp(packet)) continue
+    if (verdict.do !== 'jump') return { verdict, rule: `${chain.name} rule ${i + 1}` }
+    const next = chains.get(verdict.chain)
     if (next === undefined || depth >= JUMP_LIMIT) continue
-    const found = judge(nf, family, table, next, context, depth + 1)
+    const found = judge(chains, next, packet, tracked, context, depth + 1)
     if (found.verdict.do !== 'return') return found
   }
-  if (chain.policy === undefined) return { verdict: { do: 'return' }, rule: '' }
-  chain.packets++
-  chain.bytes += packet.length
-  return { verdict: { do: chain.policy }, rule: `${table} ${chain.name} policy` }
+  if (chain.policy === undefined) return RETURN
+  return { verdict: { do: chain.policy }, rule: `${chain.name} policy` }
 }
 
-function isNat(
-  verdict: FilterVerdict,
-): verdict is Extract<FilterVerdict, { do: 'masquerade' | 'redirect' | 'snat' | 'dnat' }> {
-  return ['masquerade', 'redirect', 'snat', 'dnat'].includes(verdict.do)
+function isTcp(packet: Packet): boolean {
+  return (packet.kind === 'ip4' ? packet.protocol : packet.nextHeader) === 6
+}
+
+function isNat(verdict: FilterVerdict): verdict is NatVerdict {
+  const { do: what } = verdict
+  return what === 'masquerade' || what === 'redirect' || what === 'snat' || what === 'dnat'
 }

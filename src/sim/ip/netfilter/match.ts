@@ -1,6 +1,6 @@
 /** Whether a rule asks for this packet (net/ipv4/netfilter/ip_tables.c ipt_do_table, the x_tables matches). */
 import type { Ip, Prefix } from '../../../addr/ip.ts'
-import type { FilterMatch, PortRange } from '../../../fabric/filter.ts'
+import type { FilterAspect, FilterMatch, PortRange } from '../../../fabric/filter.ts'
 import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
 import type { Tracked } from './state.ts'
 
@@ -11,25 +11,25 @@ export function matches(
   iif: string | undefined,
   oif: string | undefined,
 ): boolean {
-  const holds = (key: NonNullable<FilterMatch['not']>[number], yes: boolean): boolean =>
-    match.not?.includes(key) === true ? !yes : yes
+  const holds = (key: FilterAspect, yes: boolean): boolean =>
+    match.not === undefined || !match.not.includes(key) ? yes : !yes
   if (match.iif !== undefined && !holds('iif', linkMatches(match.iif, iif))) return false
   if (match.oif !== undefined && !holds('oif', linkMatches(match.oif, oif))) return false
   if (match.from !== undefined && !holds('from', inPrefix(match.from, packet.src))) return false
   if (match.to !== undefined && !holds('to', inPrefix(match.to, packet.dst))) return false
   if (match.protocol !== undefined && !holds('protocol', protocolOf(packet) === match.protocol))
     return false
-  const ports = portsOf(packet)
   if (match.sourcePorts !== undefined) {
+    const ports = portsOf(packet)
     if (ports === undefined) return false
     if (!holds('sourcePorts', inRange(match.sourcePorts, ports.src))) return false
   }
   if (match.destinationPorts !== undefined) {
+    const ports = portsOf(packet)
     if (ports === undefined) return false
     if (!holds('destinationPorts', inRange(match.destinationPorts, ports.dst))) return false
   }
-  if (match.icmpType !== undefined && !holds('icmpType', icmpTypeOf(packet) === match.icmpType))
-    return false
+  if (match.icmpType !== undefined && !holds('icmpType', icmpMatches(match, packet))) return false
   if (match.states !== undefined) {
     const state = tracked?.state ?? 'invalid'
     if (!holds('states', match.states.includes(state))) return false
@@ -49,11 +49,15 @@ export function portsOf(packet: Ip4Packet | Ip6Packet): { src: number; dst: numb
   return { src: payload.srcPort, dst: payload.dstPort }
 }
 
-function icmpTypeOf(packet: Ip4Packet | Ip6Packet): number | undefined {
+function icmpMatches(match: FilterMatch, packet: Ip4Packet | Ip6Packet): boolean {
   const { payload } = packet
-  return payload.kind === 'icmp' || payload.kind === 'nd' || payload.kind === 'mld'
-    ? payload.type
-    : undefined
+  if (payload.kind === 'icmp')
+    return (
+      payload.type === match.icmpType &&
+      (match.icmpCode === undefined || payload.code === match.icmpCode)
+    )
+  if (payload.kind !== 'nd' && payload.kind !== 'mld') return false
+  return payload.type === match.icmpType && (match.icmpCode ?? 0) === 0
 }
 
 function linkMatches(pattern: string, name: string | undefined): boolean {

@@ -1,6 +1,10 @@
-/** What netfilter keeps of a namespace: chains, rules with their counters, connections. Plain data. */
+/**
+ * What netfilter keeps of a namespace: chains, rules with their counters, connections. Plain data,
+ * so that a world with it can be copied.
+ */
 import type { Ip } from '../../../addr/ip.ts'
-import type { FilterRule, FilterTable } from '../../../fabric/filter.ts'
+import type { ConnectionState, FilterRule, FilterTable } from '../../../fabric/filter.ts'
+import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
 
 export interface CountedRule {
   readonly rule: FilterRule
@@ -12,8 +16,6 @@ export interface Chain {
   readonly name: string
   /** Undefined for a chain made by hand. */
   policy: 'accept' | 'drop' | undefined
-  packets: number
-  bytes: number
   rules: CountedRule[]
 }
 
@@ -24,20 +26,26 @@ export interface Tuple {
   readonly protocol: number
   readonly srcPort: number
   readonly dstPort: number
+  /** ICMP's type; 0 for all else. A question differs from its answer by it. */
+  readonly icmpType: number
 }
 
 /** A connection (struct nf_conn). */
 export interface Connection {
-  readonly id: number
   readonly original: Tuple
+  readonly originalKey: string
   /** What the answer looks like when it arrives: the original turned round, after translation. */
   reply: Tuple
+  replyKey: string
   /** In the table: its first packet got through (IPS_CONFIRMED). */
   confirmed: boolean
   seenReply: boolean
   /** The nat table was asked for a destination, for a source: once in a lifetime. */
-  dstDone: boolean
-  srcDone: boolean
+  destinationDone: boolean
+  sourceDone: boolean
+  /** What it said: IPS_DST_NAT, IPS_SRC_NAT. */
+  destinationNat: boolean
+  sourceNat: boolean
   /** Virtual time. */
   expires: number
 }
@@ -46,7 +54,7 @@ export interface Connection {
 export interface Tracked {
   readonly connection: Connection | undefined
   readonly direction: 'original' | 'reply'
-  readonly state: 'new' | 'established' | 'related' | 'invalid'
+  readonly state: ConnectionState
 }
 
 export class Netfilter {
@@ -54,17 +62,29 @@ export class Netfilter {
     4: new Map(),
     6: new Map(),
   }
-  /** A rule asks for states, or the nat table is in use: connections are tracked from then on. */
-  tracking = false
+  /** How many rules need connections: they are tracked as long as there is one (nf_ct_netns_get). */
+  readonly trackers: Record<4 | 6, number> = { 4: 0, 6: 0 }
   /** By the key of either direction's tuple. */
   readonly connections = new Map<string, Connection>()
-  nextId = 1
+  /** Connections begun since the table was last swept of old ones. */
+  fresh = 0
+  /** Of the packet that is on its way through the namespace now. */
+  current: Tracked | undefined = undefined
+  /** Of the next packet made here: an answer that belongs to the one it answers (nf_ct_attach). */
+  attached: Tracked | undefined = undefined
+  /** Of packets on their way through lo, which keep their connection. */
+  readonly looped = new Map<Ip4Packet | Ip6Packet, Tracked>()
 }
 
 /** The key of a tuple in {@link Netfilter.connections}. */
 export function tupleKey(t: Tuple): string {
-  return `${t.protocol} ${t.src} ${t.srcPort} ${t.dst} ${t.dstPort}`
+  return `${t.protocol} ${t.src} ${t.srcPort} ${t.dst} ${t.dstPort} ${t.icmpType}`
 }
+
+/** Echo and its reply, in both versions (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c). */
+const ANSWER_TYPE: Readonly<Record<number, number>> = { 8: 0, 0: 8, 128: 129, 129: 128 }
+
+const isIcmp = (protocol: number): boolean => protocol === 1 || protocol === 58
 
 /** The tuple an answer to `t` has. */
 export function invert(t: Tuple): Tuple {
@@ -74,5 +94,6 @@ export function invert(t: Tuple): Tuple {
     protocol: t.protocol,
     srcPort: t.dstPort,
     dstPort: t.srcPort,
+    icmpType: isIcmp(t.protocol) ? (ANSWER_TYPE[t.icmpType] ?? t.icmpType) : 0,
   }
 }
