@@ -110,6 +110,7 @@ await measure('attach', async () => {
     question: `what does it cost to attach one of ${COUNT} macvlan endpoints?`,
     unit: 'us an endpoint',
     better: 'lower',
+    rounds: 7,
     contestants: [
       { name: `lanyard, ${each}`, run: () => timed(() => kernel.apply(plan)), reset },
       { name: 'lanyard, one namespace', run: () => timed(() => kernel.apply(inOne)), reset },

@@ -42,9 +42,11 @@ export async function measure(name: string, open: () => Bench | Promise<Bench>):
   const bench = await open()
   const figures = bench.contestants.map((): number[] => [])
   try {
-    for (let round = 0; round < (bench.rounds ?? 5); round++)
+    // Round 0 warms up (caches, the compiler) and does not count.
+    for (let round = 0; round <= (bench.rounds ?? 5); round++)
       for (const [i, contestant] of bench.contestants.entries()) {
-        figures[i]?.push(await contestant.run())
+        const figure = await contestant.run()
+        if (round > 0) figures[i]?.push(figure)
         await contestant.reset?.()
       }
   } finally {

@@ -23,6 +23,7 @@ export function pages(root: string): Readonly<Record<string, string>> {
     'docs/reference/errors.md': errors(),
     'docs/reference/ops.md': ops(),
     'docs/reference/reasons.md': reasons(),
+    'docs/reference/lab-file.md': labFile(),
     'schema/lab.schema.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
     'docs/decisions/README.md': index(
       join(root, 'docs/decisions'),
@@ -42,9 +43,17 @@ function page(
   rows: readonly (readonly string[])[],
   columns: readonly string[],
 ): string {
+  return `${table(`${head}\n\n${MARK}`, rows, columns)}\n`
+}
+
+function table(
+  head: string,
+  rows: readonly (readonly string[])[],
+  columns: readonly string[],
+): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`
-  const table = [line(columns), `|${'---|'.repeat(columns.length)}`, ...rows.map(line)]
-  return `${head}\n\n${MARK}\n\n${table.join('\n')}\n`
+  const lines = [line(columns), `|${'---|'.repeat(columns.length)}`, ...rows.map(line)]
+  return `${head}\n\n${lines.join('\n')}`
 }
 
 const cell = (text: string): string => text.replaceAll(/\||<(?!br>)/g, '\\$&').replaceAll('\n', ' ')
@@ -125,6 +134,47 @@ function reasons(): string {
   ].join('\n')
   const rows = REASON_CODES.map((c) => [`\`${c}\``, REASONS[c].says, `\`${REASONS[c].kernel}\``])
   return page(head, rows, ['code', 'the frame ended because', 'the kernel decides it in'])
+}
+
+/** A part of a JSON Schema, as far as it is read here. */
+interface SchemaPart {
+  readonly title?: string
+  readonly description?: string
+  readonly properties?: Readonly<Record<string, SchemaPart>>
+  readonly required?: readonly string[]
+  readonly anyOf?: readonly SchemaPart[]
+  readonly items?: SchemaPart
+  readonly additionalProperties?: SchemaPart | boolean
+}
+
+/** The keys of a lab file, a table an object, from the schema editors use. */
+function labFile(): string {
+  const tables = new Map<string, string>()
+  const collect = (part: SchemaPart): void => {
+    const { title, properties, required = [], anyOf = [], items, additionalProperties } = part
+    const rest = typeof additionalProperties === 'object' ? [additionalProperties] : []
+    if (title !== undefined && properties !== undefined && !tables.has(title)) {
+      const rows = Object.entries(properties).map(([key, value]) => [
+        `\`${key}\``,
+        value.description ?? '',
+        required.includes(key) ? 'yes' : '',
+      ])
+      const name = title.replace(/^an? /, '')
+      const heading = `## ${name.charAt(0).toUpperCase()}${name.slice(1)}`
+      tables.set(title, table(heading, rows, ['key', 'what it says', 'needed']))
+    }
+    const inner = [...Object.values(properties ?? {}), ...anyOf, ...(items ? [items] : []), ...rest]
+    for (const each of inner) collect(each)
+  }
+  collect(labJsonSchema())
+  const head = [
+    '# The lab file\n',
+    `${MARK}\n`,
+    'One YAML 1.2 file is one laboratory: `lanyard lab run FILE`. `${variable}` stands for a value of',
+    'the `matrix` anywhere. [Examples](../../examples/README.md) show it at work; editors complete it',
+    'by [lab.schema.json](../../schema/lab.schema.json).',
+  ].join('\n')
+  return `${[head, ...tables.values()].join('\n\n')}\n`
 }
 
 function index(folder: string, head: string): string {

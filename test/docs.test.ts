@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openSim } from '../src/sim/fabric.ts'
 import { pages } from '../scripts/reference.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -19,4 +20,23 @@ test('pages() lists every error and reason once, with no placeholder left unprin
     '| `link-missing` | link "\\<link>" does not exist in namespace "\\<netns>"',
   )
   for (const page of Object.values(all)) expect(page).not.toMatch(/\[object|undefined|=>/)
+})
+
+test('README.md shows what was printed', () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const block = /\n\$ npx lanyard lab run examples\/seed-001\n([\s\S]*?)```/.exec(readme)
+  const transcript = readFileSync(join(ROOT, 'examples/seed-001/transcript.txt'), 'utf8')
+  const parts = block?.[1]?.split('...\n') ?? []
+  expect(parts).toHaveLength(2)
+  expect(transcript.startsWith(parts[0] ?? 'missing')).toBe(true)
+  expect(transcript.trimEnd().endsWith(parts[1]?.trimEnd() ?? 'missing')).toBe(true)
+})
+
+test('README.md: the program in it does what it says', async () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const program = /```ts\nimport \{ openSim \} from 'lanyard\/sim'\n([\s\S]*?)```/.exec(readme)?.[1]
+  // oxlint-disable-next-line typescript/no-implied-eval -- the text is our own README
+  const run = new Function('openSim', `return (async () => {${program}\nreturn netns})()`)
+  const netns: { readonly name: string }[] = await run(openSim)
+  expect(netns.map((n) => n.name)).toEqual(['', 'box1'])
 })

@@ -6,10 +6,16 @@ import type { Mac } from './mac.ts'
 
 /**
  * The interface identifier of a MAC, modified EUI-64 (RFC 4291 appendix A): `ff:fe` in the middle,
- * universal bit inverted.
+ * universal bit inverted. Links that share a MAC have a number that stands in the middle instead,
+ * and the bit stays (net/ipv6/addrconf.c addrconf_ifid_eui48).
+ *
+ * @param number `dev_id`, as ipvlan children have one; 0 = none
  */
-export function eui64Of(mac: Mac): bigint {
+export function eui64Of(mac: Mac, number = 0): bigint {
   const bits = BigInt(mac)
+  if (number !== 0) {
+    return ((bits >> 24n) << 40n) | (BigInt(number & 0xffff) << 24n) | (bits & 0xffffffn)
+  }
   return (((bits >> 24n) << 40n) | 0xfffe000000n | (bits & 0xffffffn)) ^ 0x0200000000000000n
 }
 
@@ -21,8 +27,8 @@ export function eui64Of(mac: Mac): bigint {
  * formatIp(linkLocalOf(parseMac('02:42:ac:10:00:02'))) // 'fe80::42:acff:fe10:2'
  * ```
  */
-export function linkLocalOf(mac: Mac): Ip6 {
-  return (0xfe80n << 112n) | eui64Of(mac)
+export function linkLocalOf(mac: Mac, number = 0): Ip6 {
+  return (0xfe80n << 112n) | eui64Of(mac, number)
 }
 
 /** `ff02::1:ffXX:XXXX`, where neighbour solicitations for an address are sent (RFC 4291 2.7.1). */

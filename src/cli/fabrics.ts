@@ -4,7 +4,7 @@ import { namespacesOf } from '../lab/plan.ts'
 import { namingOf, type RunOptions } from '../lab/run.ts'
 import { simReason } from '../lab/why.ts'
 import type { Topology } from '../lab/topology.ts'
-import { openSim, type SimFabric } from '../sim/fabric.ts'
+import { openSim, SimFabric } from '../sim/fabric.ts'
 
 export interface Place {
   /** The fabric of a combination. */
@@ -31,9 +31,10 @@ export function openPlace(
 /** A world of its own for each combination. */
 function simPlace(seed: number): Place {
   return {
-    open: () => Promise.resolve(openSim({ seed }) as unknown as Fabric),
+    open: () => Promise.resolve(openSim({ seed })),
     atOnce: 1,
-    reason: (fabric, naming) => simReason(fabric as unknown as SimFabric & Fabric, naming),
+    reason: (fabric, naming) =>
+      fabric instanceof SimFabric ? simReason(fabric, naming) : undefined,
     close: () => Promise.resolve(),
   }
 }

@@ -38,7 +38,9 @@ function reason(error: unknown): string {
 /** A name nearby that may be meant. */
 function near(path: string): string {
   if (existsSync(path)) return ''
-  const folder = dirname(path)
-  const names = existsSync(folder) ? readdirSync(folder) : []
-  return didYouMean(basename(path), names)
+  try {
+    return didYouMean(basename(path), readdirSync(dirname(path)))
+  } catch {
+    return ''
+  }
 }

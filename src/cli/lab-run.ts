@@ -44,7 +44,8 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
     if (options.json === true) {
       process.stdout.write(`${JSON.stringify(reportJson(report, topologies), undefined, 2)}\n`)
     } else {
-      const parts = report.combinations.map((c) => `${printCombination(c, paint)}\n\n`)
+      const texts = report.combinations.map((c) => printCombination(c, paint))
+      const parts = texts.filter((text) => text !== '').map((text) => `${text}\n\n`)
       process.stdout.write(`${parts.join('')}${printSummary(report, paint)}\n`)
     }
     return report.missed === 0 ? EXIT.ok : EXIT.missed
@@ -58,5 +59,6 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
 function labHead(topologies: readonly Topology[], paint: Paint): string {
   const [first] = topologies
   const head = [paint('title', first?.lab ?? ''), first?.title].filter(Boolean).join(': ')
-  return `${head}\n\n${drawLab(topologies, paint)}\n\n`
+  const picture = drawLab(topologies, paint)
+  return picture === '' ? `${head}\n\n` : `${head}\n\n${picture}\n\n`
 }

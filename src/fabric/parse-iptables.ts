@@ -97,7 +97,7 @@ interface Reading {
  * @example
  * ```ts
  * parseIptables(['-A', 'FORWARD', '-i', 'eth0', '-j', 'DROP'], 4)
- * // { do: 'append', chain: 'FORWARD', rules: [{ match: { iif: 'eth0' }, verdict: { do: 'drop' } }], ... }
+ * // { do: 'append', chain: 'FORWARD', rules: [...], family: 4, table: 'filter' }
  * ```
  */
 export function parseIptables(words: readonly string[], family: 4 | 6): IptablesCommand {
@@ -137,7 +137,12 @@ export function parseIptables(words: readonly string[], family: 4 | 6): Iptables
 /** Flags may be written together: `-nvL`; the last may want words. */
 function spread(words: readonly string[]): string[] {
   return words.flatMap((word) =>
-    /^-[A-Za-z]{2,}$/.test(word) ? [...word.slice(1)].map((letter) => `-${letter}`) : [word],
+    /^-[A-Za-z]{2,}$/.test(word)
+      ? word
+          .slice(1)
+          .split('')
+          .map((letter) => `-${letter}`)
+      : [word],
   )
 }
 

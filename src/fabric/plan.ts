@@ -265,6 +265,7 @@ export type Op =
     }
   | RuleChange
   | FdbChange
+  /** Forgets what the bridge learned; static and permanent entries stay. */
   | { readonly do: 'fdb.flush'; readonly netns: string; readonly bridge: string }
   | BridgeVlanChange
   | {

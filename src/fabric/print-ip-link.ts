@@ -191,6 +191,8 @@ function vlanWords(v: Extract<LinkSpec, { readonly kind: 'vlan' }>): Words {
     ...onOff('reorder_hdr', v.reorderHeader),
     ...onOff('gvrp', v.gvrp),
     ...onOff('mvrp', v.mvrp),
+    ...onOff('gvrp', v.gvrp),
+    ...onOff('mvrp', v.mvrp),
     ...onOff('loose_binding', v.looseBinding),
     ...words('ingress-qos-map', map(v.ingressQos)),
     ...words('egress-qos-map', map(v.egressQos)),

@@ -25,6 +25,7 @@ export const REASONS = {
   LOOP: r('the frame went round too often', 'net/core/dev.c xmit recursion limit'),
   // -- protocol stack
   NO_PROTOCOL: r('nobody takes this EtherType', 'net/core/dev.c __netif_receive_skb_core'),
+  MALFORMED: r('the packet cannot be read', 'net/ipv4/ip_input.c ip_rcv_core'),
   NOARP_LINK: r('the link does not do ARP', 'net/ipv4/arp.c arp_rcv'),
   ARP_MARTIAN: r(
     'the ARP packet asks for a group or loopback address',
@@ -198,6 +199,16 @@ export const REASONS = {
   MACVLAN_QUEUE_FULL: r(
     'the broadcast queue of the macvlan parent is full',
     'drivers/net/macvlan.c macvlan_broadcast_enqueue',
+  ),
+
+  // -- ipvlan
+  IPVLAN_PRIVATE: r(
+    'the parent is in private mode: its ipvlan children may not speak to each other',
+    'drivers/net/ipvlan/ipvlan_core.c ipvlan_xmit_mode_l2',
+  ),
+  IPVLAN_L3_NO_GROUP: r(
+    'an ipvlan child in l3 mode sends neither broadcast nor multicast nor ARP',
+    'drivers/net/ipvlan/ipvlan_core.c ipvlan_process_outbound',
   ),
 
   // -- links without another side

@@ -25,9 +25,19 @@ export interface NetnsSnapshot {
   readonly name: string
   readonly links: readonly LinkSnapshot[]
   readonly addresses: readonly AddressSnapshot[]
+  /**
+   * Of all tables, one entry a next hop; without those of protocol `kernel` in the local table
+   * (255: own addresses, broadcasts, multicast, anycast), which follow from addresses and links.
+   */
   readonly routes: readonly RouteSnapshot[]
+  /** Of both families, the kernel's own three included. */
   readonly rules: readonly RuleSnapshot[]
+  /** Proxy entries too (`permanent`); without NOARP ones, which the kernel makes for groups. */
   readonly neighbours: readonly NeighbourSnapshot[]
+  /**
+   * Entries of bridges, with the permanent ones of their ports' own MACs; `self` entries only of
+   * vxlan links and, where one is in passthru mode, macvlans, and no group MACs.
+   */
   readonly fdb: readonly FdbSnapshot[]
   readonly vlans: readonly BridgeVlanSnapshot[]
   /** Chains of the packet filter, where there are any: by family, table and chain. */
@@ -99,6 +109,8 @@ export interface LinkSnapshot {
         readonly protocol: '802.1Q' | '802.1ad'
         readonly reorderHeader: boolean
         readonly looseBinding: boolean
+        readonly gvrp: boolean
+        readonly mvrp: boolean
         readonly ingressQos: readonly (readonly [number, number])[]
         readonly egressQos: readonly (readonly [number, number])[]
       }

@@ -73,7 +73,7 @@ export function addressMessage(op: AddressChange, links: Links): Outgoing | Refu
       local: ip,
       address: ip,
       broadcast: op.broadcast,
-      flags: flags === 0 ? undefined : flags,
+      flags: flags <= 0xff ? undefined : flags,
     },
   )
 }
@@ -163,7 +163,8 @@ const ACTIONS = {
  */
 export function ruleMessage(op: RuleChange): Outgoing {
   const deleting = op.do === 'rule.del'
-  const table = op.table ?? (deleting ? 0 : RT_TABLE_MAIN)
+  const looksUp = op.action === undefined || op.action === 'lookup'
+  const table = op.table ?? (deleting || !looksUp ? 0 : RT_TABLE_MAIN)
   const action = op.action === undefined ? (deleting ? 0 : FR_ACT_TO_TBL) : ACTIONS[op.action]
   return outgoing(
     deleting ? RTM_DELRULE : RTM_NEWRULE,
@@ -183,7 +184,6 @@ export function ruleMessage(op: RuleChange): Outgoing {
       iif: op.iif,
       oif: op.oif,
       table: table < 256 ? undefined : table,
-      protocol: deleting ? undefined : RTPROT_BOOT,
     },
   )
 }

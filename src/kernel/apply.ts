@@ -1,11 +1,9 @@
 /**
  * A plan on the real kernel: ops in order, each with the answer the kernel gave.
  *
- * Every op is a send of its own. Many in one datagram would be done by the kernel past a refusal,
- * which is wrong unless the caller keeps going; and what a send and its answer cost (4 us through
- * FFI) is nothing beside what the kernel does for a link (200 us and more). Where it is something,
- * runs of addresses, routes, neighbours, rules and forwarding entries (2 to 10 us each), they go
- * in one datagram if the caller keeps going.
+ * Every op is a send of its own (docs/decisions/0012-one-send-an-op.md). Many in one datagram would
+ * be done by the kernel past a refusal, which is wrong unless the caller keeps going; then runs of
+ * small ops (addresses, routes, neighbours, rules, forwarding entries) do share datagrams.
  */
 import { LanyardError } from '../errors.ts'
 import type { OpOutcome } from '../fabric/fabric.ts'
@@ -120,10 +118,14 @@ function doRun(work: Work, plan: Plan, from: number, count: number): (Refusal | 
     const sent = built.filter((message): message is Outgoing => !('ok' in message))
     const answers = work.connections.to(netns).batch(sent)
     let next = 0
-    return built.map((message) => {
+    return built.map((message, i) => {
       if ('ok' in message) return message
       const answer = answers[next++]
-      return answer?.ok === false ? answer : undefined
+      if (answer === undefined || answer.ok) return undefined
+      if (answer.errno !== 'ENODEV') return answer
+      // Perhaps somebody replaced the link: once more, by its name.
+      work.links.forget()
+      return doOp(work, plan[from + i] as Op)
     })
   } catch (error) {
     // The namespace is missing: so it is for each.
@@ -160,7 +162,7 @@ function messageOf(work: Work, op: MessageOp): Outgoing | Refusal {
 
 function doOp(work: Work, op: Op): Refusal | undefined {
   try {
-    return dispatch(work, op)
+    return applyOp(work, op)
   } catch (error) {
     return refusalOf(error)
   }
@@ -178,7 +180,8 @@ function refusalOf(error: unknown): Refusal {
   throw error
 }
 
-function dispatch(work: Work, op: Op): Refusal | undefined {
+/** One op, whatever comes of it. */
+export function applyOp(work: Work, op: Op): Refusal | undefined {
   if (isPlain(op)) return work.links.send(op.netns, () => messageOf(work, op))
   switch (op.do) {
     case 'netns.add':

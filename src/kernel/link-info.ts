@@ -6,7 +6,9 @@ import {
   type LinkInfo,
   MACVLAN_FLAG_NODST,
   MACVLAN_FLAG_NOPROMISC,
+  VLAN_FLAG_GVRP,
   VLAN_FLAG_LOOSE,
+  VLAN_FLAG_MVRP,
   VLAN_FLAG_REORDER,
 } from '../netlink/tables/link.ts'
 import { bit } from './apply-bridge.ts'
@@ -115,11 +117,15 @@ export function sourceChanges(
 }
 
 function vlanData(spec: Extract<LinkSpec, { kind: 'vlan' }>): LinkInfo['vlan'] {
-  const { reorderHeader, looseBinding } = spec
+  const { reorderHeader, looseBinding, gvrp, mvrp } = spec
   let flags = 0
   let mask = 0
   if (reorderHeader !== undefined) mask |= VLAN_FLAG_REORDER
   if (reorderHeader) flags |= VLAN_FLAG_REORDER
+  if (gvrp !== undefined) mask |= VLAN_FLAG_GVRP
+  if (gvrp) flags |= VLAN_FLAG_GVRP
+  if (mvrp !== undefined) mask |= VLAN_FLAG_MVRP
+  if (mvrp) flags |= VLAN_FLAG_MVRP
   if (looseBinding !== undefined) mask |= VLAN_FLAG_LOOSE
   if (looseBinding) flags |= VLAN_FLAG_LOOSE
   const map = (pairs: readonly (readonly [number, number])[] | undefined) =>

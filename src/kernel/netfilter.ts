@@ -81,8 +81,9 @@ const SAYINGS: readonly (readonly [RegExp, string])[] = [
   [/Bad rule \(does a matching rule exist/, 'ENOENT'],
   [/Chain already exists/, 'EEXIST'],
   [/(deletion|insertion|replacement) too big/, 'E2BIG'],
+  [/RULE_\w+ failed \(Too many links\)/, 'EMLINK'],
   [/Device or resource busy|Too many links|Directory not empty/, 'EBUSY'],
-  [/Too many levels of symbolic links|Loop (found|hook)/i, 'ELOOP'],
+  [/No such file or directory/, 'ENOENT'],
   [/Operation not supported/, 'EOPNOTSUPP'],
   [/Permission denied|Operation not permitted/, 'EPERM'],
 ]

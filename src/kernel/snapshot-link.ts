@@ -17,7 +17,9 @@ import {
   type LinkInfo,
   MACVLAN_FLAG_NODST,
   MACVLAN_FLAG_NOPROMISC,
+  VLAN_FLAG_GVRP,
   VLAN_FLAG_LOOSE,
+  VLAN_FLAG_MVRP,
   VLAN_FLAG_REORDER,
 } from '../netlink/tables/link.ts'
 import type { ValueOf } from '../netlink/attribute.ts'
@@ -118,6 +120,8 @@ function vlanOf(info: LinkInfo): LinkSnapshot['vlan'] {
     protocol: data.protocol === VLAN_PROTOCOLS['802.1ad'] ? '802.1ad' : '802.1Q',
     reorderHeader: (flags & VLAN_FLAG_REORDER) !== 0,
     looseBinding: (flags & VLAN_FLAG_LOOSE) !== 0,
+    gvrp: (flags & VLAN_FLAG_GVRP) !== 0,
+    mvrp: (flags & VLAN_FLAG_MVRP) !== 0,
     ingressQos: pairs(data.ingressQos),
     egressQos: pairs(data.egressQos),
   }

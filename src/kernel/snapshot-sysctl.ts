@@ -44,9 +44,7 @@ const OF_NAMESPACE = [
   'net.ipv6.icmp.echo_ignore_all',
 ] as const
 
-/**
- * Those of `all` and `default` that a dump of `RTM_GETNETCONF` tells: no file is opened for them.
- */
+/** Those of `all` and `default` that `RTM_GETNETCONF` tells: no file is opened for them. */
 const TOLD = {
   4: { forwarding: 'forwarding', rp_filter: 'rpFilter', proxy_arp: 'proxyNeighbour' },
   6: { forwarding: 'forwarding', proxy_ndp: 'proxyNeighbour' },

@@ -8,39 +8,62 @@ import { addToIp, formatIp, type Ip } from '../addr/ip.ts'
 import { broadcastOf, contains, formatPrefix, networkOf } from '../addr/prefix.ts'
 import { addressesOf, rangeOf } from '../addr/range.ts'
 import type { Resolving } from './resolving.ts'
+import { segmentsOf } from './segments.ts'
 import type { Path } from './source.ts'
-import type { Host, Network, Subnet } from './topology.ts'
+import type { Host, Network, Subnet, Switch } from './topology.ts'
 
 export interface AddressBook {
   /** Enters a fixed address of a container; reports one that cannot be had. */
-  fix(network: Network, ip: Ip, holder: string, path: Path): void
+  fix(network: Network, ip: Ip, holder: Holder): void
   /** The first free address of a subnet; reports a full one. */
-  next(network: Network, subnet: Subnet, holder: string, path: Path): Ip | undefined
+  next(network: Network, subnet: Subnet, holder: Holder): Ip | undefined
+}
+
+/** A container that asks for an address. */
+export interface Holder {
+  readonly container: string
+  readonly host: string
+  /** Where it asks. */
+  readonly path: Path
 }
 
 /** A book with the addresses of the hosts entered, duplicates among them reported. */
 export function addressBook(
   { source }: Resolving,
+  switches: readonly Switch[],
   hosts: readonly Host[],
   networks: readonly Network[],
 ): AddressBook {
-  const holders = new Map<Ip, string>()
-  const enter = (ip: Ip, holder: string, path: Path): void => {
-    const other = holders.get(ip)
-    if (other === undefined) holders.set(ip, holder)
-    else source.problem(path, `address ${formatIp(ip)} is already used by ${other}`)
+  const segmentOf = segmentsOf(switches, hosts)
+  const holders = new Map<string, string>()
+  /** Automatic addresses keep clear of the whole lab, whatever its segments: easier to read. */
+  const everywhere = new Set<Ip>()
+  /** One address table a segment, and one a network even where its hosts are not joined. */
+  const keysOf = (ip: Ip, network: Network, host: string): string[] => [
+    `${segmentOf(host, network.parent)} ${formatIp(ip)}`,
+    `network ${network.name} ${formatIp(ip)}`,
+  ]
+  const enter = (keys: readonly string[], ip: Ip, holder: string, path: Path): void => {
+    const other = keys.map((key) => holders.get(key)).find((h) => h !== undefined)
+    if (other !== undefined) {
+      source.problem(path, `address ${formatIp(ip)} is already used by ${other}`)
+    }
+    for (const key of keys) holders.set(key, other ?? holder)
+    everywhere.add(ip)
   }
   for (const host of hosts) {
     for (const link of [...host.nics, ...host.uppers]) {
       const path: Path = ['hosts', host.name, 'nics', link.name, 'addr']
-      for (const { address } of link.addresses)
-        enter(address, `host ${host.name} (${link.name})`, path)
+      for (const { address } of link.addresses) {
+        const key = `${segmentOf(host.name, link.name)} ${formatIp(address)}`
+        enter([key], address, `host ${host.name} (${link.name})`, path)
+      }
     }
   }
   const kept = (ip: Ip): boolean =>
     networks.some((n) => n.aux.includes(ip) || n.subnets.some((s) => s.gateway === ip))
   return {
-    fix(network, ip, holder, path) {
+    fix(network, ip, { container, host, path }) {
       const subnet = network.subnets.find((s) => contains(s.prefix, ip))
       const edge = subnet === undefined ? undefined : edgeOf(subnet, ip)
       if (edge !== undefined) {
@@ -50,9 +73,9 @@ export function addressBook(
         )
       } else if (subnet?.gateway === ip) {
         source.problem(path, `address ${formatIp(ip)} is the gateway of network ${network.name}`)
-      } else enter(ip, holder, path)
+      } else enter(keysOf(ip, network, host), ip, `container ${container}`, path)
     },
-    next(network, subnet, holder, path) {
+    next(network, subnet, { container, host, path }) {
       const range = rangeOf(subnet.range)
       const start =
         subnet.gateway !== undefined && contains(subnet.range, subnet.gateway)
@@ -64,8 +87,8 @@ export function addressBook(
         { first: range.first, last: after },
       ]) {
         for (const ip of addressesOf(part)) {
-          if (holders.has(ip) || kept(ip) || edgeOf(subnet, ip) !== undefined) continue
-          holders.set(ip, holder)
+          if (everywhere.has(ip) || kept(ip) || edgeOf(subnet, ip) !== undefined) continue
+          enter(keysOf(ip, network, host), ip, `container ${container}`, path)
           return ip
         }
       }

@@ -1,6 +1,6 @@
 /** Cables: each written once, on the nic (or switch port) it starts at. */
 import { parseEnd } from './phrases.ts'
-import { type Resolving, unknownName } from './resolving.ts'
+import { isWritten, type Resolving, unknownName } from './resolving.ts'
 import type { Path } from './source.ts'
 import { didYouMean, listed } from './text.ts'
 import type { End, Switch } from './topology.ts'
@@ -96,6 +96,8 @@ function checkFarEnd(
   }
   const links = sw === undefined ? Object.keys(host?.nics ?? {}) : sw.ports.map((p) => p.name)
   if (links.includes(far.link)) return true
+  const section = sw === undefined ? ['hosts', far.node, 'nics'] : ['switches', far.node, 'ports']
+  if (isWritten(source, ...section, far.link)) return false
   const [kind, word] = sw === undefined ? ['host', 'nic'] : ['switch', 'port']
   const has = links.length === 0 ? `it has none` : `it has ${listed(links)}`
   source.problem(

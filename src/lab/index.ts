@@ -1,7 +1,16 @@
-/** `lanyard/lab`: laboratories from files, on any fabric. Runs in a browser. */
-export { type Naming, planDown, planLab } from './plan.ts'
+/**
+ * `lanyard/lab`: labs from YAML files, resolved, planned, run on any fabric and drawn. Runs in a
+ * browser.
+ */
+export { changes } from './changes.ts'
+export { reportJson } from './json.ts'
+export { type Paint, plain, type Style } from './paint.ts'
+export { drawLab } from './picture.ts'
+export { type Naming, namespacesOf, planDown, planLab } from './plan.ts'
+export { printCombination, printMatrix, printSummary } from './print.ts'
 export { readLab } from './read.ts'
-export { type LabReport, type RunOptions, runLab } from './run.ts'
-export { labJsonSchema } from './schema.ts'
-export type { LabSource } from './source.ts'
+export * from './run.ts'
+export { type LabFile, labJsonSchema } from './schema.ts'
+export { LabSource, type Problem } from './source.ts'
 export type * from './topology.ts'
+export { simReason } from './why.ts'

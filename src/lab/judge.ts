@@ -41,25 +41,25 @@ export function matrixNodes(topology: Topology, family: 4 | 6): AddressedNode[] 
 /** The pairs an expectation asks about. */
 export function askedPairs(topology: Topology, expectation: Expectation): Asked[] {
   const { from, to, both } = expectation
-  const forth = from.flatMap((a) => to.map((b) => asked(topology, expectation, a, b)))
-  const back = both ? to.flatMap((a) => from.map((b) => asked(topology, expectation, a, b))) : []
+  const nodes = new Map(nodesOf(topology).map((node) => [node.name, node]))
+  const forth = from.flatMap((a) => to.map((b) => asked(nodes, expectation, a, b)))
+  const back = both ? to.flatMap((a) => from.map((b) => asked(nodes, expectation, a, b))) : []
   return [...forth, ...back].filter((pair) => pair !== undefined)
 }
 
 function asked(
-  topology: Topology,
+  nodes: ReadonlyMap<string, AddressedNode>,
   expectation: Expectation,
   a: Member,
   b: Member,
 ): Asked | undefined {
-  const nodes = nodesOf(topology)
-  const from = nodes.find((n) => n.name === a.node)
+  const from = nodes.get(a.node ?? '')
   if (from === undefined || (a.node === b.node && a.link === b.link)) return undefined
   if (b.ip !== undefined) {
-    const own = nodes.find((n) => n.addresses.some((x) => x.prefix.address === b.ip))
+    const own = [...nodes.values()].find((n) => n.addresses.some((x) => x.prefix.address === b.ip))
     return { from: from.name, to: own?.name, target: b.ip, source: sourceOf(from, a, b.ip) }
   }
-  const to = nodes.find((n) => n.name === b.node)
+  const to = nodes.get(b.node ?? '')
   if (to === undefined) return undefined
   const has = (n: AddressedNode, f: 4 | 6) => prefixes(n, undefined).some((p) => familyIs(p, f))
   const family = expectation.family ?? (has(from, 4) && has(to, 4) ? 4 : 6)
@@ -125,9 +125,9 @@ function miss(expectation: Expectation, cell: Cell): string | undefined {
   return undefined
 }
 
-/** `MACVLAN_PRIVATE, the child ...` */
+/** `BRIDGE_NO_HAIRPIN at sw:p0: the frame ...` */
 export function whyText(cell: Cell): string {
   const { why } = cell
   if (why === undefined) return ''
-  return why.code === undefined ? why.text : `${why.code}, ${why.text}`
+  return why.code === undefined ? why.text : `${why.code} at ${why.at}: ${why.text}`
 }

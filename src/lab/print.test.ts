@@ -46,7 +46,10 @@ test('printMatrix gives the ttl of who answers and a lettered reason for who doe
     ok: ttl !== undefined,
     ttl,
     rttNs: undefined,
-    why: ttl === undefined ? { code: 'LINK_DOWN' as const, text: 'the link is down' } : undefined,
+    why:
+      ttl === undefined
+        ? { code: 'LINK_DOWN' as const, at: 'a:eth0', text: 'the link is down' }
+        : undefined,
   })
   const matrix = {
     family: 4 as const,
@@ -58,7 +61,7 @@ test('printMatrix gives the ttl of who answers and a lettered reason for who doe
       '         a  容器',
       '  a      ·   128',
       '  容器  ✗a     ·',
-      '  ✗a LINK_DOWN, the link is down',
+      '  ✗a LINK_DOWN at a:eth0: the link is down',
     ].join('\n'),
   )
 })

@@ -31,6 +31,7 @@ export function printSummary(report: LabReport, paint: Paint): string {
   const runs = combinations.length > 1 ? `${combinations.length} combinations, ` : ''
   const where = report.fabric === 'sim' ? 'simulated' : 'on this kernel'
   const count = `${met} ${met === 1 ? 'expectation' : 'expectations'} met`
+  if (met + missed === 0) return `${runs}nothing was expected (${where})`
   const bad = missed > 0 ? paint('bad', `${missed} missed`) : '0 missed'
   return `${runs}${missed === 0 ? paint('good', count) : count}, ${bad} (${where})`
 }
@@ -42,8 +43,8 @@ export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint):
   for (const cell of cells) {
     if (!cell.ok && !letters.has(whyText(cell))) letters.set(whyText(cell), letter(letters.size))
   }
-  const at = (from: string, to: string): Cell | undefined =>
-    cells.find((c) => c.from === from && c.to === to)
+  const byEnds = new Map(cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
+  const at = (from: string, to: string): Cell | undefined => byEnds.get(`${from} ${to}`)
   const text = (cell: Cell | undefined): string => {
     if (cell === undefined) return '·'
     return cell.ok ? String(cell.ttl ?? 'ok') : `✗${letters.get(whyText(cell))}`
@@ -62,8 +63,24 @@ export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint):
     })
     return `  ${padEnd(from, first)}  ${row.join('  ')}`
   })
-  const legend = [...letters].map(([why, mark]) => `  ${paint('bad', `✗${mark}`)} ${why}`)
+  const legend = [...letters].map(
+    ([why, mark]) => `  ${paint('bad', `✗${mark}`)} ${wrap(why, LEGEND_WIDTH, 5)}`,
+  )
   return [`  ${padEnd(family, first)}  ${paint('dim', head)}`, ...rows, ...legend].join('\n')
+}
+
+const LEGEND_WIDTH = 90
+
+/** Breaks a sentence between words; further lines are indented. */
+function wrap(text: string, width: number, indent: number): string {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) {
+      lines[lines.length - 1] = `${line} ${word}`
+    } else lines.push(word)
+  }
+  return lines.join(`\n${' '.repeat(indent)}`)
 }
 
 /** a, b, ..., z, aa, ab, ... */

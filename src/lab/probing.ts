@@ -39,11 +39,19 @@ export interface Cell extends Pair {
 export interface Why {
   /** The simulator knows the rule that ended it. */
   readonly code: ReasonCode | undefined
+  /** Where: `NODE:LINK`; undefined on a kernel. */
+  readonly at: string | undefined
   readonly text: string
 }
 
 /** Finds the reason of a failed ping; the simulator has one, a kernel does not. */
-export type FindReason = (pair: Pair) => Promise<ReasonCode | undefined>
+export type FindReason = (pair: Pair) => Promise<Ended | undefined>
+
+/** A reason and the place it applied, `NODE:LINK`. */
+export interface Ended {
+  readonly code: ReasonCode
+  readonly at: string
+}
 
 export class Prober {
   readonly #fabric: Fabric
@@ -89,14 +97,15 @@ export class Prober {
     if (result.outcome === 'reply') {
       return { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
     }
-    let code: ReasonCode | undefined
+    let end: Ended | undefined
     if (this.#reason !== undefined) {
       await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
-      code = await this.#reason(pair)
+      end = await this.#reason(pair)
     }
-    const text = code === undefined ? await this.#failure(pair, result) : REASONS[code].says
-    return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why: { code, text } }
+    const text = end === undefined ? await this.#failure(pair, result) : REASONS[end.code].says
+    const why = { code: end?.code, at: end?.at, text }
+    return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why }
   }
 
   /** What can be told without a trace: whether it was the neighbour that did not answer. */

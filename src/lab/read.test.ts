@@ -70,6 +70,20 @@ describe('readLab fills in', () => {
     ])
   })
 
+  test('the same address in another segment', () => {
+    const text = `lab: t
+switches: {s1: {ports: {p0: {}}}, s2: {ports: {p0: access 5, p1: access 6, p2: access 5}}}
+hosts:
+  a: {nics: {eth0: {to: s1:p0, addr: 10.0.0.1/24}}}
+  b: {nics: {eth0: {to: s2:p0, addr: 10.0.0.1/24}}}
+  c: {nics: {eth0: {to: s2:p1, addr: 10.0.0.1/24}}}
+`
+    expect(problems(text)).toEqual([])
+    expect(problems(`${text}  d: {nics: {eth0: {to: s2:p2, addr: 10.0.0.1/24}}}\n`)).toEqual([
+      'lab.yaml:7:38: hosts.d.nics.eth0.addr: address 10.0.0.1 is already used by host b (eth0)',
+    ])
+  })
+
   test('addresses from ipRange, leaving out aux', () => {
     const [lab] = read(
       BASE.replace('gateway:', 'ipRange: 10.0.0.128/26, aux: {nas: 10.0.0.128}, gateway:'),
@@ -254,6 +268,20 @@ describe('readLab says with line and column', () => {
       'hosts.h2.nics.eth0.addr',
       'networks.lan.parent',
       'containers.b.net',
+    ])
+  })
+
+  test('the rest of a file where something is missing or has no right shape', () => {
+    const text = BASE.replace('ports: {p0: {}', 'ports: {p0: 5')
+      .replace('driver: macvlan', 'driver: bridge')
+      .replace('net: lan}', 'colour: red}')
+      .replace('10.0.0.1/24', '10.0.0.1/33')
+    expect(problems(text).map((p) => p.split(': ').slice(1, 2).join(': '))).toEqual([
+      'switches.sw.ports.p0',
+      'hosts.h1.nics.eth0.addr',
+      'networks.lan.driver',
+      'containers.a.net',
+      'containers.a.colour',
     ])
   })
 

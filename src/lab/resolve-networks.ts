@@ -17,7 +17,7 @@ import { each, noLink, parseMacAt, resolveNode, sentenceOf, splitVlan } from './
 import type { ContainerFile, NetworkFile } from './schema.ts'
 import type { Path } from './source.ts'
 import { listed } from './text.ts'
-import type { Child, ChildKind, Container, Host, Network, Subnet } from './topology.ts'
+import type { Child, ChildKind, Container, Host, Network, Subnet, Switch } from './topology.ts'
 
 const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru', 'source'] as const
 const IPVLAN_MODES = ['l2', 'l3', 'l3s'] as const
@@ -166,6 +166,7 @@ export function resolveContainers(
   reading: Resolving,
   networks: readonly Network[],
   hosts: readonly Host[],
+  switches: readonly Switch[],
 ): Container[] {
   const typed = Object.entries(reading.file.containers ?? {})
   const attached = typed.map(([name, container]) => ({
@@ -173,10 +174,12 @@ export function resolveContainers(
     container,
     attachments: resolveAttachments(reading, networks, hosts, name, container),
   }))
-  const book = addressBook(reading, hosts, networks)
-  for (const { name, attachments } of attached) {
+  const book = addressBook(reading, switches, hosts, networks)
+  for (const { name, container, attachments } of attached) {
     for (const a of attachments) {
-      for (const fixed of a.fixed) book.fix(a.network, fixed.ip, `container ${name}`, a.path)
+      for (const fixed of a.fixed) {
+        book.fix(a.network, fixed.ip, { container: name, host: container.host, path: a.path })
+      }
     }
   }
   const containers = attached.map(({ name, container, attachments }) =>
@@ -205,7 +208,8 @@ function resolveContainer(
       // Docker gives one address a family: from the first subnet, unless one is fixed elsewhere.
       const has = addresses.some((x) => typeof x.address === typeof subnet.prefix.address)
       if (!has && first === subnet) {
-        const ip = book.next(a.network, subnet, `container ${name}`, a.path)
+        const holder = { container: name, host: container.host, path: a.path }
+        const ip = book.next(a.network, subnet, holder)
         if (ip !== undefined) addresses.push({ address: ip, length: subnet.prefix.length })
       }
       const uses = own || (!has && first === subnet)

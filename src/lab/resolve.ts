@@ -8,7 +8,7 @@ import { evaluate, truth, type Variables } from './expression.ts'
 import { resolveExpectations } from './expectation.ts'
 import { resolveContainers, resolveNetworks } from './resolve-networks.ts'
 import { resolveHosts } from './resolve-hosts.ts'
-import { type Resolving, UNPLUGGED } from './resolving.ts'
+import { type Resolving, SECTIONS, UNPLUGGED } from './resolving.ts'
 import { resolveSwitches } from './resolve-switches.ts'
 import { knownKeys, type LabFile, labSchema } from './schema.ts'
 import type { LabSource, Path } from './source.ts'
@@ -32,7 +32,7 @@ export function resolve(
   const switches = resolveSwitches(reading)
   const networks = resolveNetworks(reading)
   const { hosts, ports } = resolveHosts(reading, switches, networks)
-  const containers = resolveContainers(reading, networks, hosts)
+  const containers = resolveContainers(reading, networks, hosts, ports)
   const topology: Topology = {
     lab: typed.lab,
     title: typed.title,
@@ -62,10 +62,28 @@ export function checkShape(source: LabSource, value: unknown): LabFile | undefin
   }
   const issues = reportShape(source, value)
   if (issues.length === 0) return value as LabFile
-  const rest = without(value, issues)
-  const again = labSchema.safeParse(rest)
-  const fits = again.success || again.error.issues.every((issue) => issue.code === 'invalid_key')
-  return fits ? (rest as LabFile) : undefined
+  return fitting(without(value, issues))
+}
+
+/** As often as it may take to climb from a value to the section it stands in. */
+const ATTEMPTS = 6
+
+/** What lacks something it needs is left out too, from the inside to the outside. */
+function fitting(value: unknown): LabFile | undefined {
+  let rest = value
+  for (let i = 0; i < ATTEMPTS; i++) {
+    // A lab without a good name is still a lab.
+    rest = { lab: 'lab', ...(rest as object) }
+    const result = labSchema.safeParse(rest)
+    if (result.success) return result.data
+    const issues = result.error.issues.filter((issue) => issue.code !== 'invalid_key')
+    if (issues.length === 0) return rest as LabFile
+    rest = without(
+      rest,
+      issues.map((issue) => issue.path.slice(0, -1) as Path),
+    )
+  }
+  return undefined
 }
 
 /** Reports what does not fit; gives the paths of it, badly named things excepted. */
@@ -99,7 +117,10 @@ function without(value: unknown, paths: readonly Path[], at: Path = []): unknown
   const gone = (key: string | number) =>
     paths.some((p) => p.length === at.length + 1 && [...at, key].every((k, i) => k === p[i]))
   if (Array.isArray(value)) {
-    return value.flatMap((item: unknown, i) => (gone(i) ? [] : [without(item, paths, [...at, i])]))
+    // What follows is left out too, so that every other item keeps its number.
+    const end = value.findIndex((_, i) => gone(i))
+    const kept: unknown[] = end < 0 ? value : value.slice(0, end)
+    return kept.map((item, i) => without(item, paths, [...at, i]))
   }
   return Object.fromEntries(
     Object.entries(value)
@@ -107,8 +128,6 @@ function without(value: unknown, paths: readonly Path[], at: Path = []): unknown
       .map(([key, item]) => [key, without(item, paths, [...at, key])]),
   )
 }
-
-const SECTIONS = ['switches', 'hosts', 'networks', 'containers'] as const
 
 /** The file without what its `when` takes out of this combination. */
 function present(source: LabSource, file: LabFile, variables: Variables): LabFile {

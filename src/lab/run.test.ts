@@ -132,7 +132,9 @@ test('runLab says that a ttl differs', async () => {
 test('runLab removes what was made when an op is refused', async () => {
   const fabric = new FakeFabric()
   fabric.refuse = 'address.add'
-  await expect(runLab(topologies, options(fabric))).rejects.toThrow('address.add: no (EBUSY)')
+  await expect(runLab(topologies, options(fabric))).rejects.toThrow(
+    'ip -n h1 addr add 10.0.0.1/24 dev eth0: no (EBUSY)',
+  )
   expect([...fabric.netns]).toEqual([])
 })
 
@@ -145,7 +147,7 @@ test('runLab never removes a namespace it did not make', async () => {
     if (op?.do === 'netns.add' && op.netns === 'h2') fabric.refuse = 'netns.add'
     return apply(plan, more)
   }
-  await expect(runLab(topologies, options(fabric))).rejects.toThrow('netns.add')
+  await expect(runLab(topologies, options(fabric))).rejects.toThrow('ip netns add h2: no (EBUSY)')
   expect([...fabric.netns]).toEqual(['h2'])
 })
 

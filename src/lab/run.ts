@@ -8,6 +8,7 @@
 import { LanyardError } from '../errors.ts'
 import type { CapturedFrame, Closer, Fabric } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
+import { printOp } from '../fabric/print-ip.ts'
 import { changes } from './changes.ts'
 import { netnsPrefix } from './identity.ts'
 import { askedPairs, type Judged, judge, matrixNodes, matrixPairs } from './judge.ts'
@@ -204,7 +205,7 @@ class Run {
     const commands = await this.#commands(
       [...topology.hosts, ...topology.containers].flatMap((n) => n.run),
     )
-    await this.#settle()
+    if (commands.length > 0) await this.#settle()
     const prober = this.#prober()
     const matrices: MatrixReport[] = []
     for (const family of [4, 6] as const) {
@@ -256,7 +257,19 @@ class Run {
   }
 
   async #apply(plan: Plan): Promise<void> {
-    await this.#fabric.apply(plan)
+    try {
+      await this.#fabric.apply(plan)
+    } catch (error) {
+      const refused = error instanceof LanyardError && error.code === 'op-refused'
+      const detail = refused ? (error as LanyardError<'op-refused'>).detail : undefined
+      const op = plan[detail?.index ?? -1]
+      if (detail === undefined || op === undefined) throw error
+      throw new LanyardError(
+        'op-refused',
+        { ...detail, op: printOp(op).join('; ') },
+        { cause: error },
+      )
+    }
   }
 
   async #settle(): Promise<void> {
@@ -274,15 +287,15 @@ class Run {
     expectations: readonly Expectation[],
   ): Promise<{ judged: Judged[]; cells: Cell[] }> {
     const judged: Judged[] = []
-    const all: Cell[] = []
+    const all = new Set<Cell>()
     for (const expectation of expectations) {
       const asked = askedPairs(this.#topology, expectation)
       const pairs = asked.filter((a): a is Pair => typeof a !== 'string')
       const cells = await prober.cells(pairs, () => this.#stop())
       judged.push(judge(expectation, asked, cells))
-      all.push(...cells.filter((cell) => !all.includes(cell)))
+      for (const cell of cells) all.add(cell)
     }
-    return { judged, cells: all }
+    return { judged, cells: [...all] }
   }
 
   async #steps(): Promise<StepReport[]> {
@@ -348,7 +361,8 @@ class Run {
 }
 
 function refusal(op: Op, errno: string, extack: string | undefined, index: number): LanyardError {
-  return new LanyardError('op-refused', { op: op.do, errno, message: extack ?? 'refused', index })
+  const message = extack ?? 'refused'
+  return new LanyardError('op-refused', { op: printOp(op).join('; '), errno, message, index })
 }
 
 /** Every link a lab makes. */

@@ -19,10 +19,11 @@ function object<S extends Parameters<typeof z.strictObject>[0]>(what: string, sh
   const keys = Object.keys(shape)
   const known = `${what} has the keys ${keys.join(', ')}`
   KNOWN_KEYS.set(known, keys)
-  return z.strictObject(shape, {
+  const schema = z.strictObject(shape, {
     error: (issue) =>
       issue.code === 'unrecognized_keys' ? known : `must be ${what}: ${keys.join(', ')}`,
   })
+  return schema.check(z.meta({ title: what }))
 }
 
 const allowed = (what: string) => ({
@@ -133,7 +134,9 @@ const nic = z
   .check(z.describe('A network card: where its cable leads, or the long form.'))
 
 const host = object('a host', {
-  nics: z.optional(byLink(nic, 'a mapping of nic names to nics')),
+  nics: z.optional(
+    byLink(nic, 'a mapping of nic names to nics').check(z.describe('Its network cards, by name.')),
+  ),
   vlans: z.optional(some('NIC.VLAN-ID, like eth0.100', 'VLAN links to make on the nics.')),
   addr: z.optional(
     byLink(
@@ -210,7 +213,10 @@ const container = object('a container', {
 })
 
 const EXPECT = 'A -> B ok|fail [ttl N] [v6] [why CODE]'
-const lines = z.union([z.string(), z.array(z.string())], allowed(`"${EXPECT}", or a list of such`))
+const lines = (about: string) =>
+  z
+    .union([z.string(), z.array(z.string())], allowed(`"${EXPECT}", or a list of such`))
+    .check(z.describe(about))
 const expectation = z
   .union(
     [
@@ -219,8 +225,8 @@ const expectation = z
         if: text('an expression over the matrix variables', "Such as mode == 'vepa' && hairpin."),
         // oxlint-disable-next-line unicorn/no-thenable -- the word of the file format, never
         // awaited
-        then: lines,
-        else: z.optional(lines),
+        then: lines('Expected where it holds.'),
+        else: z.optional(lines('Expected where it does not.')),
       }),
     ],
     allowed(`"${EXPECT}" or {if: ..., then: ..., else: ...}`),
@@ -230,7 +236,13 @@ const expectation = z
       'Who reaches whom. A, B: a node, node.link, an address (B), net:NAME, {a,b} or *; <-> both ways.',
     ),
   )
-const expectations = list(expectation, 'a list of expectations')
+const expectations = list(expectation, 'a list of expectations').check(
+  z.describe(
+    'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `v6`, `why CODE` (a kernel ' +
+      'tells no code: there `fail` alone counts). A and B are a node, node.link, an address (B), ' +
+      'net:NAME, {a,b} or *; a double arrow means both ways.',
+  ),
+)
 
 const step = object('a step', {
   name: text('what the step shows', 'Heading of the step.'),
@@ -239,7 +251,11 @@ const step = object('a step', {
       .record(z.string(), z.unknown())
       .check(z.describe('Changes to the lab by path: `switches.sw.ports.p1.hairpin: true`.')),
   ),
-  run: z.optional(byNode(RUN, 'a mapping of nodes to command lines')),
+  run: z.optional(
+    byNode(RUN, 'a mapping of nodes to command lines').check(
+      z.describe('Command lines by node, executed verbatim.'),
+    ),
+  ),
   expect: z.optional(expectations),
 })
 
@@ -269,12 +285,32 @@ export const labSchema = object('a lab', {
   ),
   unless: z.optional(some('an expression over the matrix variables', 'Combinations to leave out.')),
   lo: z.optional(flag('Bring loopback links up (default true); `ip netns add` leaves them down.')),
-  switches: z.optional(byNode(switchSchema, 'a mapping of names to switches')),
-  hosts: z.optional(byNode(host, 'a mapping of names to hosts')),
-  networks: z.optional(byNode(network, 'a mapping of names to networks')),
-  containers: z.optional(byNode(container, 'a mapping of names to containers')),
+  switches: z.optional(
+    byNode(switchSchema, 'a mapping of names to switches').check(
+      z.describe('Switches by name: Linux bridges, a namespace each.'),
+    ),
+  ),
+  hosts: z.optional(
+    byNode(host, 'a mapping of names to hosts').check(
+      z.describe('Hosts by name: machines on the LAN.'),
+    ),
+  ),
+  networks: z.optional(
+    byNode(network, 'a mapping of names to networks').check(
+      z.describe('Networks as Docker has them, by name.'),
+    ),
+  ),
+  containers: z.optional(
+    byNode(container, 'a mapping of names to containers').check(
+      z.describe('Containers by name, each on a host and its networks.'),
+    ),
+  ),
   expect: z.optional(expectations),
-  steps: z.optional(list(step, 'a list of steps')),
+  steps: z.optional(
+    list(step, 'a list of steps').check(
+      z.describe('Changes to the running lab, one after the other, each with expectations.'),
+    ),
+  ),
 })
 
 /** A lab file as typed. */
@@ -286,8 +322,5 @@ export type ExpectFile = NonNullable<LabFile['expect']>[number]
 
 /** The JSON Schema (draft 2020-12) that editors complete and check lab files with. */
 export function labJsonSchema(): object {
-  return {
-    title: 'Lanyard lab',
-    ...z.toJSONSchema(labSchema, { io: 'input' }),
-  }
+  return z.toJSONSchema(labSchema, { io: 'input' })
 }

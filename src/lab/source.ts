@@ -51,8 +51,14 @@ export class LabSource {
       uniqueKeys: true,
     })
     this.#root = doc.contents
+    const lines = new Set<number>()
     for (const error of doc.errors) {
-      this.#add(error.pos[0], '', yamlSentence(error.message, lineAt(text, error.pos[0])))
+      const { line } = this.#lines.linePos(error.pos[0])
+      // A parser that stumbles goes on stumbling: the first of a line is the one to mend.
+      if (!lines.has(line)) {
+        this.#add(error.pos[0], '', yamlSentence(error.message, lineAt(text, error.pos[0])))
+      }
+      lines.add(line)
     }
     this.value = doc.errors.length === 0 ? doc.toJS({ maxAliasCount: 100 }) : undefined
   }
@@ -127,6 +133,7 @@ function yamlSentence(message: string, line: string): string {
   if (/^\s*-\s*[{*]/.test(line) && line.includes('->')) {
     return 'put quotes around an expectation that begins with { or *, as "{a,b} -> c ok"'
   }
-  if (/\$\{/.test(line)) return `${own}; put quotes around a value with a variable: "\${name}"`
+  // oxlint-disable-next-line no-template-curly-in-string -- what is to be typed
+  if (/\$\{/.test(line)) return 'put quotes around a value with a variable, as "${name}"'
   return `not YAML: ${own}`
 }

@@ -48,7 +48,9 @@ function resolveChanged(reading: Resolving, value: unknown, path: Path): Topolog
   const scratch = new LabSource(reading.source.file, '')
   scratch.value = { ...(value as object), steps: [], expect: [] }
   const topology = resolve(scratch, scratch.value, reading.variables)
-  for (const problem of scratch.problems) {
+  const known = new Set(reading.source.problems.map((p) => `${p.path}: ${p.sentence}`))
+  const own = scratch.problems.filter((p) => !known.has(`${p.path}: ${p.sentence}`))
+  for (const problem of own) {
     const where = problem.path === '' ? '' : `${problem.path}: `
     reading.source.problem(path, `${where}${problem.sentence}`)
   }

@@ -59,9 +59,32 @@ export async function applyOne(session: Session, op: Op): Promise<OpOutcome> {
 
 /** A view of a namespace; undefined when there is no such namespace. */
 export async function takeView(session: Session, netns: string): Promise<View | undefined> {
-  const all = await session.fabric.snapshot()
-  const found = all.netns.find((n) => n.name === netns)
-  return found === undefined ? undefined : { netns: found, all }
+  let all = await snapshotOf(session, [netns])
+  let found = all?.netns.find((n) => n.name === netns)
+  // Only a link whose other end is elsewhere makes the other namespaces worth reading.
+  if (found?.links.some((l) => l.parent !== undefined && l.parent.netns !== netns) === true) {
+    all = await snapshotAround(session)
+    found = all?.netns.find((n) => n.name === netns)
+  }
+  return all === undefined || found === undefined ? undefined : { netns: found, all }
+}
+
+/** Every namespace the session reaches; undefined when one of them is gone. */
+export function snapshotAround(session: Session): Promise<Snapshot | undefined> {
+  return snapshotOf(session, session.reach?.())
+}
+
+/** A snapshot; undefined when a namespace named does not exist. */
+export async function snapshotOf(
+  session: Session,
+  netns: readonly string[] | undefined,
+): Promise<Snapshot | undefined> {
+  try {
+    return await session.fabric.snapshot(netns === undefined ? {} : { netns })
+  } catch (error) {
+    if (error instanceof LanyardError && error.code === 'netns-missing') return undefined
+    throw error
+  }
 }
 
 export function noSuchNetns(netns: string): Output {
@@ -95,15 +118,13 @@ export function answers(errno: string, extack: string | undefined): string {
 
 /** The tools turn names into indexes before they ask: which name of this op does not exist? */
 async function missingName(session: Session, op: Op, manner: Manner): Promise<Output | undefined> {
-  const all = await session.fabric.snapshot()
-  const names = (netns: string) => all.netns.find((n) => n.name === netns)?.links
   const home = op.do === 'link.add' ? (op.parentNetns ?? op.netns) : op.netns
-  const links = names(home)
+  const names = async (netns: string) =>
+    (await snapshotOf(session, [netns]))?.netns.find((n) => n.name === netns)?.links
+  const links = await names(home)
   if (links === undefined) return noSuchNetns(home)
-  if (op.do === 'link.set' && op.newNetns !== undefined && names(op.newNetns) === undefined) {
-    return badNetns(op.newNetns)
-  }
-  if (op.do === 'link.add' && names(op.netns) === undefined) return badNetns(op.netns)
+  const other = op.do === 'link.set' ? op.newNetns : op.do === 'link.add' ? op.netns : undefined
+  if (other !== undefined && (await names(other)) === undefined) return badNetns(other)
   const has = (name: string) => links.some((l: LinkSnapshot) => l.name === name)
   const device = deviceOf(op)
   if (device !== undefined && !has(device)) {

@@ -7,6 +7,8 @@ export interface Session {
   readonly netns: string
   /** Shell variables: only `for` sets them. */
   readonly variables: ReadonlyMap<string, string>
+  /** Where the other ends of links may be; undefined = look in every namespace there is. */
+  readonly reach?: () => readonly string[]
 }
 
 /** What a command leaves behind, as a process would. */

@@ -29,11 +29,12 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
     drop(world, dev, frame, 'LINK_DOWN')
     return 0
   }
-  if (world.taps.size > 0) tap(world, dev, frame, PACKET_OUTGOING, undefined)
   if (!dev.carrier) {
     drop(world, dev, frame, 'NO_CARRIER')
     return 0
   }
+  // dev_queue_xmit_nit comes after the qdisc: what that drops no capture sees
+  if (world.taps.size > 0) tap(world, dev, frame, PACKET_OUTGOING, undefined)
   if (world.depth >= RECURSION_LIMIT) {
     drop(world, dev, frame, 'LOOP')
     return 0

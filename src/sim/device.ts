@@ -75,7 +75,7 @@ export function registerDevice(world: World, dev: Device, index?: number): Refus
   list(dev)
   // linkwatch_init_dev: until a carrier change the state of a device with carrier is unknown
   if (dev.carrier) dev.operState = 'unknown'
-  else updateOperState(dev)
+  else updateOperState(world, dev)
   notify(world, dev, 'register')
   return undefined
 }
@@ -88,6 +88,22 @@ function list(dev: Device): void {
 function unlist(dev: Device): void {
   dev.netns.byName.delete(dev.name)
   dev.netns.byIndex.delete(dev.index)
+}
+
+/** Gives a device another index; whoever has it moves on. */
+export function placeDevice(dev: Device, index: number): void {
+  if (dev.index === index) return
+  const { netns } = dev
+  const there = netns.byIndex.get(index)
+  unlist(dev)
+  if (there !== undefined) {
+    unlist(there)
+    there.index = newIndex(netns)
+    list(there)
+  }
+  dev.index = index
+  netns.nextIndex = Math.max(netns.nextIndex, index + 1)
+  list(dev)
 }
 
 /** `unregister_netdevice_many`: takes down, tells, lets go of one device. */
@@ -108,6 +124,7 @@ export function openDevice(world: World, dev: Device): Refusal | undefined {
   const refusal = dev.ops.open?.(world, dev)
   if (refusal !== undefined) return refusal
   dev.up = true
+  dev.opened = true
   onAddressListChange(world, dev)
   notify(world, dev, 'up')
   return undefined

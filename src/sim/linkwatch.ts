@@ -30,23 +30,25 @@ export function onLinkwatch(world: World, target: number): void {
   const dev = world.devices[target]
   if (dev === undefined) return
   dev.linkwatchPending = false
-  updateOperState(dev)
+  updateOperState(world, dev)
   if (dev.up) notify(world, dev, 'carrier')
 }
 
 /** `rfc2863_policy`. */
-export function updateOperState(dev: Device): void {
-  dev.operState = defaultOperState(dev)
+export function updateOperState(world: World, dev: Device): void {
+  dev.operState = defaultOperState(world, dev)
 }
 
 /**
  * `default_operstate`. The device below is looked up by its index in the namespace of the upper
  * one, so with the lower one elsewhere the answer is `down` (or that of whoever has its index).
+ * Linux 6.1 does not look: whatever sits on a device with another index is `lowerlayerdown`.
  */
-function defaultOperState(dev: Device): OperState {
+function defaultOperState(world: World, dev: Device): OperState {
   if (dev.carrier) return 'up'
   const below = dev.lower ?? dev.peer
   if (below === undefined) return 'down'
+  if (world.traits.version === '6.1') return below.index === dev.index ? 'down' : 'lowerlayerdown'
   const named = dev.netns.byIndex.get(below.index)
   if (named === undefined || named === dev) return 'down'
   return named.carrier ? 'down' : 'lowerlayerdown'

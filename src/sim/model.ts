@@ -5,10 +5,11 @@
  * the protocol stack does on the world's `stack`. Both are frozen singletons, so everything else
  * reachable from a {@link World} is plain state that can be copied: see fork.ts.
  */
+import type { Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import type { LinkSpec } from '../fabric/plan.ts'
 import type { OperState } from '../fabric/snapshot.ts'
-import type { Frame } from '../wire/frame.ts'
+import type { Frame, Ip4Packet, Ip6Packet } from '../wire/frame.ts'
 import { EventQueue } from './queue.ts'
 import { Random } from './random.ts'
 import { TraceRing } from './trace-ring.ts'
@@ -47,7 +48,7 @@ export type DeviceEvent =
 
 /** Behaviour of a kind of link; frozen singletons in link/. */
 export interface LinkOps {
-  readonly kind: LinkSpec['kind'] | 'loopback'
+  readonly kind: LinkSpec['kind'] | 'loopback' | 'device'
   /** IFF_UNICAST_FLT: further unicast addresses do not make it promiscuous. */
   readonly unicastFilter: boolean
   /**
@@ -93,6 +94,13 @@ export interface StackOps {
    * @returns the frame as it goes on; undefined when it was dropped
    */
   bridgeForward(world: World, bridge: Device, frame: Frame): Frame | undefined
+  /** Whether a link holds an address (ipvlan finds its children by them). */
+  holds(dev: Device, ip: Ip): boolean
+  /**
+   * Routes a packet as if the link's namespace had made it: `ipvlan_process_outbound`.
+   * @returns 0, or the errno number the sender sees
+   */
+  routeOut(world: World, dev: Device, packet: Ip4Packet | Ip6Packet): number
   netnsCreated(world: World, netns: Netns): void
   netnsDeleted(world: World, netns: Netns): void
 }
@@ -184,6 +192,8 @@ export class Device {
   maxMtu = 65535
   /** IFF_UP */
   up = false
+  /** Was up once: from then on it has a queueing discipline (dev_activate). */
+  opened = false
   /** netif_carrier_ok */
   carrier = true
   operState: OperState = 'down'
@@ -210,6 +220,8 @@ export class Device {
   lower: Device | undefined = undefined
   /** Devices that sit on this one, in the order they came. */
   uppers: Device[] = []
+  /** Tells links apart that share a MAC (`dev_id`, ipvlan children); 0 = none. */
+  number = 0
   /** Other end of a veth. */
   peer: Device | undefined = undefined
   /** Bridge this is a port of. */

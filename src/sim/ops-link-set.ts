@@ -1,9 +1,11 @@
 /** `link.set`: kind options, then `do_setlink` of net/core/rtnetlink.c in its order. */
 import type { LinkSet } from '../fabric/plan.ts'
 import { moveDevice, renameDevice, setMac, setMtu } from './device.ts'
+import { forkWorld } from './fork.ts'
 import { changeBridge, changePort } from './link/bridge-device.ts'
 import { bridgeOf, portOf } from './link/bridge-state.ts'
 import { describeBridge, describeMacvlan, describePort } from './link/describe.ts'
+import { ipvlanOf } from './link/ipvlan-state.ts'
 import { changeIpvlan } from './link/ipvlan-kind.ts'
 import { changeMacvlan } from './link/macvlan-kind.ts'
 import { childOf, isMacvlan } from './link/macvlan-state.ts'
@@ -18,6 +20,30 @@ export function setLink(world: World, op: LinkSet): Refusal | undefined {
   const netns = world.netns.get(op.netns)
   if (netns === undefined) return ENOENT
   const dev = netns.byName.get(op.name)
+  if (dev === undefined) return ENODEV
+  if (needsTrial(dev, op)) {
+    const refusal = doSteps(forkWorld(world), op)
+    if (refusal !== undefined) return refusal
+  }
+  return doSteps(world, op)
+}
+
+/**
+ * Moving to another namespace or bridge forgets what no way back could restore, so where something
+ * after it might still be refused the whole is tried on a copy first.
+ */
+function needsTrial(dev: Device, op: LinkSet): boolean {
+  const { address, mtu, newName, master, up, newNetns } = op
+  const mayFailToOpen = isMacvlan(dev) || dev.ops.kind === 'vlan'
+  if (newNetns !== undefined) {
+    return [address, mtu, newName, master ?? undefined, up].some((one) => one !== undefined)
+  }
+  return master !== undefined && up === true && !dev.up && mayFailToOpen
+}
+
+/** The steps in the kernel's order; a refusal takes back what came before it. */
+function doSteps(world: World, op: LinkSet): Refusal | undefined {
+  const dev = world.netns.get(op.netns)?.byName.get(op.name)
   if (dev === undefined) return ENODEV
   const undo: Undo[] = []
   for (const step of STEPS) {
@@ -61,9 +87,14 @@ const STEPS: readonly Step[] = [
   },
   (world, dev, op, undo) => {
     if (op.mtu === undefined) return undefined
-    const { mtu } = dev
+    // Who sits on it may follow it down.
+    const before = [dev, ...allUppers(dev)].map((one) => [one, one.mtu] as const)
     const refusal = setMtu(world, dev, op.mtu)
-    if (refusal === undefined) undo.push(() => setMtu(world, dev, mtu))
+    if (refusal === undefined) {
+      undo.push(() => {
+        for (const [one, mtu] of before) setMtu(world, one, mtu)
+      })
+    }
     return refusal
   },
   (_world, dev, op, undo) => {
@@ -94,6 +125,12 @@ const STEPS: readonly Step[] = [
   (world, dev, op) => changeFlags(world, dev, op),
 ]
 
+/** Every device on top of one, those below first; a bridge goes by its ports all by itself. */
+function allUppers(dev: Device): Device[] {
+  const direct = dev.uppers.flatMap((upper) => [upper, ...allUppers(upper)])
+  return dev.master === undefined ? direct : [...direct, ...allUppers(dev.master)]
+}
+
 /** `rtnl_changelink`: options of the kind (`changelink`), then of the bridge port. */
 function changeKind(world: World, dev: Device, op: LinkSet, undo: Undo[]): Refusal | undefined {
   if (op.macvlan !== undefined) {
@@ -104,8 +141,10 @@ function changeKind(world: World, dev: Device, op: LinkSet, undo: Undo[]): Refus
     undo.push(() => changeMacvlan(world, dev, back))
   }
   if (op.ipvlan !== undefined) {
-    const refusal = changeIpvlan(world, dev, op.ipvlan, undo)
-    if (refusal !== undefined) return refusal
+    if (dev.ops.kind !== 'ipvlan') return EOPNOTSUPP
+    const { mode, flag } = ipvlanOf(dev).port
+    changeIpvlan(dev, op.ipvlan)
+    undo.push(() => changeIpvlan(dev, { mode, flag }))
   }
   if (op.bridge !== undefined) {
     if (dev.ops.kind !== 'bridge') return EOPNOTSUPP

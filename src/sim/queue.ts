@@ -77,14 +77,33 @@ export class EventQueue {
     return next
   }
 
-  /** A queue with the same events (they are immutable and shared). */
-  fork(): EventQueue {
+  /** Forgets all events but those of one kind. */
+  keepOnly(kind: number): void {
+    const kept: SimEvent[] = []
+    for (let event = this.pop(); event !== undefined; event = this.pop()) {
+      if (event.kind === kind) kept.push(event)
+    }
+    for (const { time, target, data } of kept) this.push(time, kind, target, data)
+  }
+
+  /**
+   * A queue with the same events. They are immutable and shared, but what their data refers to may
+   * be state.
+   *
+   * @param copyData data as the other world sees it
+   */
+  fork(copyData: (data: unknown) => unknown): EventQueue {
     const copy = new EventQueue()
+    const move = (event: SimEvent | undefined): SimEvent | undefined => {
+      if (event === undefined) return undefined
+      const data = copyData(event.data)
+      return data === event.data ? event : { ...event, data }
+    }
     copy.#seq = this.#seq
-    copy.#ring = [...this.#ring]
+    copy.#ring = this.#ring.map(move)
     copy.#head = this.#head
     copy.#count = this.#count
-    copy.#heap = [...this.#heap]
+    copy.#heap = this.#heap.map((event) => move(event) as SimEvent)
     return copy
   }
 

@@ -27,6 +27,9 @@ export const STEP_QUEUE = 6
 export const STEP_DROP = 7
 export const STEP_CONSUME = 8
 
+/** A ring starts small, so that a world is cheap to make and to copy. */
+const FIRST_ROOM = 256
+
 const REASON_INDEX = new Map<ReasonCode, number>(REASON_CODES.map((code, i) => [code, i]))
 
 /** One entry as read back: device ids, not names. */
@@ -40,24 +43,51 @@ export interface RawStep {
   readonly reason: ReasonCode | undefined
   readonly frame: Frame | undefined
   /** More about a drop: the rule that said so. */
-  readonly note: string | undefined
+  readonly note?: string | undefined
 }
 
 export class TraceRing {
   readonly #size: number
-  readonly #times: Float64Array
-  readonly #words: Int32Array
-  readonly #frames: (Frame | undefined)[]
+  /** Entries there is room for so far: grows to `size` as it fills. */
+  #room: number
+  #times: Float64Array
+  #words: Int32Array
+  #frames: (Frame | undefined)[]
+  /** Number of the first entry this ring ever held. */
+  readonly #base: number
   /** Entries ever written. */
-  count = 0
+  count: number
   readonly #notes = new Map<number, string>()
 
-  /** @param size entries kept, a power of two */
-  constructor(size: number) {
+  /**
+   * @param size entries kept at most, a power of two
+   * @param base entries another ring held before: numbering goes on
+   */
+  constructor(size: number, base = 0) {
     this.#size = size
-    this.#times = new Float64Array(size)
-    this.#words = new Int32Array(size * 5)
-    this.#frames = Array.from({ length: size }, () => undefined)
+    this.#room = Math.min(size, FIRST_ROOM)
+    this.#times = new Float64Array(this.#room)
+    this.#words = new Int32Array(this.#room * 5)
+    this.#frames = Array.from({ length: this.#room }, () => undefined)
+    this.#base = base
+    this.count = base
+  }
+
+  /** An empty ring whose numbering goes on from here. */
+  fork(): TraceRing {
+    return new TraceRing(this.#size, this.count)
+  }
+
+  #grow(): void {
+    const room = this.#room * 4 > this.#size ? this.#size : this.#room * 4
+    const times = new Float64Array(room)
+    const words = new Int32Array(room * 5)
+    times.set(this.#times)
+    words.set(this.#words)
+    while (this.#frames.length < room) this.#frames.push(undefined)
+    this.#times = times
+    this.#words = words
+    this.#room = room
   }
 
   record(
@@ -69,7 +99,9 @@ export class TraceRing {
     frame: Frame | undefined,
     reason?: ReasonCode,
   ): void {
-    const at = this.count++ & (this.#size - 1)
+    const n = this.count++ - this.#base
+    if (n >= this.#room && this.#room < this.#size) this.#grow()
+    const at = n & (this.#size - 1)
     const word = at * 5
     this.#times[at] = time
     this.#words[word] = netns
@@ -88,10 +120,10 @@ export class TraceRing {
 
   /** Entries from number `since` on that are still kept. */
   read(since: number): { steps: RawStep[]; truncated: boolean } {
-    const first = Math.max(since, this.count - this.#size, 0)
+    const first = Math.max(since, this.count - this.#size, this.#base)
     const steps: RawStep[] = []
     for (let n = first; n < this.count; n++) {
-      const at = n & (this.#size - 1)
+      const at = (n - this.#base) & (this.#size - 1)
       const word = at * 5
       const reason = this.#words[word + 4] as number
       steps.push({

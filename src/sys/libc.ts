@@ -34,6 +34,7 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Bytes): number
   setns(fd: number, type: number): number
   unshare(flags: number): number
+  prctl(option: number, first: number, second: Bytes, third: number, fourth: number): number
   mount(
     source: string | null,
     target: string,
@@ -62,6 +63,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     ioctl: ['int', ['int', 'unsigned long', 'void *']],
     setns: ['int', ['int', 'int']],
     unshare: ['int', ['int']],
+    prctl: ['int', ['int', 'unsigned long', 'void *', 'unsigned long', 'unsigned long']],
     mount: ['int', ['const char *', 'const char *', 'const char *', 'unsigned long', 'void *']],
     umount2: ['int', ['const char *', 'int']],
     if_nametoindex: ['uint32_t', ['const char *']],

@@ -139,7 +139,7 @@ export function linkNameBytes(name: string): Uint8Array {
   return new TextEncoder().encode(`${name}\0`)
 }
 
-function check(call: string, result: number): number {
+export function check(call: string, result: number): number {
   if (result < 0) throw new SysError(call, -result)
   return result
 }

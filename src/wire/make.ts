@@ -25,6 +25,7 @@ import {
   type UdpDatagram,
   type VlanTag,
 } from './frame.ts'
+import { mldSize } from './mld.ts'
 
 /** Most bytes of an ICMP error the kernel makes (net/ipv4/icmp.c __icmp_send). */
 const ICMP_ERROR_LENGTH = 576
@@ -316,8 +317,8 @@ export function makeRs(src: Ip6, linkAddress: Mac | undefined): Ip6Packet {
 /** A version 2 MLD report, one record a group: type 4 joins, 3 leaves. */
 export function makeMldReport(src: Ip6, recordType: number, groups: readonly Ip6[]): Ip6Packet {
   const message: MldMessage = { kind: 'mld', type: 143, recordType, groups }
-  // 8 bytes of hop-by-hop header with the router alert, 8 of ICMPv6, 20 a record
-  return makeIp6(src, ALL_MLD2_ROUTERS, 1, 0, message, 16 + 20 * groups.length)
+  // 8 bytes of hop-by-hop header with the router alert go in front.
+  return makeIp6(src, ALL_MLD2_ROUTERS, 1, 0, message, 8 + mldSize(message))
 }
 
 export function makeUdp(srcPort: number, dstPort: number, data: Uint8Array): UdpDatagram {

@@ -115,11 +115,13 @@ function readSpec(words: Words, parent: string | undefined): LinkSpec {
     case 'macvtap':
       return { kind, parent, macvlan: readMacvlan(words) }
     case 'ipvlan': {
-      const spec: Record<string, unknown> = { kind, parent }
+      // ip always says the flag
+      const spec: Record<string, unknown> = { kind, parent, flag: 'bridge' }
       while (words.left) {
         const word = words.next()
         if (word === 'mode') spec['mode'] = words.next()
-        else spec['flag'] = word
+        else if (spec['flag'] === 'bridge') spec['flag'] = word
+        else throw new Error(`ipvlan ${word}`)
       }
       return spec as unknown as LinkSpec
     }
@@ -215,7 +217,7 @@ function readSet(words: Words, netns: string): Op {
       else if (kind === 'macvlan') op['macvlan'] = readMacvlan(words)
       else if (kind === 'ipvlan') {
         words.take('mode')
-        op['ipvlan'] = { mode: words.next() }
+        op['ipvlan'] = { mode: words.next(), flag: 'bridge' }
       }
     } else throw new Error(`link set ${word}`)
   }

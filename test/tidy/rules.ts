@@ -135,7 +135,8 @@ const noBarrels: Rule = (files) => {
   return wrong
 }
 
-const IMPURE = /\b(?:Date|Math\.random|performance|crypto|process|console|Buffer|globalThis)\b/g
+const IMPURE =
+  /\b(?:Date|Math\.random|globalThis|(?:performance|crypto|process|console|Buffer)(?=[.[]))\b/g
 const TIMERS = /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/g
 
 /** Core folders take time and chance as arguments and know nothing of Node. */

@@ -49,7 +49,9 @@ export const IPVLAN_F_VEPA = 2
 export const ipvlan = table({ mode: attr(1, u16), flags: attr(2, u16) })
 
 export const VLAN_FLAG_REORDER = 1
+export const VLAN_FLAG_GVRP = 2
 export const VLAN_FLAG_LOOSE = 4
+export const VLAN_FLAG_MVRP = 8
 
 const qosMap = table({ list: repeated(1, struct({ from: u32, to: u32 })) })
 

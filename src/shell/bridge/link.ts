@@ -83,7 +83,7 @@ function readSet(args: Arguments, options: BridgeOptions): Request {
     else throw new ToolExit(255, USAGE)
   }
   if (dev === undefined) throw new ToolExit(255, 'Device is a required argument.\n')
-  return plan({ do: 'link.set', netns: options.netns, name: dev, port: port as PortOptions })
+  return plan({ do: 'link.set', netns: options.netns, name: dev, port })
 }
 
 /** parse_one_of(): exit code 234 is -EINVAL as a byte. */

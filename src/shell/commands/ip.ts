@@ -8,7 +8,7 @@ import { type IpOptions, readIpOptions } from '../ip/options.ts'
 import { readRoute } from '../ip/route.ts'
 import { readRule } from '../ip/rule.ts'
 import { readMaddr, readNetns, readTuntap } from '../ip/small.ts'
-import { guarded, type Manner, noSuchNetns, perform, type Request } from '../request.ts'
+import { guarded, type Manner, noSuchNetns, perform, type Request, snapshotOf } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
 import { splitWords } from '../words.ts'
 
@@ -59,9 +59,8 @@ function execRequest(exec: Exec, netns: string, words: readonly string[], stdin:
   return {
     kind: 'run',
     run: async (session) => {
-      const all = await session.fabric.snapshot({ netns: [netns] }).catch(() => undefined)
-      const there = all?.netns.some((n) => n.name === netns) === true
-      if (!there) return noSuchNetns(netns)
+      const found = await snapshotOf(session, [netns])
+      if (found?.netns.some((n) => n.name === netns) !== true) return noSuchNetns(netns)
       return exec({ ...session, netns }, words, stdin)
     },
   }

@@ -34,15 +34,30 @@ export interface PingEvent {
 export interface PingRun {
   readonly events: readonly PingEvent[]
   readonly sent: number
+  /** How many packets had been sent at a moment. */
+  readonly sentBy: (atMs: number) => number
   /** From the first to the last packet sent, ms. */
   readonly timeMs: number
 }
 
-/** The sequence numbers sent and when: all of `count`, or what fits before the deadline. */
+/** The moments packets are sent: all of `count`, or what fits before the deadline. */
 function starts(plan: PingPlan): number[] {
   const { count, intervalMs, deadlineMs } = plan
   const n = deadlineMs === undefined ? count : Math.min(count, Math.ceil(deadlineMs / intervalMs))
-  return Array.from({ length: n }, (_, i) => i * intervalMs)
+  const step = sleepMs(intervalMs)
+  return Array.from({ length: n }, (_, i) => i * step)
+}
+
+/**
+ * How long a sleep of the kernel lasts: its timers count in jiffies of 4 ms and round up, the
+ * coarser the longer (kernel/time/timer.c): a ping each second comes every 1.024 s, one each 20 ms
+ * every 24.
+ */
+function sleepMs(ms: number): number {
+  const jiffies = Math.ceil(ms / 4)
+  let grain = 1
+  for (const start of [63, 504, 4032]) if (jiffies >= start) grain *= 8
+  return (Math.floor(jiffies / grain) + 1) * grain * 4
 }
 
 /** Sends and listens as the plan says. */
@@ -69,9 +84,25 @@ export async function runPing(session: Session, plan: PingPlan): Promise<PingRun
   const events = results
     .map((result, i) => ({ atMs: (at[i] ?? 0) + tookMs(result), sequence: i + 1, result }))
     .filter((e) => e.result.outcome !== 'timeout')
-    .sort((a, b) => a.atMs - b.atMs)
+  inOrderOfArrival(events)
   const end = endOf(plan, events, last)
-  return { events: events.filter((e) => e.atMs <= end), sent: at.length, timeMs: last }
+  const sentBy = (ms: number) => at.filter((start) => start <= ms).length
+  return { events: events.filter((e) => e.atMs <= end), sent: at.length, sentBy, timeMs: last }
+}
+
+/** Moments nearer than this say nothing of an order: a real sender is late by as much. */
+const SAME_MOMENT_MS = 100
+
+/** What failed together (all that waited for one neighbour) is told in the order it was sent. */
+function inOrderOfArrival(events: PingEvent[]): void {
+  for (let n = 1; n < events.length; n++) {
+    const event = events[n] as PingEvent
+    let at = n
+    for (; at > 0 && (events[at - 1] as PingEvent).atMs > event.atMs + SAME_MOMENT_MS; at--) {
+      events[at] = events[at - 1] as PingEvent
+    }
+    events[at] = event
+  }
 }
 
 function tookMs(result: ProbeResult): number {
@@ -91,5 +122,7 @@ function endOf(plan: PingPlan, events: readonly PingEvent[], last: number): numb
 export function connectErrno(run: PingRun): string | undefined {
   const first = run.events[0]
   if (first?.sequence !== 1 || first.result.outcome !== 'errno') return undefined
-  return first.result.errno === 'EMSGSIZE' ? undefined : first.result.errno
+  // These come from sendmsg(), packet by packet; connect() had gone well.
+  const { errno } = first.result
+  return ['EMSGSIZE', 'ENOBUFS', 'EPERM'].includes(errno) ? undefined : errno
 }

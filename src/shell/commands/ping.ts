@@ -5,9 +5,10 @@ import { contains } from '../../addr/prefix.ts'
 import { guarded, takeView, type View } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
 import { strerror } from '../strerror.ts'
+import { allRoutes } from '../ip/implied.ts'
 import { icmpErrorText } from './ping-errors.ts'
 import { type PingOptions, readHost, readPingOptions } from './ping-options.ts'
-import { connectErrno, type PingEvent, type PingPlan, runPing } from './ping-run.ts'
+import { connectErrno, type PingEvent, type PingPlan, type PingRun, runPing } from './ping-run.ts'
 
 const DENIED =
   'ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n'
@@ -43,7 +44,7 @@ async function ping(session: Session, words: readonly string[], six: boolean): P
   const run = await runPing(session, plan)
   const errno = connectErrno(run)
   if (errno !== undefined) return cannotStart(errno)
-  return report(target, run.events, run.sent, run.timeMs, view)
+  return report(target, run, view)
 }
 
 function planOf(t: Target): PingPlan {
@@ -67,7 +68,7 @@ function planOf(t: Target): PingPlan {
 /** connect() to a broadcast address without SO_BROADCAST: EACCES. */
 function isBroadcast(view: View, ip: Ip): boolean {
   if (ip === 0xffffffff) return true
-  return view.netns.routes.some(
+  return allRoutes(view.netns).some(
     (r) => r.type === 'broadcast' && contains(r.to, ip) && r.to.length === 32,
   )
 }
@@ -111,15 +112,10 @@ interface Tally {
   times: number[]
 }
 
-function report(
-  t: Target,
-  events: readonly PingEvent[],
-  sent: number,
-  timeMs: number,
-  view: View | undefined,
-): Output {
+function report(t: Target, run: PingRun, view: View | undefined): Output {
+  const { sent, timeMs } = run
   const tally: Tally = { stdout: '', stderr: '', received: 0, errors: 0, pipe: 0, times: [] }
-  for (const event of events) tell(t, event, sent, tally)
+  for (const event of run.events) tell(t, event, run, tally)
   const { options } = t
   const warn =
     options.broadcast && typeof t.ip === 'number' ? 'WARNING: pinging broadcast address\n' : ''
@@ -145,12 +141,12 @@ function formatLoss(sent: number, received: number, whole: number): string {
   return Number.isInteger(exact) ? String(whole) : String(Number(exact.toPrecision(6)))
 }
 
-function tell(t: Target, e: PingEvent, sent: number, tally: Tally): void {
+function tell(t: Target, e: PingEvent, run: PingRun, tally: Tally): void {
   const { result } = e
   const quiet = t.options.quiet
   const six = typeof t.ip === 'bigint'
   // acknowledge(): how many packets were on their way when this one was answered (IPv4 errors too).
-  const underway = Math.min(sent, Math.floor(e.atMs / t.options.intervalMs + 1e-9) + 1)
+  const underway = run.sentBy(e.atMs)
   const acknowledge = () => {
     tally.pipe = Math.max(tally.pipe, underway - e.sequence + 1)
   }

@@ -36,16 +36,19 @@ const grep: Command = async (_session, words, stdin) => {
     before: 0,
   }
   let pattern: string | undefined
+  let named = false
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string
-    if (word.startsWith('-') && pattern === undefined && word.length > 1) {
+    if (word.startsWith('-') && (pattern === undefined || named) && word.length > 1) {
       const context = /^-([ABC])(\d*)$/.exec(word)
       if (context !== null) {
         const n = Number(context[2] === '' ? words[++at] : context[2])
         if (context[1] !== 'B') o.after = n
         if (context[1] !== 'A') o.before = n
-      } else if (word === '-e') pattern = words[++at]
-      else {
+      } else if (word === '-e') {
+        pattern = also(pattern, words[++at] ?? '')
+        named = true
+      } else {
         const wrong = word
           .slice(1)
           .split('')
@@ -57,6 +60,11 @@ const grep: Command = async (_session, words, stdin) => {
   }
   if (pattern === undefined) return failed(2, 'Usage: grep [OPTION]... PATTERNS [FILE]...\n')
   return runGrep(pattern, o, lines(stdin))
+}
+
+/** Several `-e`: any of them (basic regular expressions join with an escaped bar). */
+function also(pattern: string | undefined, more: string): string {
+  return pattern === undefined ? more : `${pattern}\\|${more}`
 }
 
 function grepFlag(letter: string, o: GrepOptions): boolean {

@@ -1,4 +1,5 @@
 /** `vconfig`: Debian's script that turns the old words into `ip link`. */
+import { takeView } from '../request.ts'
 import { type Command, failed, type Output } from '../session.ts'
 
 const WARNING =
@@ -16,6 +17,14 @@ export function vconfigCommand(ip: Command): Command {
     }
     if (verb === 'rem' && device !== undefined) {
       return warned(await ip(session, ['link', 'delete', device], ''), 4)
+    }
+    if (verb === 'set_flag' && words.slice(2).join(' ') === '1 1' && device !== undefined) {
+      // Flag 1 is REORDER_HDR: on is how every VLAN begins, nothing is left to do.
+      const view = await takeView(session, session.netns)
+      const link = view?.netns.links.find((l) => l.name === device)
+      if (link?.vlan?.reorderHeader === true) {
+        return { code: 0, stdout: `${device} 1 1\n`, stderr: WARNING }
+      }
     }
     const text = `lanyard: "vconfig ${words.join(' ')}" is not part of this shell yet\n`
     return failed(127, text)

@@ -96,7 +96,7 @@ function readWord(args: Arguments, options: IpOptions, d: Draft): void {
   else if (word === 'label' || word === 'metric' || word === 'anycast') notYet('ip address', word)
   else if (word === 'nodad') d.nodad = true
   else if (word === 'noprefixroute') d.noprefixroute = true
-  else if (/^(home|mngtmpaddr|autojoin|optimistic)$/.test(word) || /_lft$/.test(word)) {
+  else if (/^(home|mngtmpaddr|autojoin|optimistic)$/.test(word) || word.endsWith('_lft')) {
     notYet('ip address', word)
   } else {
     const text = word === 'local' ? args.next() : word

@@ -148,9 +148,13 @@ function readSources(args: Arguments): MacvlanOptions['sources'] {
   return { change: 'set', macs }
 }
 
-/** ipvlan_parse_opt(): a second flag word is an unknown option. */
+/**
+ * ipvlan_parse_opt(): a second flag word is an unknown option. Where there is any option the flags
+ * are sent too, so that without a flag word the parent's go back to `bridge`.
+ */
 function readIpvlan(args: Arguments): { mode?: IpvlanMode; flag?: IpvlanFlag } {
   const o: { mode?: IpvlanMode; flag?: IpvlanFlag } = {}
+  const options = args.left > 0
   const flags: readonly IpvlanFlag[] = ['private', 'vepa', 'bridge']
   while (args.left > 0) {
     const word = args.next()
@@ -166,7 +170,7 @@ function readIpvlan(args: Arguments): { mode?: IpvlanMode; flag?: IpvlanFlag } {
     if (flag === undefined) unknownOption('ipvlan', word, IPVLAN_HELP)
     o.flag = flag
   }
-  return o
+  return options ? { flag: 'bridge', ...o } : o
 }
 
 type VlanSpec = Extract<LinkSpec, { kind: 'vlan' }>

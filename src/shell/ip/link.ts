@@ -1,7 +1,7 @@
 /** `ip link`: reading the command line (ip/iplink.c of iproute2 6.1) into ops. */
 import type { LinkAdd, LinkAttributes, LinkSet, LinkSpec } from '../../fabric/plan.ts'
 import {
-  Arguments,
+  type Arguments,
   garbage,
   interfaceName,
   macArgument,
@@ -61,7 +61,7 @@ function readAdd(args: Arguments, options: IpOptions): Request {
     do: 'link.add',
     netns,
     name,
-    spec: spec as LinkSpec,
+    spec,
     ...(words.netns === undefined ? {} : { parentNetns: options.netns }),
     ...words.attributes,
   }

@@ -9,6 +9,7 @@ import type { NetnsSnapshot, RouteSnapshot, RuleSnapshot } from '../../fabric/sn
 import { addressArgument, type Arguments, notYet, readAddress, ToolExit } from '../arguments.ts'
 import type { Request } from '../request.ts'
 import { strerror } from '../strerror.ts'
+import { allRoutes, allRules } from './implied.ts'
 import type { IpOptions } from './options.ts'
 
 interface Query {
@@ -59,7 +60,9 @@ function answer(netns: NetnsSnapshot, q: Query): string {
   if (route.via !== undefined) out.push('via', formatIp(route.via))
   const link = local ? 'lo' : route.link
   if (link !== undefined) out.push('dev', link)
-  if (local && typeof q.to === 'bigint') out.push('table', 'local')
+  // Without rules of its own a namespace keeps local and main in one table (fib_unmerge).
+  const merged = typeof q.to === 'number' && !hasOwnRules(netns)
+  if (local && !merged) out.push('table', 'local')
   if (typeof q.to === 'bigint') return sixLine(out, route, netns, q)
   const source = route.source ?? sourceOf(netns, route, q.to)
   if (q.from === undefined && source !== undefined) out.push('src', formatIp(source))
@@ -77,12 +80,13 @@ function sixLine(out: string[], route: RouteSnapshot, netns: NetnsSnapshot, q: Q
   return `${out.join(' ')} pref medium\n`
 }
 
+const hasOwnRules = (netns: NetnsSnapshot) =>
+  netns.rules.some((r) => r.family === 4 && r.priority !== 0 && r.priority < 32766)
+
 /** fib_rules_lookup() over the tables. */
 function lookup(netns: NetnsSnapshot, q: Query): RouteSnapshot | undefined {
   const family = typeof q.to === 'number' ? 4 : 6
-  const rules = netns.rules
-    .filter((r) => r.family === family && ruleFits(r, q))
-    .sort((a, b) => a.priority - b.priority)
+  const rules = allRules(netns).filter((r) => r.family === family && ruleFits(r, q))
   for (const rule of rules) {
     if (rule.action !== 'lookup') return undefined
     const found = best(netns, rule.table, q)
@@ -101,7 +105,7 @@ function ruleFits(rule: RuleSnapshot, q: Query): boolean {
 
 function best(netns: NetnsSnapshot, table: number, q: Query): RouteSnapshot | undefined {
   let found: RouteSnapshot | undefined
-  for (const r of netns.routes) {
+  for (const r of allRoutes(netns)) {
     if (r.table !== table || typeof r.to.address !== typeof q.to || !contains(r.to, q.to)) continue
     if (q.oif !== undefined && r.link !== q.oif) continue
     const better =

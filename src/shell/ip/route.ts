@@ -4,7 +4,7 @@ import type { RouteChange, RouteType } from '../../fabric/plan.ts'
 import type { RouteSnapshot } from '../../fabric/snapshot.ts'
 import {
   addressArgument,
-  Arguments,
+  type Arguments,
   type Family,
   matches,
   notYet,
@@ -17,6 +17,7 @@ import { plan, type Request } from '../request.ts'
 import { readScope } from './address.ts'
 import type { IpOptions } from './options.ts'
 import { printRoute } from './route-show.ts'
+import { allRoutes } from './implied.ts'
 import { readRouteGet } from './route-get.ts'
 
 /** do_iproute(). */
@@ -60,7 +61,7 @@ function readChange(verb: RouteChange['do'], args: Arguments, options: IpOptions
     d.to.length === 0 && typeof d.to.address === 'number' && family === 6
       ? { address: 0n, length: 0 }
       : d.to
-  return plan({ ...d, do: verb, netns: options.netns, to } as RouteChange)
+  return plan({ ...d, do: verb, netns: options.netns, to })
 }
 
 /** @returns the family as far as it is known after this word */
@@ -149,7 +150,7 @@ function readShow(args: Arguments, options: IpOptions): Request {
     show: (view) =>
       families
         .flatMap((family) =>
-          view.netns.routes
+          allRoutes(view.netns)
             .filter((r) => (typeof r.to.address === 'bigint' ? 6 : 4) === family)
             .filter((r) => keeps(f, r))
             .map((r) => printRoute(r, options, f.table === 'all', f.link)),

@@ -12,6 +12,7 @@ import {
 } from '../arguments.ts'
 import { plan, type Request } from '../request.ts'
 import type { IpOptions } from './options.ts'
+import { allRules } from './implied.ts'
 import { readTable } from './route.ts'
 import { tableName } from './route-show.ts'
 
@@ -66,9 +67,8 @@ function readShow(options: IpOptions): Request {
     kind: 'show',
     netns: options.netns,
     show: (view) =>
-      view.netns.rules
+      allRules(view.netns)
         .filter((r) => r.family === family)
-        .sort((a, b) => a.priority - b.priority)
         .map(printRule)
         .join(''),
   }

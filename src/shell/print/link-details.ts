@@ -55,6 +55,8 @@ type Vlan = NonNullable<LinkSnapshot['vlan']>
 function vlanDetails(v: Vlan): string {
   const flags: string[] = []
   if (v.reorderHeader) flags.push('REORDER_HDR')
+  if (v.gvrp) flags.push('GVRP')
+  if (v.mvrp) flags.push('MVRP')
   if (v.looseBinding) flags.push('LOOSE_BINDING')
   let text = `protocol ${v.protocol} id ${v.id} <${flags.join(',')}> `
   const maps = [

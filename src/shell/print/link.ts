@@ -18,7 +18,8 @@ export function linkFlags(view: View, l: LinkSnapshot): string[] {
     ['LOOPBACK', l.kind === 'loopback'],
     ['BROADCAST', l.kind !== 'loopback' && !none],
     ['POINTOPOINT', none],
-    ['MULTICAST', l.kind !== 'loopback'],
+    // dummy_setup() clears IFF_MULTICAST.
+    ['MULTICAST', l.kind !== 'loopback' && l.kind !== 'dummy'],
     ['NOARP', !l.arp],
     ['ALLMULTI', l.allmulticast],
     ['PROMISC', l.promisc],
@@ -103,7 +104,7 @@ export function printLink(
     text += kindDetails(view, l) + portDetails(view, l)
     text += addresses ? TAIL.replace(/^addrgenmode \w+ /, '') : TAIL
   }
-  if (l.alias !== undefined) text += `\n    alias ${l.alias}`
+  if (l.alias !== undefined && !addresses) text += `\n    alias ${l.alias}`
   return `${text}\n`
 }
 

@@ -374,7 +374,7 @@ function makeReady(world: World, dev: Device, ip: DeviceIp): void {
 
 /** `addrconf_addr_gen`, of its modes only EUI-64 (0); 1 = none. */
 function addLinkLocal(world: World, dev: Device, ip: DeviceIp): void {
-  const own = linkLocalOf(dev.mac)
+  const own = linkLocalOf(dev.mac, dev.number)
   if (ip.conf6.addr_gen_mode === 1) return
   if (ip.addresses6.some((a) => a.ip === own)) return
   insertAddress6(world, dev, ip, { ...plainAddress(own, 64), dynamic: true })

@@ -118,6 +118,7 @@ function magic(
   const same = (r: Route): boolean =>
     r.kind === kind && r.dev === dev && r.source === source && r.protocol === 'kernel'
   if (fib.at(to, length).some(same)) return
+  if (kind === 'local' && length < 32 && to >>> 24 !== 127) ns.localPrefixes = true
   const scope = kind === 'local' ? SCOPE_HOST : SCOPE_LINK
   fib.insert(makeRoute(kind, to, length, dev, { table, scope, source, protocol: 'kernel' }))
 }

@@ -40,7 +40,10 @@ import {
 export function receiveArp(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const ip = deviceIp(dev)
   const packet = frame.packet
-  if (ip === undefined || packet.kind !== 'arp') return
+  if (ip === undefined || packet.kind !== 'arp') {
+    drop(world, dev, frame, 'MALFORMED')
+    return
+  }
   if (ip.arpSockets.length > 0) answerProbes(world, ip, packet, type)
   if (type === PACKET_OTHERHOST || type === PACKET_LOOPBACK) {
     drop(world, dev, frame, 'OTHERHOST')
@@ -85,7 +88,9 @@ function process(
   if (tip >>> 24 === 127 && !localnetAllowed(ns, dev)) return 'ARP_MARTIAN'
   if (sip === 0) return processDad(world, dev, ip, packet)
   let why: ReasonCode = 'ARP_NOT_FOR_US'
-  if (request) {
+  // Most requests a link hears are for others: not to forward means nothing to look up for them.
+  const concerns = ip.conf4.forwarding !== 0 || ns.localPrefixes || ns.local4.has(tip)
+  if (request && concerns) {
     const answer = answerRequest(world, dev, ip, packet, type)
     if (answer !== 'go-on') return answer
     if (ns.local4.has(tip)) why = 'RP_FILTER'

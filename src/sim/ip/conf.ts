@@ -5,6 +5,8 @@
 
 /** `net.ipv4.conf.LINK.*` (struct ipv4_devconf). */
 export class Conf4 {
+  /** Numbers only: see fork.ts. */
+  static readonly flat = true
   accept_local = 0
   accept_redirects = 1
   accept_source_route = 1
@@ -40,6 +42,8 @@ export class Conf4 {
 
 /** `net.ipv6.conf.LINK.*` (struct ipv6_devconf). */
 export class Conf6 {
+  /** Numbers only: see fork.ts. */
+  static readonly flat = true
   accept_dad = 1
   accept_ra = 1
   accept_ra_defrtr = 1
@@ -81,6 +85,8 @@ export class Conf6 {
 
 /** `net.ipv4.neigh.LINK.*` and `net.ipv6.neigh.LINK.*` (struct neigh_parms). */
 export class NeighbourConf {
+  /** Numbers only: see fork.ts. */
+  static readonly flat = true
   anycast_delay = 100
   app_solicit = 0
   base_reachable_time_ms = 30_000
@@ -103,6 +109,8 @@ export class NeighbourConf {
  * `net.ipv4.*` and `net.ipv6.*` of a namespace as a whole; IPv6 ones with their path in the name.
  */
 export class NetnsConf {
+  /** Numbers only: see fork.ts. */
+  static readonly flat = true
   icmp_echo_ignore_all = 0
   icmp_echo_ignore_broadcasts = 1
   icmp_errors_use_inbound_ifaddr = 0

@@ -4,7 +4,7 @@
  * (net/ipv4/fib_trie.c fib_table_insert, net/ipv6/ip6_fib.c fib6_add_rt2node).
  */
 import type { Ip } from '../../addr/ip.ts'
-import type { Route } from './state.ts'
+import type { Route } from './route.ts'
 
 interface Level {
   readonly length: number

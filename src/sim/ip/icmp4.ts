@@ -4,7 +4,7 @@ import type { ReasonCode } from '../../fabric/reason.ts'
 import type { IcmpMessage, Ip4Packet } from '../../wire/frame.ts'
 import { icmpError4, makeEcho, makeEcho4 } from '../../wire/make.ts'
 import type { Device, World } from '../model.ts'
-import { allowIcmp4, allowRouteError, peerOf } from './limit.ts'
+import { allowIcmp4, allowRouteError, jiffies, peerOf } from './limit.ts'
 import { eventSend, makeNeighbour } from './neighbour.ts'
 import { sendLocal4 } from './output4.ts'
 import {
@@ -82,15 +82,19 @@ export function sendRouteError4(
 /** `ip_rt_send_redirect`: at most nine, further and further apart, until the host is quiet. */
 export function sendRedirect4(world: World, ns: NetnsIp, offender: Offender4, gateway: Ip4): void {
   const peer = peerOf(world, ns, offender.packet.src)
-  if (world.now > peer.redirectLast + 20.48 * SECOND) peer.redirects = 0
+  const now = jiffies(world)
+  if (now > peer.last + 20.48 * SECOND) {
+    peer.tokens = 0
+    peer.redirects = 0
+  }
   if (peer.redirects >= 9) {
-    peer.redirectLast = world.now
+    peer.last = now
     return
   }
   const apart = 0.02 * SECOND * 2 ** peer.redirects
-  if (peer.redirects !== 0 && world.now <= peer.redirectLast + apart) return
+  if (peer.redirects !== 0 && now <= peer.last + apart) return
   sendError4(world, ns, offender, 5, 1, gateway)
-  peer.redirectLast = world.now
+  peer.last = now
   peer.redirects++
 }
 

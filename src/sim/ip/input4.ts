@@ -6,6 +6,7 @@ import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Frame, Ip4Packet } from '../../wire/frame.ts'
 import { makeIp4, makeUdp, withTtl4 } from '../../wire/make.ts'
 import { drop } from '../core.ts'
+import { findL3sChild } from '../link/ipvlan.ts'
 import {
   type Device,
   PACKET_HOST,
@@ -14,7 +15,7 @@ import {
   type PacketType,
   type World,
 } from '../model.ts'
-import { STEP_CONSUME, STEP_ROUTE } from '../trace-ring.ts'
+import { STEP_CONSUME, STEP_FORWARD, STEP_ROUTE } from '../trace-ring.ts'
 import { onLink4 } from './arp-send.ts'
 import { reassemble4 } from './fragment.ts'
 import { hookForward, hookInput, hookPrerouting } from './hooks.ts'
@@ -35,7 +36,10 @@ import { receiveTcp, receiveUdp } from './transport.ts'
 export function receive4(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const ip = deviceIp(dev)
   const packet = frame.packet
-  if (ip === undefined || packet.kind !== 'ip4') return
+  if (ip === undefined || packet.kind !== 'ip4') {
+    drop(world, dev, frame, 'MALFORMED')
+    return
+  }
   if (type === PACKET_OTHERHOST) {
     drop(world, dev, frame, 'OTHERHOST')
     return
@@ -44,8 +48,32 @@ export function receive4(world: World, dev: Device, frame: Frame, type: PacketTy
   const nf = ns.netfilter
   const passed = nf === undefined ? packet : hookPrerouting(world, ns, nf, dev, packet)
   if (passed === undefined) return
+  const child = findL3sChild(world, dev, passed.dst)
+  if (child !== undefined) {
+    receiveL3s4(world, ns, dev, child, frame, passed, type)
+    return
+  }
   const reason = routeInput4(world, ns, dev, ip, frame, passed, type)
   if (reason !== undefined) drop(world, dev, frame, reason)
+}
+
+/** `ipvlan_l3_rcv`: routed as the child's, past the INPUT hook of the parent's namespace. */
+function receiveL3s4(
+  world: World,
+  ns: NetnsIp,
+  dev: Device,
+  child: Device,
+  frame: Frame,
+  packet: Ip4Packet,
+  type: PacketType,
+): void {
+  const ip = deviceIp(child)
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookInput(world, ns, nf, dev, packet)
+  if (ip === undefined || passed === undefined) return
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, child.id, frame)
+  const reason = routeInput4(world, ip.ns, child, ip, frame, passed, type)
+  if (reason !== undefined) drop(world, child, frame, reason)
 }
 
 /** `ip_route_input_slow` and what follows from it. @returns why it ended */
@@ -131,7 +159,7 @@ function forward4(
     sendError4(world, ns, offender, 3, 4, mtu)
     return 'MTU_TOO_SMALL'
   }
-  const gateway = route.via as number | undefined
+  const gateway = typeof route.via === 'number' ? route.via : undefined
   if (out === dev && valid === 1 && redirects(ns, ip, packet.src, gateway ?? 0)) {
     sendRedirect4(world, ns, offender, gateway ?? packet.dst)
   }

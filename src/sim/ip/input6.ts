@@ -6,6 +6,7 @@ import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Frame, Ip6Packet } from '../../wire/frame.ts'
 import { makeIp6, makeUdp, withHopLimit6 } from '../../wire/make.ts'
 import { drop } from '../core.ts'
+import { findL3sChild } from '../link/ipvlan.ts'
 import {
   type Device,
   PACKET_HOST,
@@ -14,7 +15,7 @@ import {
   type PacketType,
   type World,
 } from '../model.ts'
-import { STEP_CONSUME, STEP_ROUTE } from '../trace-ring.ts'
+import { STEP_CONSUME, STEP_FORWARD, STEP_ROUTE } from '../trace-ring.ts'
 import { reassemble6 } from './fragment.ts'
 import { hookForward, hookInput, hookPrerouting } from './hooks.ts'
 import { receiveIcmp6, sendError6 } from './icmp6.ts'
@@ -28,7 +29,10 @@ import { receiveTcp, receiveUdp } from './transport.ts'
 export function receive6(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const ip = deviceIp(dev)
   const packet = frame.packet
-  if (ip === undefined || packet.kind !== 'ip6') return
+  if (ip === undefined || packet.kind !== 'ip6') {
+    drop(world, dev, frame, 'MALFORMED')
+    return
+  }
   if (type === PACKET_OTHERHOST) {
     drop(world, dev, frame, 'OTHERHOST')
     return
@@ -41,8 +45,32 @@ export function receive6(world: World, dev: Device, frame: Frame, type: PacketTy
   const nf = ns.netfilter
   const passed = nf === undefined ? packet : hookPrerouting(world, ns, nf, dev, packet)
   if (passed === undefined) return
+  const child = findL3sChild(world, dev, passed.dst)
+  if (child !== undefined) {
+    receiveL3s6(world, ns, dev, child, frame, passed, type)
+    return
+  }
   const reason = routeInput6(world, ns, dev, ip, frame, passed, type)
   if (reason !== undefined) drop(world, dev, frame, reason)
+}
+
+/** `ipvlan_l3_rcv`: routed as the child's, past the INPUT hook of the parent's namespace. */
+function receiveL3s6(
+  world: World,
+  ns: NetnsIp,
+  dev: Device,
+  child: Device,
+  frame: Frame,
+  packet: Ip6Packet,
+  type: PacketType,
+): void {
+  const ip = deviceIp(child)
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookInput(world, ns, nf, dev, packet)
+  if (ip === undefined || passed === undefined) return
+  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, child.id, frame)
+  const reason = routeInput6(world, ip.ns, child, ip, frame, passed, type)
+  if (reason !== undefined) drop(world, child, frame, reason)
 }
 
 function routeInput6(

@@ -8,13 +8,17 @@ const BURST = 6
 /** ip_rt_error_burst and ip_rt_error_cost, seconds. */
 const ERROR_BURST = 5
 const MS = 1_000_000
+/** The kernel counts these times in jiffies: now, cut to a millisecond (HZ = 1000). */
+export function jiffies(world: World): number {
+  return world.now - (world.now % MS)
+}
 
 /** `inet_getpeer`: a host not met before starts with a full bucket. */
 export function peerOf(world: World, ns: NetnsIp, ip: Ip): Peer {
   const peers = (typeof ip === 'number' ? ns.peers4 : ns.peers6) as Map<Ip, Peer>
   let peer = peers.get(ip)
   if (peer === undefined) {
-    peer = { tokens: 0, last: world.now - 60 * SECOND, redirects: 0, redirectLast: 0 }
+    peer = { tokens: 0, last: jiffies(world) - 60 * SECOND, redirects: 0 }
     peers.set(ip, peer)
   }
   return peer
@@ -22,8 +26,9 @@ export function peerOf(world: World, ns: NetnsIp, ip: Ip): Peer {
 
 /** `inet_peer_xrlim_allow`: a bucket of six errors, one more every `costNs`. */
 export function allow(world: World, peer: Peer, costNs: number): boolean {
-  const tokens = Math.min(peer.tokens + world.now - peer.last, BURST * costNs)
-  peer.last = world.now
+  const now = jiffies(world)
+  const tokens = Math.min(peer.tokens + now - peer.last, BURST * costNs)
+  peer.last = now
   const allowed = tokens >= costNs
   peer.tokens = allowed ? tokens - costNs : tokens
   return allowed
@@ -31,8 +36,9 @@ export function allow(world: World, peer: Peer, costNs: number): boolean {
 
 /** The first of the two tolls an error about a missing route pays: `ip_error`. */
 export function allowRouteError(world: World, peer: Peer): boolean {
-  peer.tokens = Math.min(peer.tokens + world.now - peer.last, ERROR_BURST * SECOND)
-  peer.last = world.now
+  const now = jiffies(world)
+  peer.tokens = Math.min(peer.tokens + now - peer.last, ERROR_BURST * SECOND)
+  peer.last = now
   if (peer.tokens < SECOND) return false
   peer.tokens -= SECOND
   return true

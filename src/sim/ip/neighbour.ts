@@ -1,8 +1,8 @@
 /**
  * The neighbour state machine, one for ARP and neighbour discovery (net/core/neighbour.c).
  *
- * An entry has at most one event in the queue that matters: a timer set for later than that event
- * is only noted, and the event renews itself.
+ * Timers of one link that fall on one tick share an event; a timer set for later than one that is
+ * waiting is only noted, and the waiting one renews itself.
  */
 import type { Ip } from '../../addr/ip.ts'
 import type { Mac } from '../../addr/mac.ts'
@@ -30,6 +30,7 @@ import {
   NUD_VALID,
   Neighbour,
 } from './state.ts'
+import { wheelTime } from './wheel.ts'
 import { dropPacket, traceFrame } from './trace.ts'
 
 const MS = 1_000_000
@@ -83,22 +84,39 @@ function reachableNs(world: World, n: Neighbour): number {
   return drawn
 }
 
-function setTimer(world: World, n: Neighbour, at: number): void {
+function setTimer(world: World, n: Neighbour, due: number): void {
+  wakeAt(world, n, wheelTime(world.traits, world.now, due))
+}
+
+function wakeAt(world: World, n: Neighbour, at: number): void {
   n.timerAt = at
   if (n.eventAt !== 0 && n.eventAt <= at) return
   n.eventAt = at
-  world.queue.push(at, EV_NEIGHBOUR_TIMER, n.dev.id, n.ip)
+  const ip = deviceIp(n.dev) as DeviceIp
+  let keys = ip.timers.get(at)
+  if (keys === undefined) {
+    keys = []
+    ip.timers.set(at, keys)
+    world.queue.push(at, EV_NEIGHBOUR_TIMER, n.dev.id, undefined)
+  }
+  keys.push(n.ip)
 }
 
-/** Handler of EV_NEIGHBOUR_TIMER. */
-export function onNeighbourTimer(world: World, target: number, data: unknown): void {
+/** Handler of EV_NEIGHBOUR_TIMER: all neighbours of a link whose timers are due at one time. */
+export function onNeighbourTimer(world: World, target: number): void {
   const dev = world.devices[target]
-  const n = dev === undefined ? undefined : findNeighbour(dev, data as Ip)
-  if (n === undefined || n.eventAt !== world.now) return
-  n.eventAt = 0
-  if (n.timerAt === 0) return
-  if (n.timerAt > world.now) setTimer(world, n, n.timerAt)
-  else fire(world, n)
+  const ip = dev === undefined ? undefined : deviceIp(dev)
+  const keys = ip?.timers.get(world.now)
+  if (dev === undefined || ip === undefined || keys === undefined) return
+  ip.timers.delete(world.now)
+  for (const key of keys) {
+    const n = neighboursOf(ip, key).get(key)
+    if (n === undefined || n.eventAt !== world.now) continue
+    n.eventAt = 0
+    if (n.timerAt === 0) continue
+    if (n.timerAt > world.now) wakeAt(world, n, n.timerAt)
+    else fire(world, n)
+  }
 }
 
 /** `neigh_timer_handler`. */
@@ -154,8 +172,8 @@ function probe(world: World, n: Neighbour): void {
   const last = queue === undefined ? undefined : queue[queue.length - 1]
   const asked = n.probes
   n.probes++
-  if (typeof n.ip === 'number') solicit4(world, n, asked, last as Ip4Packet | undefined)
-  else solicit6(world, n, asked, last as Ip6Packet | undefined)
+  if (typeof n.ip === 'number') solicit4(world, n, asked, last?.kind === 'ip4' ? last : undefined)
+  else solicit6(world, n, asked, last?.kind === 'ip6' ? last : undefined)
 }
 
 /** `neigh_invalidate`: who waited hears of it. */
@@ -314,12 +332,6 @@ export function heardFrom(world: World, dev: Device, key: Ip, mac: Mac): Neighbo
   const n = neighboursOf(ip, key).get(key) ?? makeNeighbour(ip, dev, key)
   updateNeighbour(world, n, mac, NUD_STALE, UPDATE_OVERRIDE)
   return n
-}
-
-/** The upper layer says that its packets arrive: `dst_confirm_neigh`. */
-export function confirmNeighbour(world: World, dev: Device, key: Ip): void {
-  const n = findNeighbour(dev, key)
-  if (n !== undefined) n.confirmed = world.now
 }
 
 /**

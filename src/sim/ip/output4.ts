@@ -1,6 +1,6 @@
 /** IPv4 packets on their way out (net/ipv4/ip_output.c). */
 import { groupMacOf } from '../../addr/eui64.ts'
-import type { Ip4 } from '../../addr/ip.ts'
+import type { Ip, Ip4 } from '../../addr/ip.ts'
 import { MAC_BROADCAST } from '../../addr/mac.ts'
 import { ETH_IP4, type Ip4Packet } from '../../wire/frame.ts'
 import { makeFrame } from '../../wire/make.ts'
@@ -98,18 +98,21 @@ function finish4(
   const ip = deviceIp(dev)
   if (ip === undefined) return 0
   const hop = nextHop4(world, route, packet.dst)
-  const n = ip.neighbours4.get(hop) ?? makeNeighbour(ip, dev, hop)
-  return sendToNeighbour(world, n, packet)
+  const known = typeof hop === 'number' ? ip.neighbours4.get(hop) : ip.neighbours6.get(hop)
+  return sendToNeighbour(world, known ?? makeNeighbour(ip, dev, hop), packet)
 }
 
-/** Who a packet is handed to next: the gateway, one learned from a redirect, or the target. */
-export function nextHop4(world: World, route: Route | undefined, dst: Ip4): Ip4 {
+/**
+ * Who a packet is handed to next: the gateway (it may be an IPv6 one), one learned from a redirect,
+ * or the target.
+ */
+export function nextHop4(world: World, route: Route | undefined, dst: Ip4): Ip {
   if (route === undefined) return dst
   if (route.exceptions !== undefined) {
     const learned = exceptionOf(route, dst, world.now)?.gateway
-    if (learned !== undefined) return learned as Ip4
+    if (learned !== undefined) return learned
   }
-  return (route.via as Ip4 | undefined) ?? dst
+  return route.via ?? dst
 }
 
 /** `ip_dst_mtu_maybe_forward`, for packets made here. */

@@ -20,8 +20,11 @@ import type { ProbeRun, ProbeSocket } from './socket.ts'
 import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SCOPE_LINK, SECOND } from './state.ts'
 
 const MS = 1_000_000
-const NO_DATA = new Uint8Array(0)
+/** What a UDP probe says: `lanyard`, a line feed. */
+const DATA = new Uint8Array([108, 97, 110, 121, 97, 114, 100, 10])
 const TIMEOUT: ProbeResult = Object.freeze({ outcome: 'timeout' })
+/** Between two sends of one call: as a system call takes its time, not all ask at once. */
+const SEND_NS = 1000
 /** Seconds between SYNs: 1, then twice as long each time (tcp_timeout_init). */
 const SYN_TIMES = [1, 3, 7, 15, 31]
 
@@ -95,7 +98,7 @@ function runBatch(world: World, probes: readonly Probe[]): ProbeResult[] {
   const start = world.now
   const sockets: (ProbeSocket | undefined)[] = []
   const agenda: Step[] = probes.map((probe, index) => ({
-    at: start + Math.round((probe.startMs ?? 0) * MS),
+    at: start + Math.round((probe.startMs ?? 0) * MS) + index * SEND_NS,
     index,
     attempt: 0,
   }))
@@ -163,7 +166,6 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
     id: icmp ? echoId(ns) : probe.protocol === 'arp' ? 0 : localPort(ns, probe.protocol),
     sequence: icmp ? (probe.sequence ?? 1) : 0,
     discover,
-    anyResponder: isMulticastIp(probe.to) || (icmp && probe.broadcast === true),
     sentAt: world.now,
     deadline: world.now + Math.round((probe.timeoutMs ?? 1000) * MS),
     result: undefined,
@@ -241,7 +243,7 @@ function payloadOf(
     const version = typeof probe.to === 'number' ? 4 : 6
     return [makeEcho(version, false, socket.id, socket.sequence, size), 8 + size]
   }
-  if (probe.protocol === 'udp') return [makeUdp(socket.id, probe.port, NO_DATA), 8]
+  if (probe.protocol === 'udp') return [makeUdp(socket.id, probe.port, DATA), 8 + DATA.length]
   const sequence = world.random.below(0x100000000)
   return [makeTcp(socket.id, probe.port, sequence, 0, 2, 64_240, 0), 20]
 }

@@ -105,7 +105,7 @@ function takePrefix(
     }
   }
   if (!info.autonomous || ip.conf6.autoconf === 0 || length !== 64 || validLifetime === 0) return
-  const own = prefix | eui64Of(dev.mac)
+  const own = prefix | eui64Of(dev.mac, dev.number)
   const validUntil = until(world, dev, validLifetime)
   const preferredUntil =
     info.preferredLifetime === INFINITE ? 0 : world.now + info.preferredLifetime * SECOND

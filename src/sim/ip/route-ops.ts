@@ -67,6 +67,7 @@ function insertRoute(
   if (op.do === 'route.replace' && first !== undefined) fib.replace(first, route)
   else if (first !== undefined) return say('EEXIST')
   else fib.insert(route)
+  if (route.kind === 'local') ns.localPrefixes = true
   flushRouteCache(ns, false)
   return undefined
 }
@@ -123,10 +124,10 @@ function checkLink4(kind: string, dev: Device | undefined): Hop {
   return { dev }
 }
 
-/** `fib_check_nh_v4_gw` */
+/** `fib_check_nh_v4_gw`; a gateway may be an IPv6 one (`fib_check_nh_v6_gw`). */
 function checkGateway4(ns: NetnsIp, op: RouteChange, dev: Device | undefined, scope: number): Hop {
-  const via = op.via as Ip4
-  if (typeof op.via !== 'number') return say('EINVAL', 'Nexthop has invalid gateway')
+  if (typeof op.via !== 'number') return checkGateway6(ns, op, dev)
+  const via = op.via
   if (scope >= SCOPE_LINK) return say('EINVAL', 'Nexthop has invalid scope')
   if (op.onlink === true) {
     if (dev === undefined) return say('ENODEV', 'Nexthop device required for onlink')

@@ -53,7 +53,10 @@ export function lookupTable4(
 }
 
 function ignoresLinkDown4(dev: Device): boolean {
-  return (deviceIp(dev)?.conf4.ignore_routes_with_linkdown ?? 0) !== 0
+  const ip = deviceIp(dev)
+  if (ip === undefined) return false
+  const { ignore_routes_with_linkdown: all } = ip.ns.conf4All
+  return all !== 0 || ip.conf4.ignore_routes_with_linkdown !== 0
 }
 
 /**
@@ -207,7 +210,8 @@ export function selectAddress4(
 /** `fib_result_prefsrc`. */
 export function sourceOf4(ns: NetnsIp, route: Route): Ip4 {
   if (route.source !== undefined) return route.source as Ip4
-  return selectAddress4(ns, route.dev, (route.via as Ip4 | undefined) ?? 0, route.scope)
+  const near = typeof route.via === 'number' ? route.via : 0
+  return selectAddress4(ns, route.dev, near, route.scope)
 }
 
 /** Where a packet made here goes. */

@@ -26,6 +26,18 @@ export function initRules(ns: NetnsIp): void {
   ns.rules6 = [builtIn(0, TABLE_LOCAL), builtIn(32_766, TABLE_MAIN)]
 }
 
+/** Notes whether only the built-in rules stand: then lookups need not walk them. */
+export function markPlain(ns: NetnsIp): void {
+  ns.plain4 = isPlain(ns.rules4, [TABLE_LOCAL, TABLE_MAIN, TABLE_DEFAULT])
+  if (!ns.plain4) ns.localPrefixes = true
+  ns.plain6 = isPlain(ns.rules6, [TABLE_LOCAL, TABLE_MAIN])
+}
+
+function isPlain(rules: readonly Rule[], tables: readonly number[]): boolean {
+  if (rules.length !== tables.length) return false
+  return rules.every((r, i) => equal(r, builtIn(r.priority, tables[i] as number)))
+}
+
 /** Equivalent to: `ip rule add`, `ip rule del` */
 export function changeRule(world: World, op: RuleChange): Refusal | undefined {
   const netns = world.netns.get(op.netns)
@@ -34,8 +46,7 @@ export function changeRule(world: World, op: RuleChange): Refusal | undefined {
   const rules = op.family === 4 ? ns.rules4 : ns.rules6
   const refusal = op.do === 'rule.add' ? add(rules, op) : remove(rules, op)
   if (refusal !== undefined) return refusal
-  if (op.family === 4) ns.plain4 = false
-  else ns.plain6 = false
+  markPlain(ns)
   flushRouteCache(ns, false)
   return undefined
 }

@@ -17,8 +17,6 @@ export interface ProbeSocket {
   readonly sequence: number
   /** Path MTU discovery: 0 dont, 1 want, 2 do (IP_MTU_DISCOVER). */
   readonly discover: number
-  /** Answers from any address count. */
-  readonly anyResponder: boolean
   sentAt: number
   deadline: number
   result: ProbeResult | undefined

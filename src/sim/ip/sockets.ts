@@ -45,26 +45,6 @@ function senderOf(ns: NetnsIp, quoted: Ip4Packet | Ip6Packet): ProbeSocket | und
   return undefined
 }
 
-/** icmp_err_convert: errno by code of "destination unreachable". */
-const UNREACH_ERRNO: readonly string[] = [
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'ENOPROTOOPT',
-  'ECONNREFUSED',
-  'EMSGSIZE',
-  'EOPNOTSUPP',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'ENONET',
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'EHOSTUNREACH',
-  'EHOSTUNREACH',
-  'EHOSTUNREACH',
-]
-
 /** An ICMP error or redirect about a packet of ours. @returns false when nobody cares */
 export function reportError4(
   world: World,
@@ -80,13 +60,12 @@ export function reportError4(
     socket.redirects.push({ responder: from, gateway: message.value >>> 0 })
     return true
   }
-  const errno = message.type === 3 ? (UNREACH_ERRNO[message.code] as string) : 'EHOSTUNREACH'
   const mtu = message.type === 3 && message.code === 4 ? message.value : undefined
-  report(world, socket, from, message, errno, mtu)
+  report(world, socket, from, message, message.type === 3 && message.code === 3, mtu)
   return true
 }
 
-/** The same for ICMPv6 (icmpv6_err_convert). */
+/** The same for ICMPv6. */
 export function reportError6(
   world: World,
   ns: NetnsIp,
@@ -96,36 +75,22 @@ export function reportError6(
 ): boolean {
   const socket = senderOf(ns, quoted)
   if (socket === undefined) return false
-  let errno = 'EPROTO'
-  if (message.type === 1) errno = UNREACH6_ERRNO[message.code] ?? 'EPROTO'
-  else if (message.type === 2) errno = 'EMSGSIZE'
-  else if (message.type === 3) errno = 'EHOSTUNREACH'
-  report(world, socket, from, message, errno, message.type === 2 ? message.value : undefined)
+  const closed = message.type === 1 && message.code === 4
+  report(world, socket, from, message, closed, message.type === 2 ? message.value : undefined)
   return true
 }
-
-/** tab_unreach of net/ipv6/icmp.c */
-const UNREACH6_ERRNO: readonly string[] = [
-  'ENETUNREACH',
-  'EACCES',
-  'EHOSTUNREACH',
-  'EHOSTUNREACH',
-  'ECONNREFUSED',
-  'EACCES',
-  'EACCES',
-]
 
 function report(
   world: World,
   socket: ProbeSocket,
   responder: Ip,
   message: IcmpMessage,
-  errno: string,
+  portClosed: boolean,
   mtu: number | undefined,
 ): void {
-  // A connecting TCP socket fails with the errno; UDP says so when the port is closed.
-  if (socket.protocol === 'tcp' || (socket.protocol === 'udp' && errno === 'ECONNREFUSED')) {
-    finish(socket, world.now, { outcome: 'errno', errno })
+  // The host is there, its port is closed.
+  if (portClosed && (socket.protocol === 'tcp' || socket.protocol === 'udp')) {
+    finish(socket, world.now, { outcome: 'errno', errno: 'ECONNREFUSED' })
     return
   }
   const rttNs = world.now - socket.sentAt

@@ -26,6 +26,8 @@ import { sendError4 } from './icmp4.ts'
 import { sendError6 } from './icmp6.ts'
 import { receive4 } from './input4.ts'
 import { receive6 } from './input6.ts'
+import { holdsAddress } from './ipvlan-conflict.ts'
+import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
 import { bridgeForward } from './netfilter/bridge.ts'
@@ -56,6 +58,8 @@ export const STACK: StackOps = Object.freeze<StackOps>({
   },
   deviceEvent,
   bridgeForward,
+  holds: holdsAddress,
+  routeOut,
   netnsCreated(world: World, netns: Netns) {
     const ns = new NetnsIp(netns)
     initSysctls(world, ns)
@@ -158,7 +162,7 @@ function announce4(world: World, dev: Device, ip: DeviceIp): void {
   if (ip.ns.conf4All.arp_notify === 0 && ip.conf4.arp_notify === 0) return
   if (!dev.up) return
   for (const { ip: own, secondary } of ip.addresses4) {
-    if (!secondary) sendArp(world, dev, ARP_REQUEST, MAC_BROADCAST, own, dev.mac, own)
+    if (!secondary) sendArp(world, dev, ARP_REQUEST, MAC_BROADCAST, own, 0, own)
   }
 }
 
@@ -177,10 +181,7 @@ function down4(world: World, dev: Device, ip: DeviceIp): void {
 
 function carrier4(world: World, dev: Device, ip: DeviceIp): void {
   flushRouteCache(ip.ns, false)
-  if (dev.carrier) {
-    announce4(world, dev, ip)
-    return
-  }
+  if (dev.carrier) return
   const evict = ip.ns.conf4All.arp_evict_nocarrier !== 0 && ip.conf4.arp_evict_nocarrier !== 0
   if (evict) flushNeighbours(world, dev, 4, true)
 }

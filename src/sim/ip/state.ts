@@ -5,13 +5,15 @@
  */
 import type { Ip, Ip4, Ip6 } from '../../addr/ip.ts'
 import type { Mac } from '../../addr/mac.ts'
-import type { RouteSnapshot } from '../../fabric/snapshot.ts'
 import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import type { Device, Netns } from '../model.ts'
 import { Conf4, Conf6, NeighbourConf, NetnsConf } from './conf.ts'
 import type { Fib } from './fib.ts'
 import type { Netfilter } from './netfilter/state.ts'
+import type { Route } from './route.ts'
 import type { ProbeSocket } from './socket.ts'
+
+export type { Route, RouteException, RouteKind } from './route.ts'
 
 /** Scopes (rtnetlink.h); higher is narrower. */
 export const SCOPE_GLOBAL = 0
@@ -25,8 +27,6 @@ export const TABLE_MAIN = 254
 export const TABLE_LOCAL = 255
 
 export const SECOND = 1_000_000_000
-
-export type RouteKind = RouteSnapshot['type']
 
 /** An IPv4 address of a link (struct in_ifaddr). */
 export interface Address4 {
@@ -59,34 +59,6 @@ export interface Address6 {
   dadAt: number
   validUntil: number
   preferredUntil: number
-}
-
-/** A route (struct fib_info with its alias, struct fib6_info). */
-export interface Route {
-  readonly to: Ip
-  readonly length: number
-  readonly kind: RouteKind
-  readonly via: Ip | undefined
-  readonly dev: Device | undefined
-  readonly source: Ip | undefined
-  readonly metric: number
-  readonly table: number
-  readonly scope: number
-  readonly protocol: string
-  readonly onlink: boolean
-  /** 0: that of the link. */
-  readonly mtu: number
-  /** Virtual time, 0 = never. */
-  expires: number
-  /** What redirects and path MTU discovery taught, by destination (struct fib_nh_exception). */
-  exceptions: Map<Ip, RouteException> | undefined
-}
-
-export interface RouteException {
-  gateway: Ip | undefined
-  /** 0: not limited. */
-  mtu: number
-  expires: number
 }
 
 /** A routing policy rule (struct fib_rule). */
@@ -145,7 +117,6 @@ export interface Peer {
   tokens: number
   last: number
   redirects: number
-  redirectLast: number
 }
 
 /** Fragments of one packet on their way to become whole. */
@@ -172,6 +143,8 @@ export class NetnsIp {
   readonly neighbour6Default = new NeighbourConf()
   /** How many links hold an IPv4 address (inet_addr_lst). */
   readonly local4 = new Map<Ip4, number>()
+  /** There were local routes to more than own addresses and 127.0.0.0/8, or rules of one's own. */
+  localPrefixes = false
   readonly tables4 = new Map<number, Fib>()
   readonly tables6 = new Map<number, Fib>()
   rules4: Rule[] = []
@@ -218,6 +191,8 @@ export class DeviceIp {
   addresses6: Address6[] = []
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   readonly neighbours6 = new Map<Ip6, Neighbour>()
+  /** Neighbours to look at, by the time of the event that does it. */
+  readonly timers = new Map<number, Ip[]>()
   readonly proxies4 = new Set<Ip4>()
   readonly proxies6 = new Set<Ip6>()
   /** IPv6 groups joined, with how often. */

@@ -237,7 +237,7 @@ export function listSysctls(netns: Netns): Record<string, string> {
   take('net.ipv4.conf.default', ns.conf4Default, LINK4)
   take('net.ipv6.conf.all', ns.conf6All, LINK6)
   take('net.ipv6.conf.default', ns.conf6Default, LINK6)
-  out['net.bridge.bridge-nf-call-iptables'] = String(ns.conf['bridge.bridge-nf-call-iptables'])
+  out['net.ipv6.icmp.echo_ignore_all'] = String(ns.conf['ipv6.icmp.echo_ignore_all'])
   for (const dev of netns.byIndex.values()) {
     const ip = deviceIp(dev)
     if (ip === undefined) continue
@@ -258,27 +258,15 @@ const LINK4 = [
   'arp_ignore',
   'arp_notify',
   'forwarding',
-  'ignore_routes_with_linkdown',
-  'promote_secondaries',
   'proxy_arp',
-  'proxy_arp_pvlan',
-  'route_localnet',
   'rp_filter',
-  'secure_redirects',
   'send_redirects',
-  'shared_media',
 ] as const
 const LINK6 = [
   'accept_dad',
   'accept_ra',
   'accept_redirects',
-  'addr_gen_mode',
-  'autoconf',
-  'dad_transmits',
   'disable_ipv6',
   'forwarding',
-  'hop_limit',
-  'keep_addr_on_down',
-  'ndisc_notify',
   'proxy_ndp',
 ] as const

@@ -62,6 +62,11 @@ function startTimer(world: World, port: BridgePort): void {
   world.queue.push(world.now + forwardDelay * 1e9, EV_BRIDGE_TIMER, port.dev.id, port.timer)
 }
 
+/** Goes on where a port stood when a snapshot was taken of it. */
+export function resumePort(world: World, port: BridgePort): void {
+  if (port.state === STATE_LISTENING || port.state === STATE_LEARNING) startTimer(world, port)
+}
+
 /** Handler of EV_BRIDGE_TIMER: `br_forward_delay_timer_expired`. */
 export function onBridgeTimer(world: World, target: number, data: unknown): void {
   const dev = world.devices[target]

@@ -175,7 +175,7 @@ function flood(
     const to = ports[i] as BridgePort
     const why = isFloodOff(to, from, frame.dst) ? 'BRIDGE_FLOOD_OFF' : whyNot(to, from, filtered)
     if (why !== undefined) {
-      if (why !== 'BRIDGE_PORT_STATE') dropTo(world, at, to.dev, frame, why)
+      dropTo(world, at, to.dev, frame, why)
       continue
     }
     push(world, at, to, frame, filtered, STEP_FLOOD)

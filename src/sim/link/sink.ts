@@ -30,6 +30,8 @@ function sink(kind: LinkOps['kind'], reason: ReasonCode, unicastFilter: boolean)
 export const DUMMY: LinkOps = sink('dummy', 'DUMMY_SINK', false)
 export const VXLAN: LinkOps = sink('vxlan', 'NO_DATA_PATH', false)
 export const TUN: LinkOps = sink('tun', 'NO_DATA_PATH', false)
+/** Hardware, and kinds that are not simulated; `own` says which. */
+export const DEVICE: LinkOps = sink('device', 'NO_DATA_PATH', true)
 export const TAP: LinkOps = sink('tap', 'NO_DATA_PATH', true)
 
 export class VxlanState {

@@ -34,6 +34,9 @@ export class VlanState {
   readonly protocol: number
   reorderHeader: boolean
   looseBinding: boolean
+  /** Registration protocols: remembered, spoken by nobody here. */
+  gvrp = false
+  mvrp = false
   ingressQos: readonly (readonly [number, number])[]
   egressQos: readonly (readonly [number, number])[]
   /** The address of the lower device as last seen (`real_dev_addr`). */
@@ -207,6 +210,8 @@ export const VLAN_KIND: Kind<'vlan'> = {
     const own = new VlanState(parent, spec.id, protocol)
     own.reorderHeader = spec.reorderHeader ?? true
     own.looseBinding = spec.looseBinding ?? false
+    own.gvrp = spec.gvrp ?? false
+    own.mvrp = spec.mvrp ?? false
     own.ingressQos = spec.ingressQos ?? []
     own.egressQos = spec.egressQos ?? []
     dev.own = own

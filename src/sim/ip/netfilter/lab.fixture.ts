@@ -59,7 +59,7 @@ function side(netns: string, link: string, addresses: readonly string[]): Op[] {
   ]
 }
 
-/** A command line of iptables or ip6tables in a namespace. @returns what the last op was refused with */
+/** A command line of iptables or ip6tables. @returns what its last op was refused with */
 export function iptables(world: World, netns: string, line: string): Refusal | undefined {
   const [tool, ...words] = line.split(' ')
   const command = parseIptables(words, tool === 'ip6tables' ? 6 : 4)

@@ -1,4 +1,4 @@
-/** Whether a rule asks for this packet (net/ipv4/netfilter/ip_tables.c ipt_do_table, the x_tables matches). */
+/** Whether a rule asks for this packet (net/ipv4/netfilter/ip_tables.c, the x_tables matches). */
 import type { Ip, Prefix } from '../../../addr/ip.ts'
 import type { FilterAspect, FilterMatch, PortRange } from '../../../fabric/filter.ts'
 import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'

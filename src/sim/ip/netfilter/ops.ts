@@ -49,7 +49,9 @@ function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
       const at = op.at ?? chain.rules.length + 1
       if (at < 1 || at > chain.rules.length + 1) return refuse('E2BIG')
       chain.rules.splice(at - 1, 0, { rule: op.rule, packets: 0, bytes: 0 })
-      return undefined
+      if (op.rule.verdict.do !== 'jump' || !hasLoop(chains)) return undefined
+      chain.rules.splice(at - 1, 1)
+      return refuse('EMLINK')
     }
     case 'filter.del': {
       const wanted = op.rule
@@ -115,17 +117,19 @@ function refuseRule(
   if (verdict.do !== 'jump') return undefined
   const target = chains.get(verdict.chain)
   if (target === undefined) return refuse('ENOENT')
-  if (target.policy !== undefined) return refuse('EOPNOTSUPP')
-  return leadsTo(chains, target, chain) ? refuse('ELOOP') : undefined
+  return target.policy === undefined ? undefined : refuse('EOPNOTSUPP')
 }
 
-/** nf_tables_check_loops */
-function leadsTo(chains: ReadonlyMap<string, Chain>, from: Chain, to: string): boolean {
-  if (from.name === to) return true
-  return from.rules.some(({ rule: { verdict } }) => {
-    const next = verdict.do === 'jump' ? chains.get(verdict.chain) : undefined
-    return next !== undefined && leadsTo(chains, next, to)
-  })
+/** nft_chain_validate: whether a packet could come back to a chain it is in. */
+function hasLoop(chains: ReadonlyMap<string, Chain>): boolean {
+  const enters = (chain: Chain, path: readonly Chain[]): boolean => {
+    if (path.includes(chain)) return true
+    return chain.rules.some(({ rule: { verdict } }) => {
+      const next = verdict.do === 'jump' ? chains.get(verdict.chain) : undefined
+      return next !== undefined && enters(next, [...path, chain])
+    })
+  }
+  return [...chains.values()].some((chain) => chain.policy !== undefined && enters(chain, []))
 }
 
 function isJumpedTo(chains: ReadonlyMap<string, Chain>, name: string): boolean {
@@ -160,4 +164,17 @@ export function listFilters(ns: NetnsIp): FilterChainSnapshot[] {
       })),
     ),
   )
+}
+
+/** Puts chains as a snapshot has them into a namespace that has none. */
+export function restoreFilters(ns: NetnsIp, filters: readonly FilterChainSnapshot[]): void {
+  if (filters.length === 0) return
+  const nf = new Netfilter()
+  ns.netfilter = nf
+  for (const { family, table, chain: name, policy, rules } of filters) {
+    const counted = rules.map(({ packets, bytes, ...rule }) => ({ rule, packets, bytes }))
+    chainsOf(nf, family, table).set(name, { name, policy, rules: counted })
+  }
+  countTrackers(nf, 4)
+  countTrackers(nf, 6)
 }

@@ -62,7 +62,7 @@ export class Netfilter {
     4: new Map(),
     6: new Map(),
   }
-  /** How many rules need connections: they are tracked as long as there is one (nf_ct_netns_get). */
+  /** Rules that need connections: they are tracked while there is one (nf_ct_netns_get). */
   readonly trackers: Record<4 | 6, number> = { 4: 0, 6: 0 }
   /** By the key of either direction's tuple. */
   readonly connections = new Map<string, Connection>()

@@ -1,0 +1,232 @@
+/**
+ * User Mode Linux (Debian `user-mode-linux`): a second real kernel, booted as an ordinary process
+ * on the host's own file system, root or not. It has 8021q, ipvlan and dummy where a machine's own
+ * kernel may lack them.
+ *
+ * The guest sees the real root file system, with its own /proc, /sys, /run and /dev/shm, and runs
+ * one command. A boot that is killed leaves a scratch directory in the temporary folder, nothing
+ * else.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hidePtraceXstate } from '../sys/seccomp.ts'
+
+const PROGRAM = '/usr/bin/linux.uml'
+const MODULES = '/usr/lib/uml/modules'
+/** Modules a run may need; those they depend on are found in modules.dep. */
+const WANTED: readonly string[] = [
+  ...['8021q', 'macvlan', 'macvtap', 'ipvlan', 'dummy', 'veth', 'bridge', 'br_netfilter', 'vxlan'],
+  ...['tun', 'af_packet', 'ipv6', 'nf_tables', 'nft_compat', 'nft_ct', 'nft_masq', 'nft_redir'],
+  ...['nft_reject', 'iptable_filter', 'iptable_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state'],
+  ...['ipt_REJECT', 'xt_nat', 'xt_REDIRECT', 'xt_comment', 'xt_tcpudp'],
+]
+const START = '@@guest-start@@'
+const EXIT = '@@guest-exit '
+
+export interface UmlOptions {
+  /** Program and arguments, found on the host's file system. */
+  readonly command: readonly string[]
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Guest memory, MiB. */
+  readonly memoryMib?: number
+  readonly timeoutMs?: number
+  /** Called with the command's output as it comes. */
+  readonly onOutput?: (text: string) => void
+}
+
+export interface UmlResult {
+  /** Exit code of the command; undefined when the guest died or ran out of time. */
+  readonly exitCode: number | undefined
+  /** Its standard output and error. */
+  readonly output: string
+  /** What the guest printed before the command started (for a boot that failed). */
+  readonly console: string
+}
+
+/** Why User Mode Linux cannot be used here; undefined when it can. */
+export function umlMissing(): string | undefined {
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return 'User Mode Linux needs x86-64 Linux'
+  for (const path of [PROGRAM, MODULES])
+    if (!existsSync(path)) return `${path} is not installed (Debian package user-mode-linux)`
+  return undefined
+}
+
+/**
+ * Boots a kernel, runs one command in it and powers it off.
+ *
+ * @example
+ * ```ts
+ * const { exitCode, output } = await runInUml({ command: ['ip', 'link', 'add', 'd0', 'type',
+ * 'dummy'] }) ```
+ */
+export async function runInUml(options: UmlOptions): Promise<UmlResult> {
+  const dir = mkdtempSync(join(tmpdir(), 'lanyard-uml-'))
+  try {
+    const init = join(dir, 'init')
+    writeFileSync(init, initScript(options), { mode: 0o755 })
+    return await boot(init, dir, options)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult> {
+  const wide = hasWideRegisters()
+  if (wide) hidePtraceXstate()
+  const parameters = [
+    'rootfstype=hostfs',
+    'rw',
+    `init=${init}`,
+    `mem=${options.memoryMib ?? 768}M`,
+    'con=null',
+    'con0=fd:0,fd:1',
+    'quiet',
+    'loglevel=1',
+    ...(wide ? [NO_WIDE_REGISTERS] : []),
+  ]
+  const child = spawn(PROGRAM, parameters, {
+    cwd: dir,
+    // Standard input stays an open pipe: at its end the guest's console complains without pause.
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+    env: { TMPDIR: tmpdir(), HOME: dir },
+  })
+  return collect(child, options)
+}
+
+function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
+  return new Promise((resolve, reject) => {
+    let before: string | undefined = ''
+    let console = ''
+    let output = ''
+    const kill = (): void => killGroup(child)
+    const timer = setTimeout(kill, options.timeoutMs ?? 300_000)
+    process.once('exit', kill)
+    let told = 0
+    const take = (text: string): void => {
+      output += text
+      // Whole lines only, and nothing from the line of the exit code on.
+      const exit = output.indexOf(EXIT)
+      const end = exit < 0 ? output.lastIndexOf('\n') + 1 : exit
+      if (end > told) options.onOutput?.(output.slice(told, end))
+      told = Math.max(told, end)
+    }
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+      const text = chunk.replaceAll('\r', '')
+      if (before === undefined) return take(text)
+      before += text
+      const at = before.indexOf(`${START}\n`)
+      if (at < 0) return
+      console = before.slice(0, at)
+      const first = before.slice(at + START.length + 1)
+      before = undefined
+      take(first)
+    })
+    child.once('error', reject)
+    child.once('close', () => {
+      clearTimeout(timer)
+      process.removeListener('exit', kill)
+      const at = output.lastIndexOf(EXIT)
+      const exitCode = at < 0 ? undefined : Number.parseInt(output.slice(at + EXIT.length), 10)
+      resolve({
+        exitCode,
+        output: at < 0 ? output : output.slice(0, at),
+        console: before ?? console,
+      })
+    })
+  })
+}
+
+/** The guest's processes are threads of one group: it goes as a whole. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It ended by itself.
+  }
+}
+
+function initScript(options: UmlOptions): string {
+  const env: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: '/root',
+    TERM: 'dumb',
+    LANG: 'C.UTF-8',
+    ...options.env,
+  }
+  return [
+    '#!/bin/sh',
+    'mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmpfs /run',
+    'mkdir -p /dev/shm 2>/dev/null; mount -t tmpfs tmpfs /dev/shm',
+    ...Object.entries(env).map(([key, value]) => `export ${key}=${quote(value)}`),
+    ...modulesInOrder().map((path) => `insmod ${quote(path)} ${parameters(path)} 2>/dev/null`),
+    'ip link set lo up',
+    `cd ${quote(options.cwd ?? process.cwd())}`,
+    `echo ${START}`,
+    `${options.command.map(quote).join(' ')} 2>&1`,
+    `echo "${EXIT}$?"`,
+    'sync; echo o > /proc/sysrq-trigger; sleep 5',
+    '',
+  ].join('\n')
+}
+
+/** Every wanted module after those it needs (modules.dep lists them nearest first). */
+function modulesInOrder(): string[] {
+  const dir = join(MODULES, readdirSync(MODULES)[0] ?? '')
+  const byName = new Map<string, { readonly path: string; readonly needs: readonly string[] }>()
+  for (const line of readFileSync(join(dir, 'modules.dep'), 'utf8').split('\n')) {
+    const [path, needs] = line.split(':')
+    if (path === undefined || needs === undefined) continue
+    byName.set(path.slice(path.lastIndexOf('/') + 1).replace(/\.ko.*$/, ''), {
+      path,
+      needs: needs.split(' ').filter((need) => need !== ''),
+    })
+  }
+  const order = new Set<string>()
+  for (const name of WANTED) {
+    const module = byName.get(name)
+    if (module === undefined) continue
+    for (const need of module.needs.toReversed()) order.add(join(dir, need))
+    order.add(join(dir, module.path))
+  }
+  return [...order]
+}
+
+/** The dummy module would make a dummy0 in every boot. */
+function parameters(path: string): string {
+  return path.endsWith('/dummy.ko') ? 'numdummies=0' : ''
+}
+
+/**
+ * Whether this processor has AMX. Its register state is larger than what User Mode Linux 6.1 was
+ * built for: putting it back fails, and the guest dies at its first program.
+ */
+function hasWideRegisters(): boolean {
+  return / amx_tile /.test(readFileSync('/proc/cpuinfo', 'utf8'))
+}
+
+/**
+ * Without the extended state the guest cannot keep the wide vector registers of its programs
+ * apart, so they must not use them. The parameter goes through to init's environment.
+ */
+const NO_WIDE_REGISTERS = `GLIBC_TUNABLES=glibc.cpu.hwcaps=${[
+  ...['XSAVE', 'XSAVEC', 'AVX', 'AVX2', 'AVX512F', 'AVX512VL', 'AVX512BW', 'AVX512CD', 'AVX512DQ'],
+  ...['ERMS', 'FSRM', 'BMI1', 'BMI2', 'LZCNT', 'MOVBE', 'RTM', 'FMA', 'AVX_Fast_Unaligned_Load'],
+]
+  .map((feature) => `-${feature}`)
+  .join(',')}`
+
+/** The command that starts this Node.js inside the guest, for the same reason without AVX. */
+export function nodeInUml(): string[] {
+  const flags = ['avx', 'avx2', 'fma3', 'bmi1', 'bmi2'].map((feature) => `--no-enable-${feature}`)
+  return hasWideRegisters() ? [process.execPath, ...flags] : [process.execPath]
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,7 @@
+/** The conformance suite on the simulator. */
+import { openSim } from '../../src/sim/fabric.ts'
+import './fabric.ts'
+import './macvlan.ts'
+import { runConformance } from './suite.ts'
+
+runConformance({ open: async () => openSim({ seed: 1 }), prefix: 'conf' })

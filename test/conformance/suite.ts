@@ -1,0 +1,67 @@
+/**
+ * One body, every fabric: a case says what must hold, and runs on the simulator and on a real
+ * kernel. What it expects was read off a kernel, never reasoned; where a fabric cannot run a case
+ * the runner says so by name and reason.
+ */
+import { afterAll, test } from 'vitest'
+import type { Fabric } from '../../src/fabric/fabric.ts'
+import type { Op } from '../../src/fabric/plan.ts'
+
+/** What a case gets: a fabric, and its own names on it. */
+export interface Bench {
+  readonly fabric: Fabric
+  /** The namespace this case calls so. */
+  ns(name: string): string
+  /** Does ops that must all succeed. */
+  build(...ops: readonly (Op | readonly Op[])[]): Promise<void>
+}
+
+interface Case {
+  readonly name: string
+  readonly body: (bench: Bench) => Promise<void>
+}
+
+const CASES: Case[] = []
+
+/** Adds a case to the suite. */
+export function conforms(name: string, body: (bench: Bench) => Promise<void>): void {
+  CASES.push({ name, body })
+}
+
+/** Makes every case of the suite a test on one fabric. */
+export function runConformance(options: {
+  /** A fabric for one case; simulators are made afresh, a kernel is there once. */
+  readonly open: () => Promise<Fabric>
+  readonly prefix: string
+  /** Why nothing can run here; the cases are then skipped under that reason. */
+  readonly cannot?: string | undefined
+}): void {
+  const opened: Fabric[] = []
+  let number = 0
+  for (const { name, body } of CASES) {
+    const title = options.cannot === undefined ? name : `${name} (skipped: ${options.cannot})`
+    test.skipIf(options.cannot !== undefined)(title, async () => {
+      const fabric = await options.open()
+      opened.push(fabric)
+      const mine = `${options.prefix}${number++}-`
+      const made = new Set<string>()
+      const ns = (short: string): string => `${mine}${short}`
+      const build = async (...ops: readonly (Op | readonly Op[])[]): Promise<void> => {
+        const plan = ops.flat()
+        for (const op of plan) if (op.do === 'netns.add') made.add(op.netns)
+        await fabric.apply(plan)
+      }
+      try {
+        await body({ fabric, ns, build })
+      } finally {
+        await fabric.apply(
+          [...made].map((netns): Op => ({ do: 'netns.del', netns })),
+          { keepGoing: true },
+        )
+      }
+    })
+  }
+  afterAll(async () => {
+    for (const fabric of new Set(opened)) await fabric.close()
+  })
+}

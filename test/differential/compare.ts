@@ -1,0 +1,105 @@
+/** Does one drawn world on two fabrics and says where they disagree. */
+import { formatIp } from '../../src/addr/ip.ts'
+import type { Ip } from '../../src/addr/ip.ts'
+import { compareSnapshots, formatDifference } from '../../src/fabric/compare.ts'
+import { macsOf } from '../../src/fabric/normalise.ts'
+import type { Fabric, OpOutcome, ProbeResult } from '../../src/fabric/fabric.ts'
+import type { Op, Plan } from '../../src/fabric/plan.ts'
+import { printPlan } from '../../src/fabric/print-ip.ts'
+import type { Snapshot } from '../../src/fabric/snapshot.ts'
+
+/**
+ * How long a ping waits, on either fabric: shorter than an ARP failure, so that silence is silence.
+ */
+const PING_TIMEOUT_MS = 500
+
+interface Done {
+  readonly outcomes: readonly OpOutcome[]
+  readonly snapshot: Snapshot
+  /** `from > address` -> what came of it. */
+  readonly cells: ReadonlyMap<string, string>
+}
+
+/**
+ * Where the two fabrics disagree about a plan: outcomes of ops, state after it, every ping from
+ * flushed tables. Empty when they agree. The namespaces are removed again, also on failure.
+ */
+export async function disagreements(a: Fabric, b: Fabric, plan: Plan): Promise<string[]> {
+  const [left, right] = await Promise.all([perform(a, plan), perform(b, plan)])
+  const out: string[] = []
+  plan.forEach((op, i) => {
+    const [x, y] = [outcomeText(left.outcomes[i]), outcomeText(right.outcomes[i])]
+    if (x !== y) out.push(`op ${i} ${printPlan([op]).join('; ')}: ${a.kind} ${x}, ${b.kind} ${y}`)
+  })
+  const options = { macs: macsOf(plan) }
+  for (const d of compareSnapshots(left.snapshot, right.snapshot, options))
+    out.push(`state ${formatDifference(d, [a.kind, b.kind])}`)
+  for (const key of new Set([...left.cells.keys(), ...right.cells.keys()])) {
+    const [x, y] = [left.cells.get(key) ?? 'absent', right.cells.get(key) ?? 'absent']
+    if (x !== y) out.push(`ping ${key}: ${a.kind} ${x}, ${b.kind} ${y}`)
+  }
+  return out
+}
+
+async function perform(fabric: Fabric, plan: Plan): Promise<Done> {
+  const netns = netnsOf(plan)
+  try {
+    const outcomes = await fabric.apply(plan, { keepGoing: true })
+    await fabric.settle({ netns })
+    const snapshot = await fabric.snapshot({ netns })
+    return { outcomes, snapshot, cells: await matrix(fabric, snapshot) }
+  } finally {
+    await fabric.apply(
+      netns.map((name) => ({ do: 'netns.del', netns: name })),
+      { keepGoing: true },
+    )
+  }
+}
+
+async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, string>> {
+  const targets = new Map<Ip, string>()
+  for (const ns of snapshot.netns)
+    for (const { link, address, scope } of ns.addresses)
+      if (link !== 'lo' && scope === 'global') targets.set(address.address, ns.name)
+  const flush: Op[] = snapshot.netns.flatMap((ns): Op[] => [
+    { do: 'neighbour.flush', netns: ns.name },
+    ...ns.links
+      .filter((link) => link.kind === 'bridge')
+      .map((link): Op => ({ do: 'fdb.flush', netns: ns.name, bridge: link.name })),
+  ])
+  const cells = new Map<string, string>()
+  for (const ns of snapshot.netns)
+    for (const to of targets.keys()) {
+      await fabric.apply(flush, { keepGoing: true })
+      const [result] = await fabric.probe([
+        { from: ns.name, to, protocol: 'icmp', timeoutMs: PING_TIMEOUT_MS },
+      ])
+      cells.set(
+        `${ns.name} > ${formatIp(to)}`,
+        result === undefined ? 'nothing' : resultText(result),
+      )
+    }
+  return cells
+}
+
+export function netnsOf(plan: Plan): string[] {
+  return plan.flatMap((op) => (op.do === 'netns.add' ? [op.netns] : []))
+}
+
+function outcomeText(outcome: OpOutcome | undefined): string {
+  if (outcome === undefined) return 'not done'
+  return outcome.ok ? 'ok' : `${outcome.errno} "${outcome.extack ?? ''}"`
+}
+
+function resultText(result: ProbeResult): string {
+  switch (result.outcome) {
+    case 'reply':
+      return `reply ttl ${result.ttl} from ${formatIp(result.responder)}`
+    case 'icmp-error':
+      return `icmp ${result.type}/${result.code} from ${formatIp(result.responder)}`
+    case 'errno':
+      return result.errno
+    case 'timeout':
+      return 'timeout'
+  }
+}

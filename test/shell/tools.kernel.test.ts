@@ -1,0 +1,146 @@
+/** The shell beside the tools it imitates, on one kernel: same words, same exit code. */
+import { spawnSync } from 'node:child_process'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Fabric } from '../../src/fabric/fabric.ts'
+import { openKernel } from '../../src/kernel/fabric.ts'
+import { runCommand } from '../../src/shell/run.ts'
+import { openSession } from '../../src/shell/session.ts'
+
+const root = process.getuid?.() === 0
+const has = (tool: string) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
+const version = spawnSync('ip', ['-V'], { encoding: 'utf8' }).stdout ?? ''
+const why = !root
+  ? 'not root'
+  : !version.includes('iproute2-6.1')
+    ? 'iproute2 6.1 is not installed'
+    : has('brctl')
+      ? undefined
+      : 'brctl is not installed'
+const A = 'shtool-a'
+const B = 'shtool-b'
+let fabric: Fabric
+
+const real = (line: string) => spawnSync('sh', ['-c', line], { encoding: 'utf8' })
+
+beforeAll(async () => {
+  if (why !== undefined) {
+    if (process.env['CI'] === 'true') throw new Error(`must not be skipped in CI: ${why}`)
+    return
+  }
+  fabric = await openKernel()
+  const session = openSession(fabric)
+  for (const line of [
+    `ip netns add ${A}`,
+    `ip netns add ${B}`,
+    `ip -n ${A} link add br0 type bridge`,
+    `ip -n ${A} link add v0 address 02:00:00:00:00:10 type veth peer name v1`,
+    `ip -n ${A} link add v2 type veth peer name eth0 netns ${B}`,
+    `ip -n ${A} link set v0 master br0`,
+    `ip -n ${A} link add link v1 name m0 type macvlan mode source macaddr add 02:00:00:00:00:99`,
+    `ip -n ${A} link set v2 alias cable group 7`,
+    ...['lo', 'br0', 'v0', 'v1', 'v2', 'm0'].map((l) => `ip -n ${A} link set ${l} up`),
+    `ip -n ${B} link set eth0 up promisc on`,
+    `ip -n ${A} addr add 10.0.0.1/24 brd + dev v1`,
+    `ip -n ${A} addr add 10.0.0.5/24 dev v1`,
+    `ip -n ${A} addr add fd00::1/64 dev v1`,
+    `ip -n ${A} route add 10.5.0.0/16 via 10.0.0.9 metric 7`,
+    `ip -n ${A} route add unreachable 10.6.0.0/16`,
+    `ip -n ${A} -6 route add fd01::/64 via fd00::9`,
+    `ip -n ${A} neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev v1`,
+    `ip -n ${A} rule add from 10.0.0.0/8 to 1.2.3.4 iif v0 prohibit`,
+    `bridge -n ${A} fdb add 02:00:00:00:00:33 dev v0 master static`,
+  ]) {
+    const out = await runCommand(session, line)
+    expect(`${line}: ${out.code} ${out.stderr}`).toBe(`${line}: 0 `)
+  }
+  await fabric.clock.sleep(3000)
+})
+
+afterAll(async () => {
+  if (why !== undefined) return
+  await fabric.apply(
+    [A, B].map((netns) => ({ do: 'netns.del', netns })),
+    { keepGoing: true },
+  )
+  await fabric.close()
+})
+
+const SHOWN: readonly string[] = [
+  'ip -n A link',
+  'ip -n A -br link',
+  'ip -n A addr',
+  'ip -n A -4 addr',
+  'ip -n A -br addr',
+  'ip -n A route',
+  'ip -n A -6 route',
+  'ip -n A route show table local',
+  'ip -n A route get 10.5.1.1',
+  'ip -n A route get 10.0.0.1',
+  'ip -n A route get 8.8.8.8',
+  'ip -n A route get 10.6.0.1',
+  'ip -n A rule',
+  'ip -n A neigh show nud permanent',
+  'ip -n B addr show dev eth0',
+  'ip -n A link show master br0',
+  'ip -n A link show type veth',
+  'ip -n A link show nope',
+  'ip -n A link show up',
+  'bridge -n A link',
+  'bridge -n A -d link',
+  'ip netns exec A brctl show',
+  'ip netns exec A brctl show nope',
+  'ip netns exec A sysctl net.ipv4.ip_forward',
+  'ip netns exec A sysctl -n net.ipv4.conf.v0.rp_filter',
+  'ip netns exec A sysctl net.ipv4.nope',
+  'ip netns exec A cat /proc/sys/net/ipv4/ip_forward',
+  'ip netns exec nope true',
+  'ip -n A link | grep -c ether',
+]
+
+const REFUSED: readonly string[] = [
+  'ip -n A link add v0 type bridge',
+  'ip -n A link add link nope name x type macvlan',
+  'ip -n A link add link v1 name x type macvlan mode trunk',
+  'ip -n A link set v0 mtu 70000',
+  'ip -n A link set nope up',
+  'ip -n A link set v0 master nope',
+  'ip -n A link set v0 netns nope',
+  'ip -n A link set br0 master br0',
+  'ip -n A addr add 10.0.0.1/24 dev v1',
+  'ip -n A addr del 10.9.0.1/24 dev v1',
+  'ip -n A addr add 10.0.0.1/24 dev nope',
+  'ip -n A route add default via 10.8.0.1',
+  'ip -n A route add 10.5.0.1/16 dev v1',
+  'ip -n A route del 10.99.0.0/16',
+  'ip -n A neigh del 10.0.0.77 dev v1',
+  'ip -n A rule del from 11.0.0.0/8 table 100',
+  'ip netns add A',
+  'ip netns del nope',
+  'ip -n nope link set lo up',
+  'bridge -n A link set dev v1 hairpin on',
+  'bridge -n A link set dev nope hairpin on',
+  'bridge -n A fdb add 02:00:00:00:00:33 dev v0 master static',
+  'bridge -n A fdb del 02:00:00:00:00:77 dev v0 master',
+  'bridge -n A vlan add dev v1 vid 5',
+  'ip netns exec A brctl addif br0 v0',
+  'ip netns exec A brctl addbr br0',
+  'ip netns exec A brctl delbr br0',
+  'ip netns exec A brctl delif br0 v1',
+  'ip netns exec A sysctl -w net.ipv4.ip_forward=abc',
+]
+
+const named = (line: string) => line.replace(/\bA\b/, A).replace(/\bB\b/, B)
+
+test.skipIf(why !== undefined).each([...SHOWN, ...REFUSED])(
+  `runCommand says what the tool says (${why ?? 'same kernel'}): %s`,
+  async (line) => {
+    const ours = await runCommand(openSession(fabric), named(line))
+    const tool = real(named(line))
+    const plain = (text: string) => text.replace(/numtxqueues .*$/gm, '')
+    expect({ code: ours.code, out: plain(ours.stdout), err: ours.stderr }).toEqual({
+      code: tool.status,
+      out: plain(tool.stdout),
+      err: tool.stderr,
+    })
+  },
+)

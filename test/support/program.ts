@@ -1,0 +1,65 @@
+/** The program as a user has it: bundled once, run as a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+
+export const ROOT = join(import.meta.dirname, '../..')
+// Inside the project, so that the bundle finds the project's packages.
+const FOLDER = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
+const MAIN = join(FOLDER, 'main.mjs')
+
+/** Bundles the program; call before the first run. */
+export async function buildProgram(): Promise<void> {
+  mkdirSync(FOLDER, { recursive: true })
+  await build({
+    entryPoints: { main: join(ROOT, 'src/cli/main.ts') },
+    outdir: FOLDER,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'warning',
+  })
+}
+
+export function removeProgram(): void {
+  rmSync(FOLDER, { recursive: true, force: true })
+}
+
+export interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Starts `lanyard ARGS` in the project's folder. */
+export function startProgram(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  uid?: number,
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (status) => resolve({ status, stdout, stderr }))
+  })
+  return { child, ended }
+}
+
+/** Runs `lanyard ARGS` to its end. */
+export function runProgram(...args: readonly string[]): Promise<Ended> {
+  return startProgram(args).ended
+}

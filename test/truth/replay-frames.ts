@@ -1,0 +1,256 @@
+/** Frame files: one frame in, which devices' stacks got it and as what. */
+import type { Closer, FramePort } from '../../src/fabric/fabric.ts'
+import { parseMac } from '../../src/addr/mac.ts'
+import { forwardingOnly, plainTable, said } from './compare.ts'
+import { type FrameFile, type FrameTest, needs, type Row, type TruthFile } from './rows.ts'
+import type { Place, Places } from './world.ts'
+
+/** A type nobody speaks: local experimental EtherType 1 (IEEE 802). */
+const EXPERIMENT = 0x88b5
+/** Number 2: nothing of it is ever sent. */
+const SENDER = 0x88b6
+
+interface Topology {
+  readonly build: readonly string[]
+  /** Device to namespace. */
+  readonly homes: ReadonlyMap<string, string>
+}
+
+export async function replayFrames(places: Places, file: TruthFile): Promise<Row[]> {
+  const data = file.data as FrameFile
+  const topology = topologyOf(data)
+  const why =
+    topology === undefined ? 'needs ipvlan' : needs(JSON.stringify([data.setup, data.bridge_opts, data.extra]))
+  const rows: Row[] = []
+  for (const kernel of data.kernels) {
+    if (!places.speaksFor(kernel)) continue
+    if (why !== undefined || topology === undefined) {
+      rows.push(...data.tests.map((t, number) => notRun(file, number, kernel, t, why)))
+      continue
+    }
+    const place = await places.open(kernel)
+    try {
+      for (const line of topology.build) await mustRun(place, line)
+      rows.push(...(await inject(place, file, data, topology, kernel)))
+      // Read once, on the first of the kernels.
+      if (data.fdb_after !== undefined && kernel === data.kernels[0]) rows.push(await forwarding(place, file, data, topology.build, kernel))
+    } finally {
+      await place.close()
+    }
+  }
+  return rows
+}
+
+const notRun = (
+  file: TruthFile,
+  number: number,
+  kernel: Row['kernel'],
+  test: FrameTest,
+  why = 'unknown topology',
+): Row => ({
+  file: file.name,
+  number,
+  aspect: 'frame',
+  kernel,
+  verdict: 'not-run',
+  what: describe(test),
+  why,
+})
+
+const describe = ({ inject: i }: FrameTest) =>
+  `${i.dev} ${i.as ?? i.src} -> ${i.dst_name ?? i.dst}${i.tag === undefined ? '' : ` tag ${i.tag}`}`
+
+async function mustRun(place: Place, line: string): Promise<void> {
+  const out = await place.run(line)
+  if (out.code !== 0) throw new Error(`${line}: ${said(out)}`)
+}
+
+/** The topology a file speaks of in a sentence, as the commands that make it. */
+function topologyOf(data: FrameFile): Topology | undefined {
+  if (data.topology?.startsWith('bridge') === true) return bridgeTopology(data)
+  const macs = data.macs ?? MACVLAN_MACS[data.name]
+  return macs === undefined ? undefined : macvlanTopology(data, macs)
+}
+
+const quiet = (netns: string, dev: string) =>
+  `ip netns exec ${netns} sysctl -qw net.ipv6.conf.${dev}.disable_ipv6=1`
+
+/** A bridge krnbr in krnsw with ports krnp1..4, and behind each a host's krne1..4 in krnk. */
+function bridgeTopology(data: FrameFile): Topology {
+  const build = [
+    'ip netns add krnsw',
+    'ip netns add krnk',
+    `ip -n krnsw link add krnbr address 02:00:00:00:0e:00 type bridge ${data.bridge_opts ?? ''}`,
+    quiet('krnsw', 'krnbr'),
+  ]
+  const homes = new Map([['krnbr', 'krnsw']])
+  for (const n of [1, 2, 3, 4]) {
+    build.push(
+      `ip -n krnsw link add krnp${n} address 02:00:00:00:0e:0${n} type veth peer name krne${n} netns krnk`,
+      `ip -n krnk link set krne${n} address 02:00:00:00:0f:0${n}`,
+      quiet('krnsw', `krnp${n}`),
+      quiet('krnk', `krne${n}`),
+      `ip -n krnsw link set krnp${n} master krnbr`,
+      `ip -n krnsw link set krnp${n} up`,
+      `ip -n krnk link set krne${n} up`,
+    )
+    homes.set(`krnp${n}`, 'krnsw').set(`krne${n}`, 'krnk')
+  }
+  build.push('ip -n krnsw link set krnbr up', ...(data.setup ?? []))
+  return { build, homes }
+}
+
+const CHILDREN = {
+  krnb1: { mac: '02:00:00:00:0a:01', mode: 'bridge' },
+  krnb2: { mac: '02:00:00:00:0a:02', mode: 'bridge' },
+  krnpar: { mac: '02:00:00:00:0b:01' },
+}
+
+/** Files that name their children only in the frames they inject. */
+const MACVLAN_MACS: Readonly<Record<string, NonNullable<FrameFile['macs']>>> = {
+  'bcq-default': withQueue('bridge bcqueuelen 1000', 'bridge bcqueuelen 1000'),
+  'bcq-0': withQueue('bridge bcqueuelen 0', 'bridge bcqueuelen 0'),
+  'bcq-0-one': withQueue('bridge bcqueuelen 0', 'bridge bcqueuelen 1000'),
+  'taps-macvlan': {
+    ...CHILDREN,
+    krnv1: { mac: '02:00:00:00:0a:03', mode: 'vepa' },
+    krnp1: { mac: '02:00:00:00:0a:05', mode: 'private' },
+  },
+}
+
+function withQueue(first: string, second: string): NonNullable<FrameFile['macs']> {
+  return {
+    ...CHILDREN,
+    krnb1: { ...CHILDREN.krnb1, mode: first },
+    krnb2: { ...CHILDREN.krnb2, mode: second },
+  }
+}
+
+/** krnwire in krnw, a cable to krnpar in krnh, and children of krnpar in krnk. */
+function macvlanTopology(data: FrameFile, macs: NonNullable<FrameFile['macs']>): Topology {
+  const build = [
+    'ip netns add krnw',
+    'ip netns add krnh',
+    'ip netns add krnk',
+    `ip -n krnh link add krnpar address ${macs['krnpar']?.mac ?? ''} type veth peer name krnwire netns krnw`,
+    quiet('krnw', 'krnwire'),
+    quiet('krnh', 'krnpar'),
+    'ip -n krnw link set krnwire up',
+    'ip -n krnh link set krnpar up',
+  ]
+  const homes = new Map([
+    ['krnwire', 'krnw'],
+    ['krnpar', 'krnh'],
+  ])
+  for (const [name, { mac, mode }] of Object.entries(macs)) {
+    if (mode === undefined) continue
+    build.push(
+      `ip -n krnh link add link krnpar name ${name} address ${mac} netns krnk type macvlan mode ${mode}`,
+      quiet('krnk', name),
+      `ip -n krnk link set ${name} up`,
+    )
+    homes.set(name, 'krnk')
+  }
+  build.push(...(data.extra ?? []))
+  return { build, homes }
+}
+
+interface Seen {
+  readonly dev: string
+  readonly type: string
+}
+
+async function inject(
+  place: Place,
+  file: TruthFile,
+  data: FrameFile,
+  topology: Topology,
+  kernel: Row['kernel'],
+): Promise<Row[]> {
+  const { fabric } = place.session
+  const taps = file.name.startsWith('taps')
+  let seen: Seen[] = []
+  const ports = new Map<string, FramePort>()
+  const closers: Closer[] = []
+  for (const [dev, netns] of topology.homes) {
+    const options = taps ? {} : { etherType: EXPERIMENT }
+    const port = await fabric.openPort(
+      netns,
+      dev,
+      (frame) => {
+        if (isOurs(frame.bytes)) seen.push({ dev, type: frame.type.toUpperCase() })
+      },
+      options,
+    )
+    // A socket does not see what it sends itself (skb_loop_sk): frames leave through another.
+    const sender = await fabric.openPort(netns, dev, () => undefined, { etherType: SENDER })
+    ports.set(dev, sender)
+    closers.push(port, sender)
+  }
+  const rows: Row[] = []
+  for (const [number, test] of data.tests.entries()) {
+    for (const line of test.pre ?? []) await place.run(line)
+    seen = []
+    try {
+      // From a socket of its own: one does not see what it sends itself.
+      const { dev } = test.inject
+      const sender = await fabric.openPort(topology.homes.get(dev) ?? '', dev, () => undefined, {
+        etherType: EXPERIMENT,
+      })
+      closers.push(sender)
+      sender.send(frameOf(test))
+    } catch (error) {
+      // A refused send is one of the measured answers; that nobody got the frame is compared.
+      if ('delivered' in test && Array.isArray(test.delivered)) throw error
+    }
+    await place.settle(place.session.fabric.kind === 'sim' ? 5 : 60)
+    const expected = 'error' in test.delivered ? '' : list(test.delivered)
+    const got = list(seen)
+    const verdict = expected === got ? 'agree' : 'differ'
+    const what = describe(test)
+    rows.push({ file: file.name, number, aspect: 'frame', kernel, verdict, what, expected, got })
+  }
+  for (const closer of closers) closer.close()
+  return rows
+}
+
+const list = (seen: readonly Seen[]): string =>
+  seen
+    .map((s) => `${s.dev} ${s.type}`)
+    .sort()
+    .join(', ')
+
+function isOurs(bytes: Uint8Array): boolean {
+  const type = (at: number) => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+  return type(12) === EXPERIMENT || (type(12) === 0x8100 && type(16) === EXPERIMENT)
+}
+
+function frameOf({ inject: i }: FrameTest): Uint8Array {
+  const tag = i.tag === undefined ? [] : [0x81, 0x00, i.tag >> 8, i.tag & 0xff]
+  const bytes = new Uint8Array(60 + tag.length)
+  bytes.set([...macBytes(i.dst), ...macBytes(i.src), ...tag, EXPERIMENT >> 8, EXPERIMENT & 0xff])
+  return bytes
+}
+
+function macBytes(text: string): number[] {
+  const mac = parseMac(text)
+  return [40, 32, 24, 16, 8, 0].map((shift) => Math.floor(mac / 2 ** shift) & 0xff)
+}
+
+/** The forwarding table when all frames were through. */
+async function forwarding(
+  place: Place,
+  file: TruthFile,
+  data: FrameFile,
+  build: readonly string[],
+  kernel: Row['kernel'],
+): Promise<Row> {
+  const what = 'bridge -n krnsw fdb show br krnbr'
+  const out = await place.run(what)
+  const chosen = JSON.stringify([build, data.tests])
+  const plain = (text: string) => forwardingOnly(plainTable(text, chosen))
+  const expected = plain((data.fdb_after ?? []).join('\n'))
+  const got = plain(said(out))
+  const verdict = expected === got ? 'agree' : 'differ'
+  return { file: file.name, number: 0, aspect: 'after', kernel, verdict, what, expected, got }
+}

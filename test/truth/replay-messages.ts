@@ -1,0 +1,79 @@
+/** ping-messages.json: every line iputils and busybox print, by cause of failure. */
+import { plainPing } from './compare.ts'
+import type { Kernel, Row, TruthFile } from './rows.ts'
+import { buildTopology, type TopologyName } from './topologies.ts'
+import type { Places } from './world.ts'
+
+interface MessageRow {
+  readonly cause: string
+  readonly cmd: string
+  readonly kernel: Kernel
+  readonly rc: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What was done before each cause, in a topology built anew; the first that fits counts. */
+const CAUSES: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^fragmentation needed/, ['ip -n krnr link set krnp2 mtu 1300']],
+  [
+    /^larger than the own MTU/,
+    [
+      'ip -n krnr link set krnp2 mtu 1300',
+      'ip netns exec krnh1 ping -c1 -W1 -M do -s 1400 10.2.0.2',
+    ],
+  ],
+  [/^local unreachable route/, ['ip -n krnh1 route add unreachable 10.60.0.0/16']],
+  [/^local blackhole route/, ['ip -n krnh1 route add blackhole 10.61.0.0/16']],
+  [/^local prohibit route/, ['ip -n krnh1 route add prohibit 10.62.0.0/16']],
+  [/^no route/, ['ip -n krnh1 route del default']],
+  [/^gateway does not answer/, ['ip -n krnh1 route replace default via 10.1.0.99']],
+  [/^own link down/, ['ip -n krnh1 link set krneth0 down']],
+  [/^no carrier/, ['ip -n krnr link set krnp1 down', 'sleep 0.2']],
+  [/with lo down/, ['ip -n krnh1 link set lo down']],
+  [/^v6 no route/, ['ip -n krnc1 -6 route del default']],
+]
+
+export async function replayMessages(places: Places, file: TruthFile): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const [number, row] of (file.data as MessageRow[]).entries()) {
+    if (!places.speaksFor(row.kernel)) continue
+    rows.push(await one(places, file.name, number, row))
+  }
+  return rows
+}
+
+async function one(
+  places: Places,
+  file: string,
+  number: number,
+  row: MessageRow,
+): Promise<Row> {
+  const what = `${row.cause}: ${row.cmd}`
+  const base = { file, number, aspect: 'text' as const, kernel: row.kernel, what }
+  const why = whyNot(row)
+  if (why !== undefined) return { ...base, verdict: 'not-run', why }
+  const place = await places.open(row.kernel)
+  try {
+    const lan = /krnc1|10\.9\.0/.test(row.cmd)
+    await buildTopology(place, (lan ? 'lan' : 'router') satisfies TopologyName)
+    await place.flush()
+    for (const [cause, lines] of CAUSES) {
+      if (!cause.test(row.cause)) continue
+      for (const line of lines) await place.run(line)
+      break
+    }
+    const out = await place.run(row.cmd)
+    const expected = `${row.rc} ${plainPing(row.stdout)} ${plainPing(row.stderr)}`.trim()
+    const got = `${out.code} ${plainPing(out.stdout)} ${plainPing(out.stderr)}`.trim()
+    return { ...base, verdict: expected === got ? 'agree' : 'differ', expected, got }
+  } finally {
+    await place.close()
+  }
+}
+
+function whyNot(row: MessageRow): string | undefined {
+  if (/REJECT|DROP/.test(row.cause)) return 'needs netfilter'
+  if (/traceroute| nc | wget /.test(row.cmd)) return 'a tool this shell does not have'
+  return /neighbour table/.test(row.cause) ? 'the sum of all rows before it' : undefined
+}

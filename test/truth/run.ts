@@ -1,0 +1,87 @@
+/**
+ * `npm run truth -- [--fabric sim|kernel] [--json] [NAME...]`: replays what was measured on real
+ * kernels and names every row that differs. Exit code 1 when one does.
+ */
+import { replay } from './replay.ts'
+import { differences, reasons, type Replayed, table } from './report.ts'
+import { readTruth, type TruthFile } from './rows.ts'
+import { kernelPlaces, type Places, simPlaces } from './world.ts'
+
+interface Options {
+  fabric: string
+  json: boolean
+  names: string[]
+}
+
+function readOptions(words: readonly string[]): Options {
+  const options: Options = { fabric: 'sim', json: false, names: [] }
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as string
+    if (word === '--json') options.json = true
+    else if (word === '--fabric') options.fabric = words[++at] ?? ''
+    else if (word.startsWith('--fabric=')) options.fabric = word.slice('--fabric='.length)
+    else if (word.startsWith('-')) throw new Error(`unknown option ${word}`)
+    else options.names.push(word)
+  }
+  if (options.fabric !== 'sim' && options.fabric !== 'kernel') {
+    throw new Error(`--fabric is sim or kernel, not "${options.fabric}"`)
+  }
+  return options
+}
+
+/** Most of a replay on a kernel is waiting: so many files at a time. */
+const FILES_AT_ONCE = 8
+
+async function replayAll(
+  places: Places,
+  files: readonly TruthFile[],
+  silent: boolean,
+): Promise<readonly Replayed[]> {
+  const done: Replayed[] = []
+  let next = 0
+  const worker = async () => {
+    for (let at = next++; at < files.length; at = next++) {
+      const file = files[at] as TruthFile
+      const rows = await replay(places, file)
+      done[at] = { file: file.name, kind: file.kind, rows }
+      const differing = rows.filter((r) => r.verdict === 'differ').length
+      if (places.kind === 'kernel' && !silent && rows.length > 0) {
+        process.stderr.write(`${file.name}: ${rows.length} rows, ${differing} differ\n`)
+      }
+    }
+  }
+  const workers = places.kind === 'kernel' ? FILES_AT_ONCE : 1
+  await Promise.all(Array.from({ length: workers }, worker))
+  return done
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2))
+  if (options.fabric === 'kernel' && process.getuid?.() !== 0) {
+    throw new Error('--fabric kernel needs root: it makes network namespaces; try --fabric sim')
+  }
+  const places: Places = options.fabric === 'sim' ? simPlaces() : await kernelPlaces()
+  const stop = () => {
+    void places.close().finally(() => process.exit(130))
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  let done: readonly Replayed[]
+  try {
+    done = await replayAll(places, readTruth(options.names), options.json)
+  } finally {
+    await places.close()
+  }
+  const rows = done.flatMap((d) => d.rows)
+  if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`)
+  else process.stdout.write(`${differences(done)}${reasons(done)}${table(done)}`)
+  if (rows.length === 0) throw new Error(`no rows: is there a file named ${options.names.join(', ')}?`)
+  return rows.some((r) => r.verdict === 'differ') ? 1 : 0
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`truth: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.exitCode = 2
+}
