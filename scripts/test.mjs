@@ -8,7 +8,7 @@
 //
 // With CI=true whatever is skipped counts as failed.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -112,6 +112,8 @@ function kernelDoor() {
   if (process.getuid() === 0) return { wrap: [] }
   if (!process.argv.includes('--userns'))
     return { why: 'needs root, or `npm test -- --userns` where user namespaces are allowed' }
+  // udev opens it to all; some containers do not.
+  if (!canOpen('/dev/net/tun')) return { why: '/dev/net/tun is not open to ordinary users here' }
   // A /run of their own holds their named namespaces; ip and tcpdump find themselves root.
   const own = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"'
   const flags = ['--user', '--map-root-user', '--net', '--mount']
@@ -119,6 +121,15 @@ function kernelDoor() {
   const tried = spawnSync(wrap[0], [...wrap.slice(1), 'true'], { encoding: 'utf8' })
   if (tried.status === 0) return { wrap }
   return { why: `user namespaces are not allowed here: ${(tried.stderr ?? '').trim()}` }
+}
+
+function canOpen(path) {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function kernel() {

@@ -199,8 +199,11 @@ function linkValues(link: LinkSnapshot, names: MacNames): object {
   const { index: _index, name: _name, address, parent, macvlan, bridge, port, ...rest } = link
   const { ipvlan, vlan, vxlan, ...plain } = rest
   const lower = parent && `${parent.netns ?? '?'}/${parent.name ?? '?'}`
+  // A bridge with carrier is UNKNOWN until the link watch looked at it, which is a matter of time.
+  const operState = link.kind === 'bridge' && plain.operState === 'unknown' ? 'up' : plain.operState
   return {
     ...plain,
+    operState,
     address: names.mac(address),
     parent: lower,
     ...flat('macvlan', macvlan && { ...macvlan, sources: sources(macvlan.sources) }),

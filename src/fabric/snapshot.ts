@@ -87,7 +87,7 @@ export interface LinkSnapshot {
   /**
    * Root queueing discipline: `noop` until a link was up for the first time, then mostly `noqueue`.
    */
-  readonly qdisc?: string
+  readonly qdisc: string
   readonly minMtu: number
   readonly maxMtu: number
   /** What a macvlan, ipvlan or vlan sits on; the other end of a veth. */

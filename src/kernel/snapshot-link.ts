@@ -63,6 +63,7 @@ export function linkSnapshot(
     group: attributes.group ?? 0,
     alias: attributes.alias,
     txQueueLength: attributes.txQueueLength ?? 0,
+    qdisc: attributes.qdisc ?? 'noop',
     minMtu: attributes.minMtu ?? 0,
     maxMtu: attributes.maxMtu ?? 0,
     parent,
@@ -139,7 +140,7 @@ function bridgeOf(info: LinkInfo): Required<BridgeOptions> | undefined {
   return {
     vlanFiltering: data.vlanFiltering === 1,
     // 1 is the default; a kernel without VLAN filtering does not say.
-    vlanDefaultPvid: data.vlanDefaultPvid ?? 1,
+    vlanDefaultPvid: data.vlanDefaultPvid ?? 0,
     ageingTime: (data.ageingTime ?? 30000) / 100,
     forwardDelay: (data.forwardDelay ?? 1500) / 100,
     stp: (data.stpState ?? 0) !== 0,

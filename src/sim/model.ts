@@ -8,6 +8,7 @@
 import type { Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import type { LinkSpec } from '../fabric/plan.ts'
+import type { KernelTraits } from '../fabric/traits.ts'
 import type { OperState } from '../fabric/snapshot.ts'
 import type { Frame, Ip4Packet, Ip6Packet } from '../wire/frame.ts'
 import { EventQueue } from './queue.ts'
@@ -106,17 +107,6 @@ export interface StackOps {
 }
 
 export type EventHandler = (world: World, target: number, data: unknown) => void
-
-/** What kind of kernel is imitated where versions differ. */
-export interface KernelTraits {
-  readonly version: '6.18' | '6.1'
-  /** Link kinds whose module is missing: `Unknown device type.` */
-  readonly missingKinds: readonly string[]
-  /** `net.bridge.bridge-nf-call-iptables` of a new namespace. */
-  readonly bridgeNetfilter: boolean
-  /** Built with CONFIG_BRIDGE_VLAN_FILTERING. */
-  readonly bridgeVlanFiltering: boolean
-}
 
 export class World {
   /** Virtual time, ns. */

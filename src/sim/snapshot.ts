@@ -72,7 +72,7 @@ function linkSnapshot(dev: Device, held: ReadonlySet<string>): LinkSnapshot {
     group: dev.group,
     alias: dev.alias,
     txQueueLength: dev.txQueueLength,
-    qdisc: dev.opened ? 'noqueue' : 'noop',
+    qdisc: qdiscOf(dev),
     minMtu: dev.minMtu,
     maxMtu: dev.maxMtu,
     parent: refTo(dev.peer ?? dev.lower, held),
@@ -166,4 +166,12 @@ function vlansOf(dev: Device): BridgeVlanSnapshot[] {
     pvid: group.pvid === vlan,
     untagged,
   }))
+}
+
+/**
+ * `attach_default_qdiscs`: at the first up, and only kinds that may hold frames back get a queue.
+ */
+function qdiscOf(dev: Device): string {
+  if (!dev.opened) return 'noop'
+  return ['macvtap', 'tun', 'tap'].includes(dev.ops.kind) ? 'pfifo_fast' : 'noqueue'
 }

@@ -1,5 +1,6 @@
 /** Makes a world: the link layer and the protocol stack put together. */
 import type { Op } from '../fabric/plan.ts'
+import type { KernelTraits } from '../fabric/traits.ts'
 import type { OpHandlers } from './apply.ts'
 import { packetType, receive } from './core.ts'
 import { IP_HANDLERS } from './ip/handlers.ts'
@@ -19,7 +20,6 @@ import {
   EV_STACK_TIMER,
   EVENT_KINDS,
   type EventHandler,
-  type KernelTraits,
   type Refusal,
   World,
 } from './model.ts'

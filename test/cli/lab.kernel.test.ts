@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeKernel } from '../describe-kernel.ts'
-import { buildProgram, removeProgram, runProgram, startProgram } from '../support/program.ts'
+import {
+  buildProgram,
+  removeProgram,
+  runProgram,
+  startProgram,
+  UNPRIVILEGED,
+} from '../support/program.ts'
 
 const LAB = `lab: labk-test
 matrix: {pin: [false, true]}
@@ -99,7 +105,7 @@ describeKernel('lanyard lab run --fabric kernel', () => {
     const { ended } = startProgram(
       ['lab', 'run', 'examples/seed-001', '--fabric', 'kernel'],
       {},
-      65534,
+      UNPRIVILEGED,
     )
     const { status, stderr } = await ended
     expect(status).toBe(3)

@@ -36,17 +36,20 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Starts `lanyard ARGS` in the project's folder. */
+/** Runs a command without any capability, as an ordinary user has none; root stays who it is. */
+export const UNPRIVILEGED = ['setpriv', '--inh-caps=-all', '--bounding-set=-all']
+
+/** Starts `lanyard ARGS` in the project's folder, under the command line of `wrap`. */
 export function startProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  uid?: number,
+  wrap: readonly string[] = [],
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const [command = '', ...rest] = [...wrap, process.execPath, MAIN, ...args]
+  const child = spawn(command, rest, {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   let stdout = ''
   let stderr = ''

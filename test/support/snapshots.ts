@@ -23,6 +23,7 @@ export function linkSnapshot(
     group: 0,
     alias: undefined,
     txQueueLength: 1000,
+    qdisc: 'noqueue',
     minMtu: 68,
     maxMtu: 65535,
     parent: undefined,

@@ -2,7 +2,7 @@
 import { plainPing } from './compare.ts'
 import type { Kernel, Row, TruthFile } from './rows.ts'
 import { buildTopology, type TopologyName } from './topologies.ts'
-import type { Places } from './world.ts'
+import { forEach, type Places } from './world.ts'
 
 interface MessageRow {
   readonly cause: string
@@ -36,11 +36,10 @@ const CAUSES: readonly (readonly [RegExp, readonly string[]])[] = [
 
 export async function replayMessages(places: Places, file: TruthFile): Promise<Row[]> {
   const rows: Row[] = []
-  for (const [number, row] of (file.data as MessageRow[]).entries()) {
-    if (!places.speaksFor(row.kernel)) continue
-    rows.push(await one(places, file.name, number, row))
-  }
-  return rows
+  await forEach(places, file.data as MessageRow[], async (row, number) => {
+    if (places.speaksFor(row.kernel)) rows.push(await one(places, file.name, number, row))
+  })
+  return rows.sort((a, b) => a.number - b.number)
 }
 
 async function one(

@@ -28,6 +28,19 @@ export interface Places {
   close(): Promise<void>
 }
 
+/** Runs a job for each item, on a kernel several at a time: each has a place of its own. */
+export async function forEach<T>(
+  places: Places,
+  items: readonly T[],
+  job: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const worker = async () => {
+    for (let at = next++; at < items.length; at = next++) await job(items[at] as T, at)
+  }
+  await Promise.all(Array.from({ length: places.kind === 'kernel' ? 8 : 1 }, worker))
+}
+
 export function simPlaces(): Places {
   return {
     kind: 'sim',

@@ -174,6 +174,7 @@ export const link = format(
     link: attr(5, u32),
     master: attr(10, u32),
     txQueueLength: attr(13, u32),
+    qdisc: attr(6, text),
     operState: attr(16, u8),
     info: nested(18, linkInfo),
     netnsPid: attr(19, u32),

@@ -361,7 +361,9 @@ function makeReady(world: World, dev: Device, ip: DeviceIp): void {
   ip.ready6 = true
   if (dev.ops.kind === 'loopback') {
     if (!ip.addresses6.some((a) => a.ip === 1n)) {
-      insertAddress6(world, dev, ip, { ...plainAddress(1n, 128), tentative: false })
+      // init_loopback: no prefix route, only the local one.
+      const loopback = { ...plainAddress(1n, 128), tentative: false, noPrefixRoute: true }
+      insertAddress6(world, dev, ip, loopback)
     }
     return
   }

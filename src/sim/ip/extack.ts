@@ -1,5 +1,6 @@
 /** Refusals whose text only one kernel version gives. */
-import type { KernelTraits, Refusal, World } from '../model.ts'
+import type { KernelTraits } from '../../fabric/traits.ts'
+import type { Refusal, World } from '../model.ts'
 
 /** A refusal; with `since` kernels before that version say the errno only. */
 export function extack(

@@ -262,11 +262,21 @@ export function routeOutput6(
 ): Output6 | string {
   if (ns.lo === undefined) return 'ENETUNREACH'
   const route = lookup6(ns, dst, src, undefined, oif, oif !== undefined)
-  if (!isUsable(route)) return refusalErrno(route)
-  const holder = route.dev
-  if (holder === undefined) return 'ENETUNREACH'
+  const holder = isUsable(route) ? route.dev : undefined
+  if (!isUsable(route) || holder === undefined) {
+    // ip6_dst_lookup_tail looks for a source before it looks at the route's error.
+    if (src === 0n && !hasAddress6(ns)) return 'EADDRNOTAVAIL'
+    return isUsable(route) ? 'ENETUNREACH' : refusalErrno(route)
+  }
   const dev = route.kind === 'local' || route.kind === 'anycast' ? ns.lo : holder
   if (src !== 0n) return { route, dev, source: src }
   const chosen = (route.source as Ip6 | undefined) ?? selectSource6(ns, dst, holder, now)
   return chosen === undefined ? 'EADDRNOTAVAIL' : { route, dev, source: chosen }
+}
+
+/** Whether any link of the namespace has an address that may be used. */
+function hasAddress6(ns: NetnsIp): boolean {
+  for (const dev of ns.netns.byName.values())
+    if (deviceIp(dev)?.addresses6.some((address) => !address.tentative) === true) return true
+  return false
 }

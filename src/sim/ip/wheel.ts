@@ -3,7 +3,7 @@
  * the further away (kernel/time/timer.c calc_wheel_index). The kernels measured tick 250 (6.18: a
  * second takes 1.024, half a second 0.512, 20 ms take 24) and 100 times a second (6.1).
  */
-import type { KernelTraits } from '../model.ts'
+import type { KernelTraits } from '../../fabric/traits.ts'
 
 /** LVL_START of levels 1 to 3, in jiffies: from there on the next coarser level. */
 const LEVELS = [63, 504, 4032] as const

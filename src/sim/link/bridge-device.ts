@@ -166,6 +166,8 @@ export const BRIDGE_KIND: Kind<'bridge'> = {
     const refusal = registerDevice(world, dev)
     if (refusal !== undefined) return refusal
     changeLocal(world, dev, undefined, dev.mac)
+    // With a MAC given at birth br_stp_change_bridge_id looks for a live port, and there is none.
+    if (op.address !== undefined) selectStates(world, dev)
     if (own.defaultPvid !== 0) {
       addVlan(world, dev, undefined, own.defaultPvid, { pvid: true, untagged: true })
     }

@@ -24,9 +24,7 @@ import {
 /** `macvlan_validate` */
 export function validateMacvlan(options: MacvlanOptions | undefined): Refusal | undefined {
   const sources = options?.sources
-  if (sources === undefined || sources.change === 'set' || sources.change === 'flush') {
-    return undefined
-  }
+  if (sources === undefined || sources.change === 'flush') return undefined
   return sources.macs.every(isValidMac) ? undefined : EADDRNOTAVAIL
 }
 

@@ -1,0 +1,78 @@
+/**
+ * What kind of kernel stands behind a fabric, where kernels differ: found out by asking it. A
+ * simulator opened with the traits of a kernel refuses what that kernel refuses.
+ */
+import type { Fabric } from './fabric.ts'
+import type { Op } from './plan.ts'
+
+export interface KernelTraits {
+  readonly version: '6.18' | '6.1'
+  /** Link kinds whose module is missing: `Unknown device type.` */
+  readonly missingKinds: readonly string[]
+  /** `net.bridge.bridge-nf-call-iptables` of a new namespace. */
+  readonly bridgeNetfilter: boolean
+  /** Built with CONFIG_BRIDGE_VLAN_FILTERING. */
+  readonly bridgeVlanFiltering: boolean
+}
+
+/**
+ * Asks a fabric, in a namespace of its own that is removed again.
+ *
+ * @param netns a name that nobody uses
+ *
+ * @example
+ * ```ts
+ * const sim = openSim({ kernel: await detectTraits(kernel, 'lanyard-traits') })
+ * ```
+ */
+export async function detectTraits(fabric: Fabric, netns: string): Promise<KernelTraits> {
+  const works = async (...ops: readonly Op[]): Promise<boolean> =>
+    (await fabric.apply(ops, { keepGoing: true })).every((outcome) => outcome.ok)
+  try {
+    await fabric.apply([
+      { do: 'netns.add', netns },
+      { do: 'link.add', netns, name: 'v0', spec: { kind: 'veth', peer: { name: 'v1' } } },
+      { do: 'link.add', netns, name: 'br0', spec: { kind: 'bridge' } },
+    ])
+    const kinds: Record<string, Op> = {
+      dummy: { do: 'link.add', netns, name: 'dummy', spec: { kind: 'dummy' } },
+      vlan: { do: 'link.add', netns, name: 'vlan', spec: { kind: 'vlan', parent: 'v0', id: 5 } },
+      ipvlan: { do: 'link.add', netns, name: 'ipvlan', spec: { kind: 'ipvlan', parent: 'v1' } },
+      vxlan: { do: 'link.add', netns, name: 'vxlan', spec: { kind: 'vxlan', id: 5, port: 4789 } },
+    }
+    const missingKinds: string[] = []
+    for (const [kind, op] of Object.entries(kinds)) if (!(await works(op))) missingKinds.push(kind)
+    const nf: Op = {
+      do: 'sysctl.set',
+      netns,
+      key: 'net.bridge.bridge-nf-call-iptables',
+      value: '1',
+    }
+    const filtering: Op = {
+      do: 'link.set',
+      netns,
+      name: 'br0',
+      bridge: { vlanFiltering: true },
+    }
+    return {
+      version: await answersAsBefore612(fabric, netns),
+      missingKinds,
+      bridgeNetfilter: await works(nf),
+      bridgeVlanFiltering: await works(filtering),
+    }
+  } finally {
+    await fabric.apply([{ do: 'netns.del', netns }], { keepGoing: true })
+  }
+}
+
+/** Newer kernels say more when an address is there already. */
+async function answersAsBefore612(fabric: Fabric, netns: string): Promise<'6.18' | '6.1'> {
+  const add: Op = {
+    do: 'address.add',
+    netns,
+    link: 'v0',
+    address: { address: 0xc6336401, length: 32 },
+  }
+  const [, again] = await fabric.apply([add, add], { keepGoing: true })
+  return again !== undefined && !again.ok && again.extack === undefined ? '6.1' : '6.18'
+}
