@@ -76,7 +76,7 @@ export interface Store {
   transact(transaction: Transaction): Promise<TransactionResult>
   /**
    * Every change of keys under `prefix` after `revision`, in order, until closed. When the store
-   * has forgotten changes since then (compaction) `onLost` is called instead: read everything again.
+   * has forgotten changes since then (compaction) `onLost` is called instead: read all again.
    */
   watch(
     prefix: string,
