@@ -19,7 +19,7 @@ async function one(places: Places, file: string, number: number, row: ErrorRow):
   const place = await places.open(row.kernel)
   try {
     for (const line of row.setup) await place.run(line)
-    await place.settle(places.kind === 'sim' ? 5 : 40)
+    await place.standStill()
     const chosen = JSON.stringify([row.setup, row.cmd])
     place.lastErrno = undefined
     const out = await place.run(row.cmd)

@@ -14,7 +14,7 @@ import { ToolExit } from '../arguments.ts'
 import { printList, printRow, printRule, printRules } from '../print/iptables.ts'
 import { applyOne } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
-import { strerror } from '../strerror.ts'
+import { strerror } from '../../errno.ts'
 
 const toolOf = (family: 4 | 6): string => (family === 4 ? 'iptables' : 'ip6tables')
 
