@@ -90,6 +90,11 @@ export interface StackOps {
   /** A frame reached the stack of the device's namespace (ETH_P_IP, _IPV6, _ARP handlers). */
   receive(world: World, dev: Device, frame: Frame, type: PacketType): void
   deviceEvent(world: World, dev: Device, event: DeviceEvent): void
+  /**
+   * What the packet filter of a bridge's namespace makes of a frame it forwards (br_netfilter).
+   * @returns the frame as it goes on; undefined when it was dropped
+   */
+  bridgeForward(world: World, bridge: Device, frame: Frame): Frame | undefined
   /** Whether a link holds an address (ipvlan finds its children by them). */
   holds(dev: Device, ip: Ip): boolean
   /**

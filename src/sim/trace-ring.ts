@@ -42,6 +42,8 @@ export interface RawStep {
   readonly to: number
   readonly reason: ReasonCode | undefined
   readonly frame: Frame | undefined
+  /** More about a drop: the rule that said so. */
+  readonly note?: string | undefined
 }
 
 export class TraceRing {
@@ -55,6 +57,7 @@ export class TraceRing {
   readonly #base: number
   /** Entries ever written. */
   count: number
+  readonly #notes = new Map<number, string>()
 
   /**
    * @param size entries kept at most, a power of two
@@ -109,6 +112,12 @@ export class TraceRing {
     this.#frames[at] = frame
   }
 
+  /** Says more about the entry written last. */
+  note(text: string): void {
+    if (this.#notes.size > this.#size) this.#notes.clear()
+    this.#notes.set(this.count - 1, text)
+  }
+
   /** Entries from number `since` on that are still kept. */
   read(since: number): { steps: RawStep[]; truncated: boolean } {
     const first = Math.max(since, this.count - this.#size, this.#base)
@@ -125,6 +134,7 @@ export class TraceRing {
         to: this.#words[word + 3] as number,
         reason: reason < 0 ? undefined : REASON_CODES[reason],
         frame: this.#frames[at],
+        note: this.#notes.get(n),
       })
     }
     return { steps, truncated: first > since }
