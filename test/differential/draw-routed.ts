@@ -1,4 +1,4 @@
-/** Draws routed worlds: two subnets on one switch or on two, a router between them, its settings. */
+/** Draws routed worlds: two subnets on one switch, a router between them, and its settings. */
 import type { Op } from '../../src/fabric/plan.ts'
 import { cableOps, childOps, switchOps } from '../lan.ts'
 import {

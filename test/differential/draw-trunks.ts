@@ -161,7 +161,7 @@ function drawChange(draft: Draft, sw: string, subs: readonly Sub[]): void {
   const member = (op: object): void => {
     const link = pick(draft, [host.port, host.port, 'br0', 'nope'])
     const self = link === 'br0' || chance(draft, 0.1) ? { self: true } : {}
-    draft.plan.push({ do: 'bridge-vlan.add', netns: sw, link, from: 1, ...self, ...op } as Op)
+    draft.plan.push({ do: 'bridge-vlan.add', netns: sw, link, from: 1, ...self, ...op })
   }
   const { netns, name } = sub
   anyOf(draft, [
