@@ -164,7 +164,7 @@ function vlansOf(dev: Device): BridgeVlanSnapshot[] {
   }))
 }
 
-/** `attach_default_qdiscs`: at the first up, and only kinds that may hold frames back get a queue. */
+/** `attach_default_qdiscs`: at the first up; only kinds that may hold frames back get a queue. */
 function qdiscOf(dev: Device): string {
   if (!dev.opened) return 'noop'
   return ['macvtap', 'tun', 'tap'].includes(dev.ops.kind) ? 'pfifo_fast' : 'noqueue'

@@ -67,7 +67,7 @@ function receiveL3s4(
 ): void {
   const ip = deviceIp(child)
   if (ip === undefined || !hookInput(world, ns, dev, packet)) return
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, child.id, frame)
+  world.trace.record(world, dev, STEP_FORWARD, child.id, frame)
   const reason = routeInput4(world, ip.ns, child, ip, frame, packet, type)
   if (reason !== undefined) drop(world, child, frame, reason)
 }
@@ -160,7 +160,7 @@ function forward4(
     sendRedirect4(world, ns, offender, gateway ?? packet.dst)
   }
   if (!hookForward(world, ns, out, packet)) return undefined
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_ROUTE, out.id, frame)
+  world.trace.record(world, dev, STEP_ROUTE, out.id, frame)
   output4(world, ns, out, 'unicast', route, withTtl4(packet, packet.ttl - 1))
   return undefined
 }
@@ -196,7 +196,7 @@ function deliver4(
   packet: Ip4Packet,
   group: boolean,
 ): ReasonCode | undefined {
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_CONSUME, -1, frame)
+  world.trace.record(world, dev, STEP_CONSUME, -1, frame)
   let whole = packet
   if (packet.moreFragments || packet.fragmentOffset !== 0) {
     const made = reassemble4(world, ns, packet)

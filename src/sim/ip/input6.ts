@@ -64,7 +64,7 @@ function receiveL3s6(
 ): void {
   const ip = deviceIp(child)
   if (ip === undefined || !hookInput(world, ns, dev, packet)) return
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, child.id, frame)
+  world.trace.record(world, dev, STEP_FORWARD, child.id, frame)
   const reason = routeInput6(world, ip.ns, child, ip, frame, packet, type)
   if (reason !== undefined) drop(world, child, frame, reason)
 }
@@ -144,7 +144,7 @@ function forward6(
     return 'MTU_TOO_SMALL'
   }
   if (!hookForward(world, ns, out, packet)) return undefined
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_ROUTE, out.id, frame)
+  world.trace.record(world, dev, STEP_ROUTE, out.id, frame)
   output6(world, ns, out, route, withHopLimit6(packet, packet.hopLimit - 1), false)
   return undefined
 }
@@ -158,7 +158,7 @@ function deliver6(
   packet: Ip6Packet,
   type: PacketType,
 ): ReasonCode | undefined {
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_CONSUME, -1, frame)
+  world.trace.record(world, dev, STEP_CONSUME, -1, frame)
   const whole = packet.fragment === undefined ? packet : reassemble6(world, ns, packet)
   if (whole === undefined || !hookInput(world, ns, dev, whole)) return undefined
   const payload = whole.payload

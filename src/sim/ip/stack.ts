@@ -29,6 +29,7 @@ import { holdsAddress } from './ipvlan-conflict.ts'
 import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
+import { overhear } from './overhear.ts'
 import { initRules } from './rule-ops.ts'
 import { DeviceIp, deviceIp, NetnsIp, netnsIp, SCOPE_HOST } from './state.ts'
 import { initSysctls } from './sysctl.ts'
@@ -53,6 +54,7 @@ export const STACK: StackOps = Object.freeze<StackOps>({
         drop(world, dev, frame, type === PACKET_OTHERHOST ? 'OTHERHOST' : 'NO_PROTOCOL')
     }
   },
+  overhear,
   deviceEvent,
   holds: holdsAddress,
   routeOut,
