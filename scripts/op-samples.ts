@@ -9,6 +9,8 @@ import type { LinkKind, LinkSpec, Op, OpOf } from '../src/fabric/plan.ts'
 const netns = 'box1'
 const link = 'eth0'
 const ip = parseIp('10.0.0.5')
+const FILTER = { netns, family: 4, table: 'filter' } as const
+const NAT = { netns, family: 4, table: 'nat' } as const
 const mac = parseMac('02:00:00:00:00:05')
 
 export const OP_SAMPLES: { readonly [D in Op['do']]: OpOf<D> } = {
@@ -44,6 +46,17 @@ export const OP_SAMPLES: { readonly [D in Op['do']]: OpOf<D> } = {
   'fdb.flush': { do: 'fdb.flush', netns, bridge: 'br0' },
   'bridge-vlan.add': { do: 'bridge-vlan.add', netns, link, from: 50, pvid: true, untagged: true },
   'bridge-vlan.del': { do: 'bridge-vlan.del', netns, link, from: 2, to: 4094 },
+  'filter.add': {
+    do: 'filter.add',
+    ...NAT,
+    chain: 'POSTROUTING',
+    rule: { match: { oif: link }, verdict: { do: 'masquerade' } },
+  },
+  'filter.del': { do: 'filter.del', ...NAT, chain: 'POSTROUTING', rule: 1 },
+  'filter.flush': { do: 'filter.flush', ...FILTER, chain: 'INPUT' },
+  'filter.policy': { do: 'filter.policy', ...FILTER, chain: 'FORWARD', policy: 'drop' },
+  'filter.chain-add': { do: 'filter.chain-add', ...FILTER, chain: 'trusted' },
+  'filter.chain-del': { do: 'filter.chain-del', ...FILTER, chain: 'trusted' },
   'multicast.add': { do: 'multicast.add', netns, link, mac: parseMac('01:00:5e:00:00:fb') },
   'multicast.del': { do: 'multicast.del', netns, link, mac: parseMac('01:00:5e:00:00:fb') },
 }

@@ -8,6 +8,7 @@ import { formatIp, type Ip, type Prefix } from '../addr/ip.ts'
 import { formatMac, isGroupMac, isLocalMac, isZeroMac, type Mac } from '../addr/mac.ts'
 import { formatPrefix } from '../addr/prefix.ts'
 import type { Plan } from './plan.ts'
+import { ruleWords } from './print-iptables.ts'
 import type { LinkSnapshot, NetnsSnapshot, RouteSnapshot, Snapshot } from './snapshot.ts'
 
 /** What counts in a comparison. */
@@ -20,7 +21,16 @@ export interface NormaliseOptions {
   readonly learnedFdb?: boolean
 }
 
-export type Table = 'link' | 'address' | 'route' | 'rule' | 'neighbour' | 'fdb' | 'vlan' | 'sysctl'
+export type Table =
+  | 'link'
+  | 'address'
+  | 'route'
+  | 'rule'
+  | 'filter'
+  | 'neighbour'
+  | 'fdb'
+  | 'vlan'
+  | 'sysctl'
 
 /** One row of a table, with its values as text. */
 export interface Row {
@@ -147,6 +157,13 @@ function rowsOf(netns: NetnsSnapshot, on: NamesOn, options: NormaliseOptions): R
   for (const { family, priority, ...rule } of netns.rules) {
     const [from, to] = [maybe(rule.from, formatPrefix), maybe(rule.to, formatPrefix)]
     add('rule', `${family} ${priority}`, { ...rule, from, to })
+  }
+  // Counters depend on what was sent meanwhile; tables nobody put anything into on who looked.
+  for (const { family, table, chain, policy, rules } of netns.filters ?? []) {
+    const key = `${family} ${table} ${chain}`
+    if (policy !== 'accept' || rules.length > 0) add('filter', key, { policy })
+    for (const [at, { packets: _p, bytes: _b, ...rule }] of rules.entries())
+      add('filter', `${key} ${at + 1}`, { rule: ruleWords(rule, family).join(' ') })
   }
   for (const { link, ip, mac, proxy, ...rest } of netns.neighbours) {
     if (options.learnedNeighbours !== true && !proxy && rest.state !== 'permanent') continue

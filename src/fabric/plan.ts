@@ -8,6 +8,7 @@
  */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
+import type { FilterOp } from './filter.ts'
 
 export type Plan = readonly Op[]
 
@@ -273,6 +274,7 @@ export type Op =
       readonly link: string
       readonly mac: Mac
     }
+  | FilterOp
 
 /** The op of a name; of those that share a shape, too. */
 export type OpOf<D extends Op['do']> = Op & { readonly do: D }

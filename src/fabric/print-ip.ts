@@ -5,6 +5,7 @@
 import { formatIp, type Prefix } from '../addr/ip.ts'
 import { formatMac } from '../addr/mac.ts'
 import { formatPrefix } from '../addr/prefix.ts'
+import type { FilterOp } from './filter.ts'
 import type {
   AddressChange,
   BridgeVlanChange,
@@ -17,6 +18,7 @@ import type {
   RuleChange,
 } from './plan.ts'
 import { printLinkAdd, printLinkSet } from './print-ip-link.ts'
+import { filterWords } from './print-iptables.ts'
 import { inNetns, ip, quote, tool, type Words, words } from './print-ip-words.ts'
 
 /**
@@ -40,11 +42,16 @@ export function printOp(op: Op): string[] {
   if (op.do === 'sysctl.set') {
     return [inNetns(op.netns, ['sysctl', '-w', quote(`${op.key}=${op.value}`)])]
   }
+  if (isFilterOp(op)) return [inNetns(op.netns, filterWords(op).map(quote))]
   if (isBridgeOp(op)) return [tool('bridge', op.netns, bridgeWords(op))]
   return [printIpOp(op)]
 }
 
 type BridgeOp = FdbChange | BridgeVlanChange | OpOf<'fdb.flush'>
+
+function isFilterOp(op: Op): op is FilterOp {
+  return op.do.startsWith('filter.')
+}
 
 function isBridgeOp(op: Op): op is BridgeOp {
   return op.do.startsWith('fdb.') || op.do.startsWith('bridge-vlan.')
@@ -68,7 +75,7 @@ function bridgeWords(op: BridgeOp): Words {
 
 type IpOp = Exclude<
   Op,
-  BridgeOp | OpOf<'link.add'> | OpOf<'link.set'> | { readonly do: 'sysctl.set' }
+  BridgeOp | FilterOp | OpOf<'link.add'> | OpOf<'link.set'> | { readonly do: 'sysctl.set' }
 >
 
 function printIpOp(op: IpOp): string {

@@ -108,6 +108,28 @@ export const REASONS = {
   PORT_CLOSED: r('nobody listens on the port', 'net/ipv4/udp.c __udp4_lib_rcv'),
   NO_SOCKET: r('nobody waits for it', 'net/ipv4/ping.c ping_rcv'),
 
+  // -- netfilter
+  NETFILTER_INPUT: r(
+    'a rule or the policy of the chain INPUT does not let it in',
+    'net/netfilter/core.c nf_hook_slow',
+  ),
+  NETFILTER_FORWARD: r(
+    'a rule or the policy of the chain FORWARD does not let it through',
+    'net/netfilter/core.c nf_hook_slow',
+  ),
+  NETFILTER_OUTPUT: r(
+    'a rule or the policy of the chain OUTPUT does not let it out',
+    'net/netfilter/core.c nf_hook_slow',
+  ),
+  NETFILTER_NAT: r(
+    'its address cannot be translated: the link has none to take, or another connection has it',
+    'net/netfilter/nf_nat_core.c nf_nat_setup_info',
+  ),
+  NETFILTER_BRIDGE: r(
+    'the chain FORWARD of the bridge does not let it through (bridge-nf-call-iptables)',
+    'net/bridge/br_netfilter_hooks.c br_nf_forward',
+  ),
+
   // -- VLAN devices
   VLAN_NO_DEVICE: r(
     'the frame carries a VLAN tag for which there is no VLAN device',

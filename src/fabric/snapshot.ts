@@ -5,6 +5,7 @@
  */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
+import type { FilterChainSnapshot } from './filter.ts'
 import type {
   BridgeOptions,
   IpvlanFlag,
@@ -39,6 +40,8 @@ export interface NetnsSnapshot {
    */
   readonly fdb: readonly FdbSnapshot[]
   readonly vlans: readonly BridgeVlanSnapshot[]
+  /** Chains of the packet filter, where there are any: by family, table and chain. */
+  readonly filters?: readonly FilterChainSnapshot[]
   /** Those that change what a frame meets; key as in `sysctl.set`. */
   readonly sysctls: Readonly<Record<string, string>>
 }

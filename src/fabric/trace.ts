@@ -34,6 +34,8 @@ export interface Step {
   readonly action: StepAction
   readonly toLink: string | undefined
   readonly reason: ReasonCode | undefined
+  /** Which rule of the packet filter dropped it: `filter FORWARD rule 2`. */
+  readonly rule?: string
   /** The frame as it was here; undefined for packets that have no frame yet. */
   readonly frame: Frame | undefined
 }

@@ -14,6 +14,7 @@ import type {
   RuleChange,
 } from './plan.ts'
 import type { AddressSnapshot, NetnsSnapshot, RouteSnapshot } from './snapshot.ts'
+import { undoFilter } from './undo-filter.ts'
 import type { Former } from './undo-former.ts'
 
 type EntryOp = Exclude<
@@ -64,6 +65,13 @@ export function undoEntry(op: EntryOp, former: Former): readonly Op[] | undefine
       return [{ ...op, do: 'multicast.add' }]
     case 'sysctl.set':
       return sysctlBack(op, netns)
+    case 'filter.add':
+    case 'filter.del':
+    case 'filter.flush':
+    case 'filter.policy':
+    case 'filter.chain-add':
+    case 'filter.chain-del':
+      return undoFilter(op, netns)
     case 'route.flush-cache':
     case 'neighbour.flush':
     case 'fdb.flush':

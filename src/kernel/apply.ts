@@ -18,7 +18,8 @@ import type {
   RuleChange,
 } from '../fabric/plan.ts'
 import type { Outgoing, Refusal } from '../netlink/message.ts'
-import { errnoCode, errnoText, SysError } from '../sys/errno.ts'
+import { errnoCode, errnoText } from '../errno.ts'
+import { SysError } from '../sys/errno.ts'
 import { AF_INET, closeFd, ioctl, linkNameBytes, openSocket, SOCK_DGRAM } from '../sys/socket.ts'
 import { writeSysctl } from '../sys/sysctl.ts'
 import { bridgeVlanMessage, fdbMessage } from './apply-bridge.ts'
@@ -26,6 +27,7 @@ import { flushAddresses, flushFdb, flushNeighbours, flushRouteCache } from './ap
 import { addressMessage, neighbourMessage, routeMessage, ruleMessage } from './apply-ip.ts'
 import { addLink, removeGroup, removeLink, setLink, type Work } from './apply-link.ts'
 import { Connections, Links, refusal } from './connections.ts'
+import { changeFilter } from './netfilter.ts'
 import { createNetns, deleteNetns, inNetns } from './netns.ts'
 
 /** The event loop gets a turn after so much work. */
@@ -210,6 +212,13 @@ export function applyOp(work: Work, op: Op): Refusal | undefined {
     case 'sysctl.set':
       inNetns(op.netns, () => writeSysctl(op.key, op.value))
       return undefined
+    case 'filter.add':
+    case 'filter.del':
+    case 'filter.flush':
+    case 'filter.policy':
+    case 'filter.chain-add':
+    case 'filter.chain-del':
+      return changeFilter(op)
     case 'multicast.add':
     case 'multicast.del':
     default:

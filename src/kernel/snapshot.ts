@@ -9,6 +9,7 @@ import { RTM_GETLINK, RTM_GETNSID } from '../netlink/tables/header.ts'
 import { link, RTEXT_FILTER_SKIP_STATS } from '../netlink/tables/link.ts'
 import { nsid } from '../netlink/tables/nsid.ts'
 import { Connections } from './connections.ts'
+import { readFilters } from './netfilter-snapshot.ts'
 import { inNetns, netnsFd } from './netns.ts'
 import {
   readAddresses,
@@ -90,6 +91,7 @@ class Reader {
     const sysctls: Record<string, string> = {}
     readNamespaceSysctls(connection, sysctls)
     for (const entry of entries) readLinkSysctls(entry, sysctls)
+    const filters = readFilters()
     return {
       name,
       links,
@@ -99,6 +101,7 @@ class Reader {
       neighbours: readNeighbours(connection, byIndex),
       fdb: bridged || ownFdb ? readFdb(connection, byIndex) : [],
       vlans: bridged ? readVlans(connection, byIndex) : [],
+      ...(filters.length === 0 ? {} : { filters }),
       sysctls,
       parents: this.#parents(name, entries, connection),
     }

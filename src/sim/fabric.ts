@@ -61,6 +61,7 @@ export class SimFabric implements Fabric {
       const refusal = applyOp(world, op)
       // What the kernel does in work queues at once: link watch
       runUntil(world, world.now)
+      this.#watchers.tell()
       if (refusal === undefined) return OK
       const { errno, extack } = refusal
       if (options.keepGoing !== true) {

@@ -105,6 +105,11 @@ export interface StackOps {
     frame: Frame,
   ): number
   deviceEvent(world: World, dev: Device, event: DeviceEvent): void
+  /**
+   * What the packet filter of a bridge's namespace makes of a frame it forwards (br_netfilter).
+   * @returns the frame as it goes on; undefined when it was dropped
+   */
+  bridgeForward(world: World, bridge: Device, frame: Frame): Frame | undefined
   /** Whether a link holds an address (ipvlan finds its children by them). */
   holds(dev: Device, ip: Ip): boolean
   /**

@@ -11,6 +11,8 @@ import type {
 import { LanyardError } from '../errors.ts'
 import { ETH_8021AD } from '../wire/frame.ts'
 import { listAddresses, listNeighbours, listRoutes, listRules } from './ip/snapshot.ts'
+import { listFilters } from './ip/netfilter/ops.ts'
+import { netnsIp } from './ip/state.ts'
 import { listSysctls } from './ip/sysctl.ts'
 import { type BridgeState, bridgeOf, portOf } from './link/bridge-state.ts'
 import { describeBridge, describePort } from './link/describe.ts'
@@ -34,6 +36,7 @@ export function takeSnapshot(world: World, names?: readonly string[]): Snapshot 
 
 function netnsSnapshot(netns: Netns, held: ReadonlySet<string>): NetnsSnapshot {
   const devices = [...netns.byIndex.values()].sort((a, b) => a.index - b.index)
+  const filters = listFilters(netnsIp(netns))
   return {
     name: netns.name,
     links: devices.map((dev) => linkSnapshot(dev, held)),
@@ -43,6 +46,7 @@ function netnsSnapshot(netns: Netns, held: ReadonlySet<string>): NetnsSnapshot {
     neighbours: devices.flatMap(listNeighbours),
     fdb: devices.flatMap(fdbOf),
     vlans: devices.flatMap(vlansOf),
+    ...(filters.length === 0 ? {} : { filters }),
     sysctls: listSysctls(netns),
   }
 }
@@ -164,7 +168,9 @@ function vlansOf(dev: Device): BridgeVlanSnapshot[] {
   }))
 }
 
-/** `attach_default_qdiscs`: at the first up; only kinds that may hold frames back get a queue. */
+/**
+ * `attach_default_qdiscs`: at the first up, and only kinds that may hold frames back get a queue.
+ */
 function qdiscOf(dev: Device): string {
   if (!dev.opened) return 'noop'
   return ['macvtap', 'tun', 'tap'].includes(dev.ops.kind) ? 'pfifo_fast' : 'noqueue'

@@ -59,6 +59,8 @@ export interface RawStep {
   readonly to: number
   readonly reason: ReasonCode | undefined
   readonly frame: Frame | undefined
+  /** More about a drop: the rule that said so. */
+  readonly note?: string | undefined
 }
 
 export class TraceRing {
@@ -74,6 +76,7 @@ export class TraceRing {
   readonly #base: number
   /** Entries ever written. */
   count: number
+  readonly #notes = new Map<number, string>()
 
   /**
    * @param size entries kept at most, a power of two
@@ -122,6 +125,12 @@ export class TraceRing {
   ): void {
     const what = reason === undefined ? action : action + WITH_REASON * indexOf(reason)
     this.#write(clock, at.netns.id, at.id, to, what, frame)
+  }
+
+  /** Says more about the entry written last. */
+  note(text: string): void {
+    if (this.#notes.size > this.#size) this.#notes.clear()
+    this.#notes.set(this.count - 1, text)
   }
 
   /** Writes what are as many steps as there are devices: a flood to all but one of an audience. */
@@ -185,12 +194,12 @@ export class TraceRing {
   read(since: number): { steps: RawStep[]; truncated: boolean } {
     const first = Math.max(since, this.count - this.#size, this.#base)
     const steps: RawStep[] = []
-    for (let n = first; n < this.count; n++)
-      this.#readOne((n - this.#base) & (this.#size - 1), steps)
+    for (let n = first; n < this.count; n++) this.#readOne(n, steps)
     return { steps, truncated: first > since }
   }
 
-  #readOne(slot: number, into: RawStep[]): void {
+  #readOne(n: number, into: RawStep[]): void {
+    const slot = (n - this.#base) & (this.#size - 1)
     const word = slot * WORDS
     const what = this.#words[word + 3] as number
     const code = Math.floor(what / WITH_REASON)
@@ -203,6 +212,7 @@ export class TraceRing {
       to: this.#words[word + 2] as number,
       reason: code === 0 ? undefined : REASON_CODES[code - 1],
       frame: this.#frames[slot],
+      note: this.#notes.get(n),
     }
     const audience = this.#audiences[slot]
     if (kind === FLOOD_ALL && audience !== undefined) readFlood(entry, audience, into)

@@ -24,5 +24,6 @@ function nameStep(world: World, raw: RawStep): Step {
     toLink: to < 0 ? undefined : world.devices[to]?.name,
     reason,
     frame,
+    ...(raw.note === undefined ? {} : { rule: raw.note }),
   }
 }

@@ -1,7 +1,7 @@
 /**
  * `watch` of the simulated fabric: what changed is found by comparing the state with that of the
- * last look. A world only moves inside a call of the fabric, so a look after each call misses
- * nothing but what came and went within one.
+ * last look. A world only moves inside a call of the fabric, so a look after each op and each call
+ * misses nothing but what came and went while time passed within one.
  */
 import type { Ip } from '../addr/ip.ts'
 import type { Closer, FabricEvent } from '../fabric/fabric.ts'

@@ -1,10 +1,12 @@
 /** The ops of the protocol stack: IP_HANDLERS for apply. */
+import type { FilterOp } from '../../fabric/filter.ts'
 import type { AddressChange, OpOf } from '../../fabric/plan.ts'
 import type { OpHandlers } from '../apply.ts'
 import type { Device, Refusal, World } from '../model.ts'
 import { addAddress4, deleteAddress4, removeAddress4 } from './address4.ts'
 import { addAddress6, deleteAddress6, removeAddress6 } from './addrconf.ts'
 import { flushRouteCache } from './cache.ts'
+import { changeFilter } from './netfilter/ops.ts'
 import { changeNeighbour, flushNeighbour } from './neighbour-ops.ts'
 import { changeRoute } from './route-ops.ts'
 import { changeRule } from './rule-ops.ts'
@@ -26,6 +28,7 @@ type IpOps =
   | 'sysctl.set'
   | 'rule.add'
   | 'rule.del'
+  | FilterOp['do']
 
 const NO_NETNS: Refusal = Object.freeze({ errno: 'ENOENT' })
 const NO_LINK: Refusal = Object.freeze({ errno: 'ENODEV' })
@@ -98,4 +101,10 @@ export const IP_HANDLERS: Pick<OpHandlers, IpOps> = {
   'sysctl.set': setSysctl,
   'rule.add': changeRule,
   'rule.del': changeRule,
+  'filter.add': changeFilter,
+  'filter.del': changeFilter,
+  'filter.flush': changeFilter,
+  'filter.policy': changeFilter,
+  'filter.chain-add': changeFilter,
+  'filter.chain-del': changeFilter,
 }

@@ -44,14 +44,16 @@ export function receive4(world: World, dev: Device, frame: Frame, type: PacketTy
     drop(world, dev, frame, 'OTHERHOST')
     return
   }
-  const ns = ip.ns
-  if (!hookPrerouting(world, ns, dev, packet)) return
-  const child = findL3sChild(world, dev, packet.dst)
+  const { ns } = ip
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookPrerouting(world, ns, nf, dev, packet)
+  if (passed === undefined) return
+  const child = findL3sChild(world, dev, passed.dst)
   if (child !== undefined) {
-    receiveL3s4(world, ns, dev, child, frame, packet, type)
+    receiveL3s4(world, ns, dev, child, frame, passed, type)
     return
   }
-  const reason = routeInput4(world, ns, dev, ip, frame, packet, type)
+  const reason = routeInput4(world, ns, dev, ip, frame, passed, type)
   if (reason !== undefined) drop(world, dev, frame, reason)
 }
 
@@ -66,9 +68,11 @@ function receiveL3s4(
   type: PacketType,
 ): void {
   const ip = deviceIp(child)
-  if (ip === undefined || !hookInput(world, ns, dev, packet)) return
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookInput(world, ns, nf, dev, packet)
+  if (ip === undefined || passed === undefined) return
   world.trace.record(world, dev, STEP_FORWARD, child.id, frame)
-  const reason = routeInput4(world, ip.ns, child, ip, frame, packet, type)
+  const reason = routeInput4(world, ip.ns, child, ip, frame, passed, type)
   if (reason !== undefined) drop(world, child, frame, reason)
 }
 
@@ -159,9 +163,12 @@ function forward4(
   if (out === dev && valid === 1 && redirects(ns, ip, packet.src, gateway ?? 0)) {
     sendRedirect4(world, ns, offender, gateway ?? packet.dst)
   }
-  if (!hookForward(world, ns, out, packet)) return undefined
+  const older = withTtl4(packet, packet.ttl - 1)
+  const nf = ns.netfilter
+  const passed = nf === undefined ? older : hookForward(world, ns, nf, dev, out, older)
+  if (passed === undefined) return undefined
   world.trace.record(world, dev, STEP_ROUTE, out.id, frame)
-  output4(world, ns, out, 'unicast', route, withTtl4(packet, packet.ttl - 1))
+  output4(world, ns, out, 'unicast', route, passed)
   return undefined
 }
 
@@ -203,7 +210,12 @@ function deliver4(
     if (made === undefined) return undefined
     whole = made
   }
-  if (!hookInput(world, ns, dev, whole)) return undefined
+  const nf = ns.netfilter
+  if (nf !== undefined) {
+    const passed = hookInput(world, ns, nf, dev, whole)
+    if (passed === undefined) return undefined
+    whole = passed
+  }
   const payload = whole.payload
   switch (payload.kind) {
     case 'icmp':

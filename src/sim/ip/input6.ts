@@ -41,14 +41,16 @@ export function receive6(world: World, dev: Device, frame: Frame, type: PacketTy
     drop(world, dev, frame, 'IPV6_DISABLED')
     return
   }
-  const ns = ip.ns
-  if (!hookPrerouting(world, ns, dev, packet)) return
-  const child = findL3sChild(world, dev, packet.dst)
+  const { ns } = ip
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookPrerouting(world, ns, nf, dev, packet)
+  if (passed === undefined) return
+  const child = findL3sChild(world, dev, passed.dst)
   if (child !== undefined) {
-    receiveL3s6(world, ns, dev, child, frame, packet, type)
+    receiveL3s6(world, ns, dev, child, frame, passed, type)
     return
   }
-  const reason = routeInput6(world, ns, dev, ip, frame, packet, type)
+  const reason = routeInput6(world, ns, dev, ip, frame, passed, type)
   if (reason !== undefined) drop(world, dev, frame, reason)
 }
 
@@ -63,9 +65,11 @@ function receiveL3s6(
   type: PacketType,
 ): void {
   const ip = deviceIp(child)
-  if (ip === undefined || !hookInput(world, ns, dev, packet)) return
+  const nf = ns.netfilter
+  const passed = nf === undefined ? packet : hookInput(world, ns, nf, dev, packet)
+  if (ip === undefined || passed === undefined) return
   world.trace.record(world, dev, STEP_FORWARD, child.id, frame)
-  const reason = routeInput6(world, ip.ns, child, ip, frame, packet, type)
+  const reason = routeInput6(world, ip.ns, child, ip, frame, passed, type)
   if (reason !== undefined) drop(world, child, frame, reason)
 }
 
@@ -143,9 +147,12 @@ function forward6(
     sendError6(world, ns, packet, dev, 2, 0, mtu)
     return 'MTU_TOO_SMALL'
   }
-  if (!hookForward(world, ns, out, packet)) return undefined
+  const older = withHopLimit6(packet, packet.hopLimit - 1)
+  const nf = ns.netfilter
+  const passed = nf === undefined ? older : hookForward(world, ns, nf, dev, out, older)
+  if (passed === undefined) return undefined
   world.trace.record(world, dev, STEP_ROUTE, out.id, frame)
-  output6(world, ns, out, route, withHopLimit6(packet, packet.hopLimit - 1), false)
+  output6(world, ns, out, route, passed, false)
   return undefined
 }
 
@@ -159,8 +166,11 @@ function deliver6(
   type: PacketType,
 ): ReasonCode | undefined {
   world.trace.record(world, dev, STEP_CONSUME, -1, frame)
-  const whole = packet.fragment === undefined ? packet : reassemble6(world, ns, packet)
-  if (whole === undefined || !hookInput(world, ns, dev, whole)) return undefined
+  const made = packet.fragment === undefined ? packet : reassemble6(world, ns, packet)
+  if (made === undefined) return undefined
+  const nf = ns.netfilter
+  const whole = nf === undefined ? made : hookInput(world, ns, nf, dev, made)
+  if (whole === undefined) return undefined
   const payload = whole.payload
   switch (payload.kind) {
     case 'nd':

@@ -6,12 +6,23 @@ import { ETH_IP6, type Ip6Packet } from '../../wire/frame.ts'
 import { makeFrame, makeNs, makeRs } from '../../wire/make.ts'
 import { transmit } from '../core.ts'
 import type { Device, World } from '../model.ts'
+import { hookOutput } from './hooks.ts'
 import { addressOn, linkLocalOn } from './route6.ts'
 import { deviceIp, type Neighbour } from './state.ts'
 
 /** Sends a packet of the link's own to a MAC: no neighbour is asked. */
 export function sendDirect(world: World, dev: Device, dst: Mac, packet: Ip6Packet): void {
-  transmit(world, dev, makeFrame(dst, dev.mac, ETH_IP6, packet, packet.length))
+  const ns = deviceIp(dev)?.ns
+  const nf = ns?.netfilter
+  let passed: Ip6Packet | undefined = packet
+  if (ns !== undefined && nf !== undefined) {
+    // ndisc_send_skb and mld_sendpack go through OUTPUT as anything else.
+    const outer = nf.current
+    passed = hookOutput(world, ns, nf, dev, packet)
+    nf.current = outer
+  }
+  if (passed === undefined) return
+  transmit(world, dev, makeFrame(dst, dev.mac, ETH_IP6, passed, passed.length))
 }
 
 /** Sends a packet of the link's own to a group. */

@@ -8,15 +8,39 @@ import { type Device, PACKET_LOOPBACK, type World } from '../model.ts'
 import { fragment4 } from './fragment.ts'
 import { hookOutput, hookPostrouting } from './hooks.ts'
 import { makeNeighbour, sendFrame, sendToNeighbour } from './neighbour.ts'
-import { exceptionOf, type Output4 } from './route4.ts'
+import type { Netfilter } from './netfilter/state.ts'
+import { exceptionOf, type Output4, routeOutput4 } from './route4.ts'
 import { deviceIp, type NetnsIp, type Route } from './state.ts'
 import { dropPacket } from './trace.ts'
 
+const EPERM = 1
+const ENETUNREACH = 101
+const EHOSTUNREACH = 113
+
 /** `ip_local_out`: a packet made here. @returns 0 or the errno number the sender sees */
 export function sendLocal4(world: World, ns: NetnsIp, out: Output4, packet: Ip4Packet): number {
-  if (!hookOutput(world, ns, out.dev, packet)) return 1
-  const dev = out.dev
-  return output4(world, ns, dev, out.kind, out.route, packet)
+  const nf = ns.netfilter
+  if (nf === undefined) return output4(world, ns, out.dev, out.kind, out.route, packet)
+  const outer = nf.current
+  const result = filterLocal4(world, ns, nf, out, packet)
+  nf.current = outer
+  return result
+}
+
+/** The same through OUTPUT; one sent elsewhere by it is routed again (`ip_route_me_harder`). */
+function filterLocal4(
+  world: World,
+  ns: NetnsIp,
+  nf: Netfilter,
+  out: Output4,
+  packet: Ip4Packet,
+): number {
+  const passed = hookOutput(world, ns, nf, out.dev, packet)
+  if (passed === undefined) return EPERM
+  if (passed.dst === packet.dst) return output4(world, ns, out.dev, out.kind, out.route, passed)
+  const other = routeOutput4(ns, passed.dst, passed.src, undefined, true)
+  if (typeof other === 'string') return other === 'EHOSTUNREACH' ? EHOSTUNREACH : ENETUNREACH
+  return output4(world, ns, other.dev, other.kind, other.route, passed)
 }
 
 /** `ip_output`, `ip_mc_output`: after POSTROUTING out of a link. */
@@ -26,9 +50,16 @@ export function output4(
   dev: Device,
   kind: Output4['kind'],
   route: Route | undefined,
-  packet: Ip4Packet,
+  made: Ip4Packet,
 ): number {
-  if (!hookPostrouting(world, ns, dev, packet)) return 1
+  const nf = ns.netfilter
+  let packet = made
+  if (nf !== undefined) {
+    const hop = nextHop4(world, route, made.dst)
+    const passed = hookPostrouting(world, ns, nf, dev, made, hop)
+    if (passed === undefined) return EPERM
+    packet = passed
+  }
   const group = kind === 'broadcast' || kind === 'multicast'
   if (group && dev !== ns.lo) loopBack(world, dev, packet, kind === 'multicast')
   const mtu = mtuOf4(world, dev, route, packet.dst)

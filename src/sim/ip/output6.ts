@@ -8,14 +8,38 @@ import { fragment6 } from './fragment.ts'
 import { hookOutput, hookPostrouting } from './hooks.ts'
 import { makeNeighbour, sendFrame, sendToNeighbour } from './neighbour.ts'
 import { exceptionOf } from './route4.ts'
-import { isMulticast6, type Output6 } from './route6.ts'
+import type { Netfilter } from './netfilter/state.ts'
+import { isMulticast6, type Output6, routeOutput6 } from './route6.ts'
 import { deviceIp, type NetnsIp, type Route } from './state.ts'
 import { dropPacket } from './trace.ts'
 
+const EPERM = 1
+const ENETUNREACH = 101
+
 /** `ip6_local_out`: a packet made here. @returns 0 or the errno number the sender sees */
 export function sendLocal6(world: World, ns: NetnsIp, out: Output6, packet: Ip6Packet): number {
-  if (!hookOutput(world, ns, out.dev, packet)) return 1
-  return output6(world, ns, out.dev, out.route, packet, true)
+  const nf = ns.netfilter
+  if (nf === undefined) return output6(world, ns, out.dev, out.route, packet, true)
+  const outer = nf.current
+  const result = filterLocal6(world, ns, nf, out, packet)
+  nf.current = outer
+  return result
+}
+
+/** The same through OUTPUT; one sent elsewhere by it is routed again (`ip6_route_me_harder`). */
+function filterLocal6(
+  world: World,
+  ns: NetnsIp,
+  nf: Netfilter,
+  out: Output6,
+  packet: Ip6Packet,
+): number {
+  const passed = hookOutput(world, ns, nf, out.dev, packet)
+  if (passed === undefined) return EPERM
+  if (passed.dst === packet.dst) return output6(world, ns, out.dev, out.route, passed, true)
+  const other = routeOutput6(ns, passed.dst, passed.src, undefined, world.now)
+  if (typeof other === 'string') return ENETUNREACH
+  return output6(world, ns, other.dev, other.route, passed, true)
 }
 
 /** `ip6_output` */
@@ -24,10 +48,17 @@ export function output6(
   ns: NetnsIp,
   dev: Device,
   route: Route | undefined,
-  packet: Ip6Packet,
+  made: Ip6Packet,
   local: boolean,
 ): number {
-  if (!hookPostrouting(world, ns, dev, packet)) return 1
+  const nf = ns.netfilter
+  let packet = made
+  if (nf !== undefined) {
+    const hop = nextHop6(world, route, made.dst)
+    const passed = hookPostrouting(world, ns, nf, dev, made, hop)
+    if (passed === undefined) return EPERM
+    packet = passed
+  }
   const ip = deviceIp(dev)
   if (ip === undefined || ip.conf6.disable_ipv6 !== 0) {
     dropPacket(world, dev, packet, 'IPV6_DISABLED')

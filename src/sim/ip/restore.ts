@@ -14,6 +14,7 @@ import { mask4 } from './fib.ts'
 import { makeRoute } from './make-route.ts'
 import { makeNeighbour, UPDATE_ADMIN, UPDATE_OVERRIDE, updateNeighbour } from './neighbour.ts'
 import { STATE_BITS } from './neighbour-ops.ts'
+import { restoreFilters } from './netfilter/ops.ts'
 import { initRules, markPlain } from './rule-ops.ts'
 import {
   type DeviceIp,
@@ -35,7 +36,7 @@ import { fibTables, makeTable } from './tables.ts'
 /** The stack's part of a namespace's snapshot. */
 export type IpSnapshot = Pick<
   NetnsSnapshot,
-  'addresses' | 'routes' | 'rules' | 'neighbours' | 'sysctls'
+  'addresses' | 'filters' | 'routes' | 'rules' | 'neighbours' | 'sysctls'
 >
 
 const SCOPES: Readonly<Record<RouteSnapshot['scope'], number>> = {
@@ -80,6 +81,7 @@ export function restoreIp(world: World, netns: Netns, snapshot: IpSnapshot): voi
   ns.rules4 = snapshot.rules.filter((r) => r.family === 4)
   ns.rules6 = snapshot.rules.filter((r) => r.family === 6)
   markPlain(ns)
+  restoreFilters(ns, snapshot.filters ?? [])
   for (const [dev] of links(netns)) {
     const own = snapshot.neighbours.filter((n) => n.link === dev.name)
     restoreNeighbours(world, dev, own)

@@ -21,6 +21,7 @@ import { ARP_REQUEST, sendArp } from './arp-send.ts'
 import { flushRouteCache } from './cache.ts'
 import { copyConf } from './conf.ts'
 import { mask4 } from './fib.ts'
+import type { Rejection } from './hooks.ts'
 import { sendError4 } from './icmp4.ts'
 import { sendError6 } from './icmp6.ts'
 import { receive4 } from './input4.ts'
@@ -30,6 +31,8 @@ import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
 import { overhear } from './overhear.ts'
+import { bridgeForward } from './netfilter/bridge.ts'
+import { sendReject } from './netfilter/reject.ts'
 import { initRules } from './rule-ops.ts'
 import { DeviceIp, deviceIp, NetnsIp, netnsIp, SCOPE_HOST } from './state.ts'
 import { initSysctls } from './sysctl.ts'
@@ -56,6 +59,7 @@ export const STACK: StackOps = Object.freeze<StackOps>({
   },
   overhear,
   deviceEvent,
+  bridgeForward,
   holds: holdsAddress,
   routeOut,
   netnsCreated(world: World, netns: Netns) {
@@ -208,8 +212,13 @@ export const onAddressTimer: EventHandler = (world, target, data) => {
 export const onStackTimer: EventHandler = (world, target, data) => {
   const netns = world.netnsById[target]
   if (netns === undefined || netns.ip === undefined) return
-  const event = data as LinkFailure
+  const event = data as LinkFailure | Rejection
   const ns = netnsIp(netns)
+  if (event.what === 'reject') {
+    sendReject(world, ns, event)
+    return
+  }
+  if (ns.netfilter !== undefined) ns.netfilter.current = undefined
   // dst_link_failure: host unreachable, address unreachable
   for (const packet of event.packets) {
     if (packet.kind === 'ip4') {

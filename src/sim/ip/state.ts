@@ -9,6 +9,7 @@ import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import type { Device, Netns } from '../model.ts'
 import { Conf4, Conf6, NeighbourConf, NetnsConf } from './conf.ts'
 import type { Fib } from './fib.ts'
+import type { Netfilter } from './netfilter/state.ts'
 import type { Route } from './route.ts'
 import type { ProbeSocket } from './socket.ts'
 
@@ -160,6 +161,8 @@ export class NetnsIp {
   icmpCredit = 0
   icmpStamp = 0
   ipId = 0
+  /** Made with the first rule: without it no packet asks. */
+  netfilter: Netfilter | undefined = undefined
   readonly reassembly = new Map<string, Reassembly>()
   /** By echo identifier. */
   readonly echoSockets = new Map<number, ProbeSocket>()

@@ -199,8 +199,14 @@ function push(
   filtered: FilteredFrame | undefined,
   step: number,
 ): void {
-  const out = filtered === undefined ? frame : egressFrame(to.vlans, filtered)
   const { dev } = to
+  let out = filtered === undefined ? frame : egressFrame(to.vlans, filtered)
+  // br_nf_forward sees what came in untagged and leaves untagged; not what the bridge itself sends.
+  if (at !== to.bridge && frame.tags.length === 0 && out.tags.length === 0) {
+    const passed = world.stack.bridgeForward(world, to.bridge, out)
+    if (passed === undefined) return
+    out = passed
+  }
   if (out.length > dev.mtu + TAG_ROOM) return dropTo(world, at, dev, out, 'MTU_EXCEEDED')
   world.trace.record(world, at, step, dev.id, out)
   transmit(world, dev, out)

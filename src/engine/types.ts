@@ -1,0 +1,145 @@
+/**
+ * What the engine's doors speak of: networks, endpoints, leases, and how things stand. The daemon,
+ * the command line and later Docker's and CNI's doors all call {@link Engine} and nothing below it.
+ */
+import type { Ip, Prefix } from '../addr/ip.ts'
+import type { Mac } from '../addr/mac.ts'
+import type { IpvlanFlag, IpvlanMode, MacvlanMode, Plan } from '../fabric/plan.ts'
+
+/** One address family's pool of a network. */
+export interface PoolSpec {
+  readonly subnet: Prefix
+  /** Addresses handed out by themselves, first and last; default: all of the subnet that may be. */
+  readonly range?: { readonly first: Ip; readonly last: Ip }
+  readonly gateway?: Ip
+  /** Never handed out (`--exclude`, Docker's aux-address), by the name users gave or ''. */
+  readonly exclude: readonly { readonly name: string; readonly address: Ip }[]
+}
+
+export interface NetworkSpec {
+  readonly name: string
+  readonly kind: 'macvlan' | 'ipvlan'
+  readonly macvlanMode?: MacvlanMode
+  /** Mode source: MACs that are heard. */
+  readonly sources?: readonly Mac[]
+  readonly ipvlanMode?: IpvlanMode
+  readonly ipvlanFlag?: IpvlanFlag
+  /** `eth0`, or `eth0.50` for a VLAN made if need be; undefined = an internal dummy parent. */
+  readonly parent: string | undefined
+  /** VLAN on the parent; the same as a parent `eth0.50`. */
+  readonly vlan?: number
+  /** Broadcast domain; default: parent + VLAN. Networks of one segment share one address table. */
+  readonly segment?: string
+  readonly pools: readonly PoolSpec[]
+  readonly mtu?: number
+  /** The host itself reaches the endpoints; default true (bridge mode macvlan only). */
+  readonly hostAccess: boolean
+  /** No default route. */
+  readonly internal: boolean
+  /** Ask the LAN before an address is handed out; default: where the parent has carrier. */
+  readonly check: 'auto' | 'always' | 'never'
+  /** When the wanted parent is a port of a bridge: `veth` makes endpoints ports of that bridge. */
+  readonly attach: 'child' | 'veth'
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface Network extends NetworkSpec {
+  readonly id: string
+  readonly segment: string
+  /** The link endpoints hang on, VLAN included. */
+  readonly parentLink: string
+  /** Whether Lanyard made it (VLAN, dummy) and takes it away with the last network. */
+  readonly parentOwned: boolean
+  readonly createdAt: string
+}
+
+export interface ConnectRequest {
+  readonly network: string
+  /** Sticky: the same name gets the same address and MAC again. */
+  readonly endpoint: string
+  /** Namespace: a name, a path, or `pid:N`. */
+  readonly sandbox: string
+  readonly addresses?: readonly Ip[]
+  readonly mac?: Mac
+  /** Name of the link inside; default the first free `ethN`. */
+  readonly link?: string
+  /** Which network's gateway becomes the default route when a sandbox has several; higher wins. */
+  readonly gatewayPriority?: number
+}
+
+export interface Endpoint {
+  readonly id: string
+  readonly network: string
+  readonly name: string
+  readonly sandbox: string
+  readonly link: string
+  readonly mac: Mac
+  readonly addresses: readonly Prefix[]
+  readonly gateways: readonly Ip[]
+  readonly gatewayPriority: number
+}
+
+export interface Lease {
+  readonly segment: string
+  readonly network: string
+  readonly address: Ip
+  readonly mac: Mac | undefined
+  /** Endpoint that holds it; a reservation's name when nobody does. */
+  readonly holder: string
+  readonly kind: 'endpoint' | 'reservation' | 'cooldown'
+  readonly since: string
+}
+
+/** Something that is not as the store says it should be. */
+export interface Drift {
+  readonly network: string
+  readonly endpoint: string | undefined
+  readonly what: string
+  /** What reconcile does about it; undefined when it can do nothing. */
+  readonly mend: string | undefined
+}
+
+export interface EngineEvent {
+  readonly at: string
+  readonly what:
+    | 'network-created'
+    | 'network-removed'
+    | 'connected'
+    | 'disconnected'
+    | 'drift'
+    | 'healed'
+    | 'conflict'
+    | 'parent-lost'
+    | 'parent-back'
+  readonly network: string
+  readonly endpoint: string | undefined
+  readonly detail: string
+}
+
+/** What every door can ask for. All repeatable: a second call answers as the first. */
+export interface Engine {
+  createNetwork(spec: NetworkSpec): Promise<Network>
+  removeNetwork(name: string): Promise<void>
+  networks(): Promise<readonly Network[]>
+  network(name: string): Promise<Network>
+  connect(request: ConnectRequest): Promise<Endpoint>
+  /** A sandbox that is gone is a success. */
+  disconnect(network: string, endpoint: string): Promise<void>
+  endpoints(network?: string): Promise<readonly Endpoint[]>
+  /** What would be done, without doing it. */
+  planCreate(spec: NetworkSpec): Promise<Plan>
+  planConnect(request: ConnectRequest): Promise<Plan>
+  leases(segment?: string): Promise<readonly Lease[]>
+  /** Who has an address: a lease of ours, or whoever answers on the LAN. */
+  whoHas(
+    address: Ip,
+  ): Promise<{ readonly lease: Lease | undefined; readonly answeredBy: Mac | undefined }>
+  nextFree(network: string): Promise<readonly Ip[]>
+  reserve(network: string, address: Ip, name: string): Promise<Lease>
+  release(network: string, address: Ip): Promise<void>
+  status(): Promise<readonly Drift[]>
+  /** Makes the kernel what the store says; run at start and on every event of the fabric. */
+  reconcile(): Promise<readonly Drift[]>
+  onEvent(listener: (event: EngineEvent) => void): { close(): void }
+  close(): Promise<void>
+}

@@ -1,0 +1,174 @@
+/**
+ * Connection tracking (net/netfilter/nf_conntrack_core.c): which connection a packet belongs to, in
+ * which direction, and in which state that puts it.
+ */
+import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
+import { portsOf, protocolOf } from './match.ts'
+import {
+  type Connection,
+  invert,
+  type Netfilter,
+  type Tracked,
+  type Tuple,
+  tupleKey,
+} from './state.ts'
+
+type Packet = Ip4Packet | Ip6Packet
+
+const SECOND = 1_000_000_000
+/** nf_conntrack_{icmp,udp,udp_stream,tcp_*,generic} timeouts, seconds. */
+const TIMEOUT_ICMP = 30
+const TIMEOUT_UDP = 30
+const TIMEOUT_UDP_STREAM = 120
+const TIMEOUT_TCP = 432_000
+const TIMEOUT_TCP_OPENING = 120
+const TIMEOUT_TCP_CLOSE = 10
+const TIMEOUT_GENERIC = 600
+/** So many connections are begun before old ones are looked for (gc_worker). */
+const SWEEP = 256
+
+const FIN = 1
+const SYN = 2
+const RST = 4
+const ACK = 16
+
+const INVALID: Tracked = Object.freeze<Tracked>({
+  connection: undefined,
+  direction: 'original',
+  state: 'invalid',
+})
+/** Neighbour discovery and MLD are none of anybody's connections (nf_conntrack_icmpv6_error). */
+const UNTRACKED: Tracked = Object.freeze<Tracked>({ ...INVALID, state: 'untracked' })
+
+/** Finds or begins the packet's connection (nf_conntrack_in). */
+export function track(nf: Netfilter, packet: Packet, now: number): Tracked {
+  const { payload } = packet
+  if (payload.kind === 'nd' || payload.kind === 'mld') return UNTRACKED
+  if (payload.kind === 'icmp' && payload.quoted !== undefined)
+    return related(nf, payload.quoted, now)
+  const tuple = tupleOf(packet)
+  const known = find(nf, tupleKey(tuple), now)
+  if (known === undefined) {
+    if (!mayBegin(payload)) return INVALID
+    return { connection: begin(nf, tuple, payload, now), direction: 'original', state: 'new' }
+  }
+  const { connection, direction } = known
+  if (direction === 'reply') connection.seenReply = true
+  connection.expires = now + timeoutOf(connection, payload) * SECOND
+  return { connection, direction, state: connection.seenReply ? 'established' : 'new' }
+}
+
+/**
+ * The packet got through its last hook: its connection is in the table from now on
+ * (__nf_conntrack_confirm).
+ * @returns false when another one took its place meanwhile: the packet is dropped
+ */
+export function confirm(nf: Netfilter, connection: Connection, now: number): boolean {
+  if (connection.confirmed) return true
+  if (isTaken(nf, connection.originalKey, now, connection)) return false
+  if (isTaken(nf, connection.replyKey, now, connection)) return false
+  connection.confirmed = true
+  nf.connections.set(connection.originalKey, connection)
+  nf.connections.set(connection.replyKey, connection)
+  return true
+}
+
+/** Whether a tuple is that of another connection (nf_nat_used_tuple). */
+export function isTaken(nf: Netfilter, key: string, now: number, own: Connection): boolean {
+  const known = find(nf, key, now)
+  return known !== undefined && known.connection !== own
+}
+
+/** Gives a connection another answer; only before it is in the table. */
+export function setReply(connection: Connection, reply: Tuple): void {
+  connection.reply = reply
+  connection.replyKey = tupleKey(reply)
+}
+
+/** The tuple of a packet; 0 for ports it has none of. */
+export function tupleOf(packet: Packet): Tuple {
+  const { src, dst, payload } = packet
+  const protocol = protocolOf(packet)
+  if (payload.kind === 'icmp') {
+    const { id, type: icmpType } = payload
+    return { src, dst, protocol, srcPort: id, dstPort: id, icmpType }
+  }
+  const ports = portsOf(packet)
+  const srcPort = ports?.src ?? 0
+  return { src, dst, protocol, srcPort, dstPort: ports?.dst ?? 0, icmpType: 0 }
+}
+
+/** An error belongs to the connection of the packet it quotes, in the other direction. */
+function related(nf: Netfilter, quoted: Packet, now: number): Tracked {
+  const known = find(nf, tupleKey(invert(tupleOf(quoted))), now)
+  if (known === undefined) return INVALID
+  return { connection: known.connection, direction: known.direction, state: 'related' }
+}
+
+function find(
+  nf: Netfilter,
+  key: string,
+  now: number,
+): { connection: Connection; direction: 'original' | 'reply' } | undefined {
+  const connection = nf.connections.get(key)
+  if (connection === undefined) return undefined
+  if (connection.expires < now) {
+    forget(nf, connection)
+    return undefined
+  }
+  return { connection, direction: connection.originalKey === key ? 'original' : 'reply' }
+}
+
+function forget(nf: Netfilter, connection: Connection): void {
+  nf.connections.delete(connection.originalKey)
+  nf.connections.delete(connection.replyKey)
+}
+
+/**
+ * Whether a packet nobody waits for can be the first of something: an answer cannot (icmp_new,
+ * the row "none" of tcp_conntracks; a segment with ACK alone is taken for the middle of one).
+ */
+function mayBegin(payload: Payload): boolean {
+  if (payload.kind === 'icmp') return payload.type === (payload.version === 4 ? 8 : 128)
+  if (payload.kind !== 'tcp') return true
+  const flags = payload.flags & (SYN | ACK | RST | FIN)
+  return flags === SYN || flags === ACK
+}
+
+function begin(nf: Netfilter, original: Tuple, payload: Payload, now: number): Connection {
+  if (++nf.fresh >= SWEEP) {
+    nf.fresh = 0
+    for (const old of nf.connections.values()) if (old.expires < now) forget(nf, old)
+  }
+  const reply = invert(original)
+  const connection: Connection = {
+    original,
+    originalKey: tupleKey(original),
+    reply,
+    replyKey: tupleKey(reply),
+    confirmed: false,
+    seenReply: false,
+    destinationDone: false,
+    sourceDone: false,
+    destinationNat: false,
+    sourceNat: false,
+    expires: now,
+  }
+  connection.expires = now + timeoutOf(connection, payload) * SECOND
+  return connection
+}
+
+function timeoutOf(connection: Connection, payload: Payload): number {
+  switch (connection.original.protocol) {
+    case 1:
+    case 58:
+      return TIMEOUT_ICMP
+    case 6:
+      if (payload.kind === 'tcp' && (payload.flags & RST) !== 0) return TIMEOUT_TCP_CLOSE
+      return connection.seenReply ? TIMEOUT_TCP : TIMEOUT_TCP_OPENING
+    case 17:
+      return connection.seenReply ? TIMEOUT_UDP_STREAM : TIMEOUT_UDP
+    default:
+      return TIMEOUT_GENERIC
+  }
+}
