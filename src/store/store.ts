@@ -75,8 +75,8 @@ export interface Store {
   /** @throws LanyardError `store-full`, `store-unavailable`, `store-corrupt` */
   transact(transaction: Transaction): Promise<TransactionResult>
   /**
-   * Every change of keys under `prefix` after `revision`, in order, until closed. When the store has
-   * forgotten changes since then (compaction) `onLost` is called instead: read everything again.
+   * Every change of keys under `prefix` after `revision`, in order, until closed. When the store
+   * has forgotten changes since then (compaction) `onLost` is called instead: read all again.
    */
   watch(
     prefix: string,

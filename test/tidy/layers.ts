@@ -1,6 +1,7 @@
 /**
  * Who may import whom, as data: one row a folder of src/ (and one for console/). Type-only imports
- * count. `errors.ts` is open to all. docs/explanation/architecture.md tells the same in prose.
+ * count. `errors.ts` and `errno.ts` are open to all. docs/explanation/architecture.md tells the
+ * same in prose.
  */
 
 export interface Layer {
@@ -50,6 +51,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: { may: ['*'], packages: ['commander'], node: true },
   console: { may: ['addr', 'wire', 'fabric', 'sim', 'explain', 'lab', 'shell'] },
 }
+
+/** Files at the top that every folder may import. */
+export const OPEN: readonly string[] = ['src/errors.ts', 'src/errno.ts']
 
 /** Folders nobody may import, whatever their row says. */
 export const CLOSED: readonly string[] = ['cli', 'console']

@@ -17,6 +17,8 @@ export interface Place {
   /** Empties neighbour tables and learned forwarding entries everywhere. */
   flush(): Promise<void>
   settle(ms: number): Promise<void>
+  /** Waits until carriers and operational states are what they will be. */
+  standStill(): Promise<void>
   close(): Promise<void>
 }
 
@@ -98,6 +100,7 @@ function place(real: Fabric, kernel: boolean): Place {
     run: (line) => runCommand(self.session, line),
     flush: () => flushAll(real, reach()),
     settle: (ms) => real.clock.sleep(ms),
+    standStill: () => real.settle({ netns: reach(), timeoutMs: kernel ? 2000 : 5 }),
     close: async () => {
       if (kernel) await remove(real, reach())
       await real.close()
