@@ -30,6 +30,7 @@ import { holdsAddress } from './ipvlan-conflict.ts'
 import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
+import { overhear } from './overhear.ts'
 import { bridgeForward } from './netfilter/bridge.ts'
 import { sendReject } from './netfilter/reject.ts'
 import { initRules } from './rule-ops.ts'
@@ -59,6 +60,7 @@ export const STACK: StackOps = Object.freeze<StackOps>({
         drop(world, dev, frame, type === PACKET_OTHERHOST ? 'OTHERHOST' : 'NO_PROTOCOL')
     }
   },
+  overhear,
   deviceEvent,
   bridgeForward,
   holds: holdsAddress,
