@@ -31,6 +31,8 @@ const SYN_TIMES = [1, 3, 7, 15, 31]
 /** errno numbers a transmit call answers with. */
 const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
+  13: 'EACCES',
+  22: 'EINVAL',
   90: 'EMSGSIZE',
   101: 'ENETUNREACH',
   105: 'ENOBUFS',

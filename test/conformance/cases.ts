@@ -1,0 +1,6 @@
+/** Every case of the suite. */
+import './fabric.ts'
+import './ipvlan.ts'
+import './macvlan.ts'
+import './netfilter.ts'
+import './vlan.ts'
