@@ -134,6 +134,38 @@ const TABLE = {
     say: (d) => `the kernel's answers to ${d.count} netlink requests were lost`,
     mend: () => 'take a snapshot to see what was done, then repeat',
   }),
+  // -- store
+  'store-corrupt': row<{ store: string; why: string }>({
+    status: 500,
+    errno: 'EUCLEAN',
+    say: (d) => `the store ${d.store} cannot be used: ${d.why}`,
+    mend: (d) =>
+      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad)` +
+      ' and make the networks anew',
+  }),
+  'store-full': row<{ store: string; why: string }>({
+    status: 507,
+    errno: 'ENOSPC',
+    say: (d) => `the store ${d.store} has no room for the change: ${d.why}`,
+    mend: () => 'free some space and repeat; all that was answered before is kept',
+  }),
+  'store-unavailable': row<{ store: string; why: string; mend?: string }>({
+    status: 503,
+    errno: 'EAGAIN',
+    say: (d) => `the store ${d.store} does not answer: ${d.why}`,
+    mend: (d) => d.mend ?? 'repeat it; if it was done already the answer will be the same',
+  }),
+  'store-denied': row<{ store: string; why: string }>({
+    status: 403,
+    errno: 'EACCES',
+    say: (d) => `the store ${d.store} may not be opened: ${d.why}`,
+    mend: () => 'run it as root (sudo), or ask the daemon, which is root already',
+  }),
+  'store-request-invalid': row<{ why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `the store was asked for what it cannot do: ${d.why}`,
+  }),
 } as const
 
 /** Every code a {@link LanyardError} can carry. */
