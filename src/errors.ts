@@ -26,6 +26,13 @@ const TABLE = {
     status: 409,
     say: (d) => `${d.op}: ${d.message} (${d.errno})`,
   }),
+  'kernel-lacks': row<{ what: string; op: string; message: string }>({
+    status: 501,
+    errno: 'EOPNOTSUPP',
+    say: (d) => `this kernel has no ${d.what}: "${d.op}" answers "${d.message}"`,
+    mend: () =>
+      'run it on a kernel that has it: --fabric uml brings one; or in the simulator: --fabric sim',
+  }),
   'netns-missing': row<{ netns: string }>({
     status: 404,
     errno: 'ENOENT',
@@ -112,6 +119,17 @@ const TABLE = {
       }`,
   }),
   // -- cli
+  'uml-missing': row<{ why: string }>({
+    status: 501,
+    errno: 'ENOENT',
+    say: (d) => `User Mode Linux cannot run here: ${d.why}`,
+    mend: () => 'install it (apt install user-mode-linux), or use the simulator: --fabric sim',
+  }),
+  'uml-died': row<{ said: string }>({
+    status: 500,
+    say: (d) => `the kernel in User Mode Linux died; it last said: ${d.said || 'nothing'}`,
+    mend: () => 'run it again; on this kernel, as root: --fabric kernel',
+  }),
   'file-unreadable': row<{ file: string; why: string }>({
     status: 404,
     errno: 'ENOENT',
