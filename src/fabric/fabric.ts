@@ -137,6 +137,8 @@ export type ProbeResult =
       /** Next-hop MTU of "fragmentation needed" and "packet too big". */
       readonly mtu: number | undefined
       readonly rttNs: number
+      /** The send call itself failed with this: the own packet filter rejected the packet. */
+      readonly sendErrno?: string
     }
   | {
       /** The socket call failed at once: ENETUNREACH, EHOSTUNREACH, EMSGSIZE, ECONNREFUSED, ... */

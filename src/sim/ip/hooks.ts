@@ -177,6 +177,7 @@ function pass<P extends Packet>(
   if (dev !== undefined) dropPacket(world, dev, packet, isNat ? 'NETFILTER_NAT' : reason)
   world.trace.note(`${isNat ? 'nat' : 'filter'} ${result.rule}`)
   if (result.verdict === 'reject') {
+    if (hook === 'OUTPUT') nf.rejections++
     const rejection: Rejection = {
       what: 'reject',
       with: result.with,

@@ -216,6 +216,7 @@ export const onStackTimer: EventHandler = (world, target, data) => {
     sendReject(world, ns, event)
     return
   }
+  if (ns.netfilter !== undefined) ns.netfilter.current = undefined
   // dst_link_failure: host unreachable, address unreachable
   for (const packet of event.packets) {
     if (packet.kind === 'ip4') {

@@ -85,7 +85,7 @@ export function runHook<P extends Packet>(
     if (result.verdict === 'drop') return result
     packet = result.packet
   }
-  const connection = tracked?.connection
+  const connection = tracked?.direction === 'original' ? tracked.connection : undefined
   if (connection !== undefined && !confirm(nf, connection, now))
     return { verdict: 'drop', table: 'nat', rule: 'another connection has the same answer' }
   return { verdict: 'accept', packet, tracked }

@@ -72,8 +72,17 @@ export class Netfilter {
   current: Tracked | undefined = undefined
   /** Of the next packet made here: an answer that belongs to the one it answers (nf_ct_attach). */
   attached: Tracked | undefined = undefined
+  /** Packets made here that OUTPUT rejected. */
+  rejections = 0
   /** Of packets on their way through lo, which keep their connection. */
   readonly looped = new Map<Ip4Packet | Ip6Packet, Tracked>()
+}
+
+/** Where an answer or error about a packet belongs: to its connection, the other way round. */
+export function answerTo(tracked: Tracked | undefined): Tracked | undefined {
+  if (tracked?.connection === undefined) return undefined
+  const direction = tracked.direction === 'original' ? 'reply' : 'original'
+  return { connection: tracked.connection, direction, state: 'related' }
 }
 
 /** The key of a tuple in {@link Netfilter.connections}. */
