@@ -442,4 +442,4 @@ test('readLab answers any wrong value with problems, never with another error', 
       expect(() => problems(text), text).not.toThrow()
     }
   }
-})
+}, 60_000)
