@@ -46,6 +46,7 @@ export interface Libc {
   umount2(target: string, flags: number): number
   if_nametoindex(name: string): number
   clock_gettime(clock: number, timespec: Bytes): number
+  flock(fd: number, operation: number): number
 }
 
 const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: readonly string[]]>> =
@@ -70,6 +71,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     umount2: ['int', ['const char *', 'int']],
     if_nametoindex: ['uint32_t', ['const char *']],
     clock_gettime: ['int', ['int', 'void *']],
+    flock: ['int', ['int', 'int']],
   }
 
 interface PollOptions {

@@ -5,6 +5,7 @@
 import { SysError } from './errno.ts'
 import { libc } from './libc.ts'
 
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16
@@ -23,11 +24,13 @@ export const SO_BROADCAST = 6
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
 export const SO_LINGER = 13
+export const SO_PEERCRED = 17
 export const SO_BINDTODEVICE = 25
 export const SO_ATTACH_FILTER = 26
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
 export const SO_TIMESTAMPNS = 35
+export const SO_PEERGROUPS = 59
 
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
@@ -99,6 +102,19 @@ export function getOption(fd: number, level: number, name: number): number {
   const value = new Uint8Array(4)
   check('getsockopt', libc().getsockopt(fd, level, name, value, int32(4)))
   return new DataView(value.buffer).getInt32(0, true)
+}
+
+/** Reads an option of raw bytes, at most `size` of them. @returns the bytes, or `-errno` */
+export function tryGetOption(
+  fd: number,
+  level: number,
+  name: number,
+  size: number,
+): Uint8Array | number {
+  const value = new Uint8Array(size)
+  const length = int32(size)
+  const result = libc().getsockopt(fd, level, name, value, length)
+  return result < 0 ? result : value.subarray(0, new DataView(length.buffer).getInt32(0, true))
 }
 
 /** Raises the receive buffer; past `net.core.rmem_max` where the privilege is there. */
