@@ -21,6 +21,7 @@ const WANTED: readonly string[] = [
   ...['tun', 'af_packet', 'ipv6', 'nf_tables', 'nft_compat', 'nft_ct', 'nft_masq', 'nft_redir'],
   ...['nft_reject', 'iptable_filter', 'iptable_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state'],
   ...['ipt_REJECT', 'xt_nat', 'xt_REDIRECT', 'xt_comment', 'xt_tcpudp'],
+  ...['ip6table_filter', 'ip6table_nat', 'ip6t_REJECT'],
 ]
 const START = '@@guest-start@@'
 const EXIT = '@@guest-exit '

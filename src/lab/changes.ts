@@ -5,6 +5,7 @@
  */
 import type { Prefix } from '../addr/ip.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
+import { changeFirewall } from './firewall.ts'
 import {
   addressOps,
   BRIDGE,
@@ -175,6 +176,9 @@ function nodeOps(a: Host | Container, b: Host | Container, netns: string): Op[] 
   const values = gone === undefined ? b.sysctls : [...b.sysctls, ...unset(a, b)]
   fixed(`the ports that ${b.name} listens on`, a.listen, b.listen)
   return [
+    ...(equal(a.firewall, b.firewall)
+      ? []
+      : changeFirewall(a.firewall, b.firewall).map((op): Op => ({ ...op, netns }))),
     ...set(a.lo, b.lo, () => ({ do: 'link.set', netns, name: 'lo', up: b.lo })),
     ...values
       .filter(([key, value]) => old.get(key) !== value)

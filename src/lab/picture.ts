@@ -7,6 +7,8 @@
  */
 import { formatIp } from '../addr/ip.ts'
 import { formatPrefix } from '../addr/prefix.ts'
+import type { FilterOp } from '../fabric/filter.ts'
+import { filterWords } from '../fabric/print-iptables.ts'
 import type { Paint } from './paint.ts'
 import type { Child, ChildKind, Container, Host, Nic, Port, Switch, Topology } from './topology.ts'
 import { padEnd, padStart, widthOf } from './width.ts'
@@ -113,7 +115,19 @@ function hostBox(topology: Topology, host: Host): Box {
     if (/^net\.ipv4\.ip_forward$|^net\.ipv6\.conf\.all\.forwarding$/.test(key)) continue
     rows.push({ key: `sysctl ${key}`, depth: -1, cells: [`${key} = ${value}`], end: undefined })
   }
+  for (const op of shownRules(host)) {
+    const words = filterWords(op).join(' ')
+    rows.push({ key: `filter ${words}`, depth: -1, cells: [words], end: undefined })
+  }
   return { title: router ? `${host.name} (router)` : host.name, rows }
+}
+
+/** What holds for both families is shown once, as it is for IPv4. */
+function shownRules({ firewall }: Host): FilterOp[] {
+  const isOf6 = (op: FilterOp): boolean =>
+    op.do === 'filter.add' &&
+    [op.rule.match.from, op.rule.match.to].some((p) => typeof p?.address === 'bigint')
+  return firewall.filter((op) => op.family === 4 || isOf6(op))
 }
 
 function upperRows(

@@ -63,6 +63,9 @@ export function planLab(topology: Topology, naming: Naming): Plan {
     ...topology.switches.flatMap((sw) => planPorts(sw, ns(sw.name))),
     ...topology.hosts.flatMap((host) => planHost(host, ns(host.name), tag)),
     ...topology.containers.flatMap((c) => planContainer(c, ns(c.name), ns(c.host), tag)),
+    ...[...topology.hosts, ...topology.containers].flatMap(({ name, firewall }) =>
+      firewall.map((op): Op => ({ ...op, netns: ns(name) })),
+    ),
     // Routes last: their gateways must be reachable through links that are up.
     ...topology.hosts.flatMap((host) => routesOf(host).map((r) => routeOp(r, ns(host.name)))),
     ...topology.containers.flatMap((c) => c.routes.map((r) => routeOp(r, ns(c.name)))),

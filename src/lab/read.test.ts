@@ -299,6 +299,42 @@ describe('readLab says with line and column', () => {
       'lab.yaml:4:71: hosts.h1.listen[1]: "udp/0" is no port: write tcp/80 or udp/53, the number from 1 to 65535',
     ],
     [
+      'a rule on a missing link',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: forward, in: eth1, do: drop}]}',
+      'lab.yaml:5:84: hosts.h2.filter[0].in: node h2 has no link "eth1" (did you mean "eth0"?): it has eth0; a rule about it would never match',
+    ],
+    [
+      'a translation on a missing link',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, nat: masquerade out eth0.200}',
+      'lab.yaml:5:59: hosts.h2.nat: node h2 has no link "eth0.200": it has eth0; a rule about it would never match',
+    ],
+    [
+      'a translation that is none',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, nat: [masquerade on eth0]}',
+      'lab.yaml:5:60: hosts.h2.nat[0]: "on eth0" is not understood in "masquerade on eth0": write "masquerade out LINK [from PREFIX]", "snat out LINK to IP [from PREFIX]" or "dnat in LINK tcp/PORT to IP[:PORT]"',
+    ],
+    [
+      'a rule that asks where a packet leaves that stays',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: input, out: eth0, do: drop}]}',
+      'lab.yaml:5:78: hosts.h2.filter[0].out: a packet of chain input stays here: leave it out',
+    ],
+    [
+      'a state that is none',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: input, state: establised, do: drop}]}',
+      'lab.yaml:5:85: hosts.h2.filter[0].state: there is no state "establised" (did you mean "established"?): there is new, established, related, invalid and untracked',
+    ],
+    [
+      'a port without a protocol that has some',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: input, port: 80, do: drop}]}',
+      'lab.yaml:5:84: hosts.h2.filter[0].port: only tcp and udp have ports: write proto: tcp or proto: udp',
+    ],
+    [
       'a port that is neither access nor trunk',
       'access 100',
       'acces 100',

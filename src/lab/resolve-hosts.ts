@@ -1,9 +1,11 @@
 /** Hosts: nics with their cables, VLAN links, addresses, routes, sysctls. */
 import type { Prefix } from '../addr/ip.ts'
 import { parsePrefix, tryParsePrefix } from '../addr/prefix.ts'
+import type { FilterOp } from '../fabric/filter.ts'
 import type { Service } from '../fabric/fabric.ts'
 import { LanyardError } from '../errors.ts'
 import { type Cables, endKey, resolveCables } from './cables.ts'
+import { resolveFirewall } from './firewall.ts'
 import { macFor } from './identity.ts'
 import { parseRoute, parseService } from './phrases.ts'
 import type { Resolving } from './resolving.ts'
@@ -11,6 +13,7 @@ import { number } from './resolve-switches.ts'
 import type { ContainerFile, HostFile } from './schema.ts'
 import type { LabSource, Path } from './source.ts'
 import { noLink, parseMacAt } from './links.ts'
+import { shimNames } from './shims.ts'
 import { resolveUppers } from './resolve-vlans.ts'
 import type { Host, Network, Nic, Route, RunLine, Switch } from './topology.ts'
 
@@ -70,7 +73,13 @@ function resolveHost(
   if (links.includes('lo')) {
     source.problem([...path, 'nics', 'lo'], 'lo is the loopback link every node has', 'key')
   }
-  return { name, ...resolveNode(reading, path, name, host, links), nics, uppers, shims: [] }
+  return {
+    name,
+    ...resolveNode(reading, path, name, host, [...links, ...shimNames(host)]),
+    nics,
+    uppers,
+    shims: [],
+  }
 }
 
 /** What hosts and containers share. */
@@ -84,6 +93,7 @@ export function resolveNode(
   lo: boolean
   sysctls: (readonly [string, string])[]
   routes: Route[]
+  firewall: FilterOp[]
   listen: Service[]
   run: RunLine[]
 } {
@@ -115,6 +125,7 @@ export function resolveNode(
       } else return [parsed.value]
       return []
     }),
+    firewall: resolveFirewall(reading, path, name, node, links),
     listen: each(node.listen).flatMap(({ text, sub }) => {
       const parsed = parseService(text)
       if (!parsed.ok) source.problem([...path, 'listen', ...sub], parsed.sentence)

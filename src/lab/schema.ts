@@ -137,6 +137,47 @@ const nic = z
   .union([z.string(), nicOptions], allowed('SWITCH:PORT, HOST:NIC, none, or a mapping with `to`'))
   .check(z.describe('A network card: where its cable leads, or the long form.'))
 
+const CHAINS = ['input', 'forward', 'output'] as const
+const SAY_CHAINS = 'input, forward or output'
+const PREFIX = 'an address or prefix'
+const filterRule = object('a filter rule', {
+  chain: z
+    .enum(CHAINS, allowed(SAY_CHAINS))
+    .check(z.describe('What is for this node, passes through it, or comes from it.')),
+  in: z.optional(text('the name of a link', 'The link it came in by; `eth+`: all that begin so.')),
+  out: z.optional(text('the name of a link', 'The link it leaves by.')),
+  from: z.optional(text(PREFIX, 'Its source.')),
+  to: z.optional(text(PREFIX, 'Its destination.')),
+  state: z.optional(some('a connection state', 'new, established, related, invalid, untracked.')),
+  proto: z.optional(word(['tcp', 'udp', 'icmp'], 'tcp, udp or icmp', 'Its protocol.')),
+  port: z.optional(
+    z
+      .union([z.string(), z.int()], allowed('a port, or a range like 8000-8080'))
+      .check(z.describe('Destination port or ports, of tcp and udp.')),
+  ),
+  do: z
+    .enum(['accept', 'drop', 'reject'], allowed('accept, drop or reject'))
+    .check(z.describe('What becomes of it.')),
+})
+const POLICY = z.optional(
+  z
+    .partialRecord(
+      z.enum(CHAINS, allowed(SAY_CHAINS)),
+      z.enum(['accept', 'drop'], allowed('accept or drop')),
+      allowed(`a mapping of ${SAY_CHAINS} to accept or drop`),
+    )
+    .check(z.describe('What becomes of packets no rule decides on, by chain; default accept.')),
+)
+const FILTER = z.optional(
+  list(filterRule, 'a list of rules').check(z.describe('Packet filter, in order.')),
+)
+const NAT = z.optional(
+  some(
+    'a rule like "masquerade out eth0"',
+    'Address translation: `masquerade out LINK`, `snat out LINK to IP`, `dnat in LINK tcp/80 to IP:8080`.',
+  ),
+)
+
 const vlanOptions = object('a VLAN link', {
   parent: text('the name of a nic or of another VLAN link', 'The link it sits on.'),
   id: whole(1, 4094, 'Its VLAN id.'),
@@ -187,6 +228,9 @@ const host = object('a host', {
   sysctl: z.optional(SYSCTL),
   forward: z.optional(flag('Forwards IPv4 and IPv6: a router.')),
   shim: z.optional(shim),
+  nat: NAT,
+  filter: FILTER,
+  policy: POLICY,
   listen: z.optional(LISTEN),
   lo: z.optional(flag('Bring the loopback link up; default: the `lo` of the lab.')),
   run: z.optional(RUN),
@@ -248,6 +292,9 @@ const container = object('a container', {
   routes: z.optional(ROUTES),
   sysctl: z.optional(SYSCTL),
   promisc: z.optional(flag('Promiscuous mode of its links.')),
+  nat: NAT,
+  filter: FILTER,
+  policy: POLICY,
   listen: z.optional(LISTEN),
   lo: z.optional(flag('Bring the loopback link up; default: the `lo` of the lab.')),
   run: z.optional(RUN),

@@ -52,6 +52,15 @@ export function shimAddresses(
   )
 }
 
+/** The names of the links that give a host access, for what speaks of them. */
+export function shimNames(host: HostFile): string[] {
+  return shimsOf(host.shim).map(({ network }) => shimName(network))
+}
+
+function shimName(network: string): string {
+  return `shim-${network}`.slice(0, LINK_NAME_BYTES)
+}
+
 interface Written {
   readonly network: string
   readonly address: string
@@ -76,7 +85,7 @@ function resolveShim(
   containers: readonly Container[],
 ): Shim | undefined {
   const { kind, parent } = network
-  const name = `shim-${network.name}`.slice(0, LINK_NAME_BYTES)
+  const name = shimName(network.name)
   if (!network.hosts.includes(host.name)) {
     const where = listed(network.hosts)
     source.problem(path, `network ${network.name} is not on host ${host.name}: it is on ${where}`)

@@ -1,6 +1,7 @@
 /** A lab resolved for one combination of its variables: defaults filled, names checked. */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
+import type { FilterOp } from '../fabric/filter.ts'
 import type { Service } from '../fabric/fabric.ts'
 import type { IpvlanFlag, IpvlanMode, MacvlanMode } from '../fabric/plan.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
@@ -95,6 +96,8 @@ interface NodeBase {
   readonly lo: boolean
   readonly sysctls: readonly (readonly [key: string, value: string])[]
   readonly routes: readonly Route[]
+  /** Rules and policies of its packet filter; the namespace in them is left open. */
+  readonly firewall: readonly FilterOp[]
   readonly listen: readonly Service[]
   readonly run: readonly RunLine[]
 }

@@ -176,6 +176,47 @@ steps:
   expect(status).toBe(1)
 })
 
+test('a packet filter, masquerading and a port forwarded', async () => {
+  const path = labFile(
+    'firewall.yaml',
+    `lab: firewall
+switches: {s1: {ports: {p0: {}, p1: {}}}, s2: {ports: {p0: {}, p1: {}}}}
+hosts:
+  a: {nics: {eth0: {to: s1:p0, addr: [10.1.0.2/24, "fd01::2/64"]}}, routes: [default via 10.1.0.1, "default via fd01::1"], listen: [tcp/80]}
+  r:
+    nics: {eth0: {to: s1:p1, addr: [10.1.0.1/24, "fd01::1/64"]}, eth1: {to: s2:p0, addr: [10.2.0.1/24, "fd02::1/64"]}}
+    forward: true
+    policy: {forward: drop}
+    filter:
+      - {chain: forward, state: [established, related], do: accept}
+      - {chain: forward, in: eth0, proto: icmp, do: accept}
+      - {chain: forward, in: eth1, proto: tcp, port: 80-81, do: accept}
+      - {chain: input, in: eth1, proto: icmp, from: 10.2.0.0/24, do: reject}
+    nat: [masquerade out eth1, dnat in eth1 tcp/8080 to 10.1.0.2:80]
+  b: {nics: {eth0: {to: s2:p1, addr: [10.2.0.2/24, "fd02::2/64"]}}, listen: [tcp/80], routes: [default via 10.2.0.1, "default via fd02::1"]}
+expect:
+  - a -> b ok ttl 63 via r
+  - a -> b ok v6
+  - b -> a fail
+  - b -> a fail v6
+  - b -> r fail
+  - b -> a ok tcp/80
+  - b -> 10.2.0.1 ok tcp/8080
+  - a -> b fail tcp/80
+steps:
+  - name: open
+    set: {hosts.r.policy: {}, hosts.r.filter: []}
+    expect: [b -> a ok v6, b -> r ok]
+`,
+  )
+  const { status, stdout, stderr } = await runProgram('lab', 'run', path)
+  expect(stderr).toBe('')
+  expect(stdout).toContain('│ iptables -t nat -A POSTROUTING -o eth1 -j MASQUERADE ')
+  expect(stdout).toContain('NETFILTER_FORWARD at r:eth1')
+  expect(stdout).toContain('10 expectations met, 0 missed')
+  expect(status).toBe(0)
+})
+
 test('Ctrl-C ends a simulated lab with 130', async () => {
   const many = Array.from({ length: 120 }, (_, i) => i)
   const ports = many.map((i) => `p${i}: {}`).join(', ')
