@@ -20,6 +20,9 @@ export interface PortWords {
   readonly native?: number
 }
 
+/** What is said of a port that is both. */
+export const ONE_SORT =
+  'a port is either access (one VLAN, untagged) or trunk (a list of VLANs, tagged, and native)'
 const PORT_FORM = 'write "access 100" or "trunk 100 200 native 1"'
 
 export function parsePort(text: string): Parsed<PortWords> {
@@ -32,12 +35,16 @@ export function parsePort(text: string): Parsed<PortWords> {
   if (kind !== 'access' && kind !== 'trunk') {
     return no(`"${text}" is no port: ${PORT_FORM}`)
   }
+  const other = kind === 'access' ? 'trunk' : 'access'
+  if (words.includes(other) || (kind === 'access' && words.includes('native'))) {
+    return no(`"${text}" says two things: ${ONE_SORT}`)
+  }
   const split = words.indexOf('native')
   const ids = (split < 0 ? words : words.slice(0, split)).map(Number)
   const natives = split < 0 ? [] : words.slice(split + 1).map(Number)
   const bad = [...ids, ...natives].findIndex((id) => !isVlanId(id))
   if (bad >= 0) {
-    return no(`"${words.filter((w) => w !== 'native')[bad]}" is no VLAN id: 1 to 4094`)
+    return no(`"${words.filter((w) => w !== 'native')[bad]}" is no VLAN id: ids go from 1 to 4094`)
   }
   if (kind === 'access') {
     if (ids.length !== 1 || split >= 0) return no('an access port has one VLAN: write "access 100"')
@@ -122,4 +129,14 @@ function routeTarget(text: string, sibling: Ip | undefined): Prefix | undefined 
   const ip = tryParseIp(text)
   if (ip !== undefined) return { address: ip, length: typeof ip === 'bigint' ? 128 : 32 }
   return tryParsePrefix(text)
+}
+
+/** `tcp/80` */
+export function parseService(text: string): Parsed<{ protocol: 'tcp' | 'udp'; port: number }> {
+  const match = /^(tcp|udp)\/(\d{1,5})$/.exec(text)
+  const port = Number(match?.[2])
+  if (match === null || port < 1 || port > 65_535) {
+    return no(`"${text}" is no port: write tcp/80 or udp/53, the number from 1 to 65535`)
+  }
+  return yes({ protocol: match[1] === 'tcp' ? 'tcp' : 'udp', port })
 }

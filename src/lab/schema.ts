@@ -80,6 +80,10 @@ const ROUTES = some(
   'a route like "default via 10.0.0.1" or "10.1.0.0/16 dev eth0"',
   'Routes as `ip route add` takes them: TO [via IP] [dev LINK] [src IP] [metric N].',
 )
+const LISTEN = some(
+  'tcp/PORT or udp/PORT',
+  'Ports that answer: TCP takes connections, UDP sends back what comes.',
+)
 const WHEN = text(
   'an expression over the matrix variables',
   'Only in combinations where this holds.',
@@ -133,11 +137,46 @@ const nic = z
   .union([z.string(), nicOptions], allowed('SWITCH:PORT, HOST:NIC, none, or a mapping with `to`'))
   .check(z.describe('A network card: where its cable leads, or the long form.'))
 
+const vlanOptions = object('a VLAN link', {
+  parent: text('the name of a nic or of another VLAN link', 'The link it sits on.'),
+  id: whole(1, 4094, 'Its VLAN id.'),
+  name: z.optional(text('a link name', 'Default: parent.id.')),
+  protocol: z.optional(
+    word(['802.1Q', '802.1ad'], '802.1Q or 802.1ad', 'Its tag; 802.1ad is the outer of two.'),
+  ),
+  mac: z.optional(text('a MAC address', "Default: its parent's, following it.")),
+  mtu: z.optional(whole(68, 65535, "MTU, default its parent's.")),
+  up: z.optional(flag('Administratively up (default true); false while its parent is down.')),
+})
+const vlan = z.union(
+  [z.string(), vlanOptions],
+  allowed('NIC.VLAN-ID like eth0.100, or a mapping with the keys parent, id, name, protocol, ...'),
+)
+const shim = z
+  .union(
+    [
+      z.string(),
+      z.array(z.string(allowed('the name of a network'))),
+      z.record(z.string(), z.string(allowed('an address, or none'))),
+    ],
+    allowed('a network, a list of such, or a mapping of networks to an address or none'),
+  )
+  .check(
+    z.describe(
+      'Host access: a child of its own on the parent of these networks, with a route to each ' +
+        "container here. Without an address it speaks with the parent's.",
+    ),
+  )
+
 const host = object('a host', {
   nics: z.optional(
     byLink(nic, 'a mapping of nic names to nics').check(z.describe('Its network cards, by name.')),
   ),
-  vlans: z.optional(some('NIC.VLAN-ID, like eth0.100', 'VLAN links to make on the nics.')),
+  vlans: z.optional(
+    z
+      .union([z.string(), z.array(vlan)], allowed('NIC.VLAN-ID like eth0.100, or a list of such'))
+      .check(z.describe('VLAN links to make: `eth0.100`, or the long form.')),
+  ),
   addr: z.optional(
     byLink(
       z.union([z.string(), z.array(z.string())], allowed(`${ADDR}, or a list of such`)),
@@ -147,6 +186,8 @@ const host = object('a host', {
   routes: z.optional(ROUTES),
   sysctl: z.optional(SYSCTL),
   forward: z.optional(flag('Forwards IPv4 and IPv6: a router.')),
+  shim: z.optional(shim),
+  listen: z.optional(LISTEN),
   lo: z.optional(flag('Bring the loopback link up; default: the `lo` of the lab.')),
   run: z.optional(RUN),
   when: z.optional(WHEN),
@@ -207,12 +248,13 @@ const container = object('a container', {
   routes: z.optional(ROUTES),
   sysctl: z.optional(SYSCTL),
   promisc: z.optional(flag('Promiscuous mode of its links.')),
+  listen: z.optional(LISTEN),
   lo: z.optional(flag('Bring the loopback link up; default: the `lo` of the lab.')),
   run: z.optional(RUN),
   when: z.optional(WHEN),
 })
 
-const EXPECT = 'A -> B ok|fail [ttl N] [v6] [why CODE]'
+const EXPECT = 'A -> B ok|fail [ttl N] [via R] [tcp/80] [within 3s] [v6] [why CODE]'
 const lines = (about: string) =>
   z
     .union([z.string(), z.array(z.string())], allowed(`"${EXPECT}", or a list of such`))
@@ -238,9 +280,10 @@ const expectation = z
   )
 const expectations = list(expectation, 'a list of expectations').check(
   z.describe(
-    'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `v6`, `why CODE` (a kernel ' +
-      'tells no code: there `fail` alone counts). A and B are a node, node.link, an address (B), ' +
-      'net:NAME, {a,b} or *; a double arrow means both ways.',
+    'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `via R` or `via R,S` (the ' +
+      'routers on the way), `tcp/80` or `udp/53` in place of a ping, `within 3s` (how long to wait, ' +
+      'default 500ms), `v6`, `why CODE` (a kernel tells no code: there `fail` alone counts). A and ' +
+      'B are a node, node.link, an address (B), net:NAME, {a,b} or *; a double arrow means both ways.',
   ),
 )
 

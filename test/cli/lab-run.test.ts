@@ -129,6 +129,53 @@ steps:
   expect(status).toBe(0)
 })
 
+test('ports that answer, the way taken, the time allowed, host access', async () => {
+  const path = labFile(
+    'services.yaml',
+    `lab: services
+switches: {sw: {ports: {p0: {}, p1: {}}}}
+hosts:
+  h:
+    nics: {eth0: {to: sw:p0, addr: 10.0.0.1/24}}
+    vlans: [{parent: eth0, id: 7, name: outer, protocol: 802.1ad}, {parent: outer, id: 8}]
+    listen: [udp/53]
+  r: {nics: {eth0: {to: sw:p1, addr: [10.0.0.2/24, 10.1.0.1/24]}}, forward: true}
+networks:
+  lan: {driver: macvlan, parent: eth0, subnet: [10.0.0.0/24, 10.1.0.0/24], gateway: [10.0.0.2, 10.1.0.1], hosts: h}
+containers:
+  a: {host: h, net: lan, listen: tcp/80}
+  b: {host: h, net: lan}
+  c: {host: h, net: lan=10.1.0.9}
+expect:
+  - a -> h fail
+  - "{b,r} -> a ok tcp/80"
+  - b -> a fail tcp/81 why PORT_CLOSED
+  - r -> h ok udp/53 within 20ms
+  - r -> h fail udp/54
+  - c -> a ok via r
+  - c -> a ok via h
+  - c -> a ok via r within 1us
+  - a -> b ok via r
+steps:
+  - name: with host access
+    set: {hosts.h.shim: lan}
+    expect: ["{a,b} <-> h ok", a -> h ok udp/53]
+  - name: and without
+    set: {hosts.h.shim: []}
+    expect: ["{a,b} -> h fail", "h -> {a,b} fail"]
+`,
+  )
+  const { status, stdout, stderr } = await runProgram('lab', 'run', path)
+  expect(stderr).toBe('')
+  expect(stdout).toContain('│ └─ outer  vlan 7 802.1ad')
+  expect(stdout).toContain('│    └─ outer.8  vlan 8')
+  expect(stdout).toContain('c -> a works via r, not via h\n')
+  expect(stdout).toMatch(/c -> a works, but takes 0\.\d{3} ms, not 0\.001\n/)
+  expect(stdout).toContain('a -> b works directly, not via r\n')
+  expect(stdout).toContain('10 expectations met, 3 missed')
+  expect(status).toBe(1)
+})
+
 test('Ctrl-C ends a simulated lab with 130', async () => {
   const many = Array.from({ length: 120 }, (_, i) => i)
   const ports = many.map((i) => `p${i}: {}`).join(', ')

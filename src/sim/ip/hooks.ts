@@ -186,7 +186,7 @@ function pass<P extends Packet>(
       inDev,
       local: hook === 'INPUT',
     }
-    world.queue.push(world.now, EV_STACK_TIMER, ns.netns.id, rejection)
+    world.queue.pushNow(world.now, EV_STACK_TIMER, ns.netns.id, rejection)
   }
   return undefined
 }
