@@ -26,6 +26,16 @@ export interface Tracked {
   readonly state: ConnectionState
 }
 
+export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING'
+
+const IDLE: Readonly<Record<HookName, boolean>> = Object.freeze({
+  PREROUTING: false,
+  INPUT: false,
+  FORWARD: false,
+  OUTPUT: false,
+  POSTROUTING: false,
+})
+
 export class Netfilter {
   readonly tables: Record<4 | 6, Map<FilterTable, Map<string, Chain>>> = {
     4: new Map(),
@@ -34,6 +44,8 @@ export class Netfilter {
   /** Rules that need connections: they are tracked while there is one (nf_ct_netns_get). */
   readonly trackers: Record<4 | 6, number> = { 4: 0, 6: 0 }
   readonly connections = new ConnectionTable()
+  /** Hooks at which anything can become of a packet: at the others none is asked. */
+  readonly busy: Record<4 | 6, Record<HookName, boolean>> = { 4: { ...IDLE }, 6: { ...IDLE } }
   /** Connections begun since the table was last swept of old ones. */
   fresh = 0
   /** Of the packet that is on its way through the namespace now. */
