@@ -1,6 +1,6 @@
 /**
- * What the engine's doors speak of: networks, endpoints, leases, and how things stand. The daemon, the
- * command line and later Docker's and CNI's doors all call {@link Engine} and nothing below it.
+ * What the engine's doors speak of: networks, endpoints, leases, and how things stand. The daemon,
+ * the command line and later Docker's and CNI's doors all call {@link Engine} and nothing below it.
  */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
@@ -24,7 +24,7 @@ export interface NetworkSpec {
   readonly sources?: readonly Mac[]
   readonly ipvlanMode?: IpvlanMode
   readonly ipvlanFlag?: IpvlanFlag
-  /** `eth0`, or `eth0.50` for a VLAN that is made if need be; undefined = an internal dummy parent. */
+  /** `eth0`, or `eth0.50` for a VLAN made if need be; undefined = an internal dummy parent. */
   readonly parent: string | undefined
   /** VLAN on the parent; the same as a parent `eth0.50`. */
   readonly vlan?: number

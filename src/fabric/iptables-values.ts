@@ -29,6 +29,7 @@ export const SERVICES: Readonly<Record<number, string>> = {
   5060: 'sip',
   5432: 'postgresql',
   8080: 'http-alt',
+  8081: 'tproxy',
 }
 
 /** Whether a protocol has ports to translate: TCP, UDP, DCCP, SCTP, UDP-Lite. */

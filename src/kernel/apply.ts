@@ -18,7 +18,8 @@ import type {
   RuleChange,
 } from '../fabric/plan.ts'
 import type { Outgoing, Refusal } from '../netlink/message.ts'
-import { errnoCode, errnoText, SysError } from '../sys/errno.ts'
+import { errnoCode, errnoText } from '../errno.ts'
+import { SysError } from '../sys/errno.ts'
 import { AF_INET, closeFd, ioctl, linkNameBytes, openSocket, SOCK_DGRAM } from '../sys/socket.ts'
 import { writeSysctl } from '../sys/sysctl.ts'
 import { bridgeVlanMessage, fdbMessage } from './apply-bridge.ts'

@@ -7,7 +7,8 @@
  */
 import type { Ip4 } from '../addr/ip.ts'
 import type { Closer, Probe } from '../fabric/fabric.ts'
-import { errnoName, SysError } from '../sys/errno.ts'
+import { errnoName } from '../errno.ts'
+import { SysError } from '../sys/errno.ts'
 import { monotonicNs } from '../sys/message.ts'
 import { watchReadable } from '../sys/poll.ts'
 import { linkAddress } from '../sys/sockaddr.ts'

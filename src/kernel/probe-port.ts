@@ -7,7 +7,7 @@
  * peer at once, then one a second): many UDP probes to closed ports of one host time out.
  */
 import type { Probe, ProbeResult } from '../fabric/fabric.ts'
-import { errnoName } from '../sys/errno.ts'
+import { errnoName } from '../errno.ts'
 import { monotonicNs } from '../sys/message.ts'
 import { watchReadable, watchWritable } from '../sys/poll.ts'
 import { inetAddress } from '../sys/sockaddr.ts'

@@ -1,7 +1,8 @@
 /** Options all probe sockets have in common, and the kernel's error queue. */
 import type { Ip } from '../addr/ip.ts'
 import type { ProbeResult } from '../fabric/fabric.ts'
-import { errnoName, SysError } from '../sys/errno.ts'
+import { errnoName } from '../errno.ts'
+import { SysError } from '../sys/errno.ts'
 import type { MessageReader } from '../sys/message.ts'
 import { addressIn, inetAddress } from '../sys/sockaddr.ts'
 import {

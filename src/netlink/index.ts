@@ -3,7 +3,7 @@
  * {@link Transport} is passed in. Runs anywhere.
  */
 export * from './attribute.ts'
-export * from './errno.ts'
+export * from '../errno.ts'
 export * from './event.ts'
 export * from './message.ts'
 export * from './request.ts'

@@ -5,7 +5,7 @@
  */
 import { attr, type Codec, type Fixed, table, text, u32 } from './attribute.ts'
 import { align4, LITTLE, type Writer } from './bytes.ts'
-import { errnoName } from './errno.ts'
+import { errnoName } from '../errno.ts'
 
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3

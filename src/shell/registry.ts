@@ -3,6 +3,8 @@ import { arpingCommand, busyboxArping } from './commands/arping.ts'
 import { brctlCommand } from './commands/brctl.ts'
 import { bridgeCommand } from './commands/bridge.ts'
 import { type Exec, ipCommand } from './commands/ip.ts'
+import { iptablesCommand } from './commands/iptables.ts'
+import { iptablesSaveCommand, nftCommand } from './commands/iptables-save.ts'
 import { busyboxPing, busyboxPing6, ping6Command, pingCommand } from './commands/ping.ts'
 import { sysctlCommand } from './commands/sysctl.ts'
 import { TEXT_COMMANDS } from './commands/text.ts'
@@ -30,6 +32,11 @@ export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
     ['bridge', bridgeCommand],
     ['brctl', brctlCommand],
     ['vconfig', vconfigCommand(ip)],
+    ['iptables', iptablesCommand(4)],
+    ['ip6tables', iptablesCommand(6)],
+    ['iptables-save', iptablesSaveCommand(4)],
+    ['ip6tables-save', iptablesSaveCommand(6)],
+    ['nft', nftCommand],
     ['sysctl', sysctlCommand],
     ['ping', pingCommand],
     ['ping6', ping6Command],

@@ -5,7 +5,7 @@ import { LanyardError } from '../errors.ts'
 import type { OpOutcome } from '../fabric/fabric.ts'
 import { ToolExit } from './arguments.ts'
 import { done, failed, type Output, type Session } from './session.ts'
-import { strerror } from './strerror.ts'
+import { strerror } from '../errno.ts'
 
 /** A read command line; pure data but for the two closures, which only read. */
 export type Request =

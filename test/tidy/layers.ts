@@ -1,6 +1,7 @@
 /**
  * Who may import whom, as data: one row a folder of src/ (and one for console/). Type-only imports
- * count. `errors.ts` is open to all. docs/explanation/architecture.md tells the same in prose.
+ * count. `errors.ts` and `errno.ts` are open to all. docs/explanation/architecture.md tells the
+ * same in prose.
  */
 
 export interface Layer {
@@ -41,11 +42,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['addr', 'wire', 'fabric', 'driver', 'engine', 'ipam', 'store', 'sim', 'explain', 'lab'],
     core: true,
   },
-  daemon: { may: ['addr', 'engine', 'doctor', 'explain'], node: true },
+  daemon: {
+    may: ['addr', 'engine', 'doctor', 'explain'],
+    packages: ['@hono/node-server', 'hono', 'pino', 'prom-client', 'zod'],
+    node: true,
+  },
   plugin: { may: ['addr', 'engine', 'doctor', 'explain'], node: true },
   cli: { may: ['*'], packages: ['commander'], node: true },
   console: { may: ['addr', 'wire', 'fabric', 'sim', 'explain', 'lab', 'shell'] },
 }
+
+/** Files at the top that every folder may import. */
+export const OPEN: readonly string[] = ['src/errors.ts', 'src/errno.ts']
 
 /** Folders nobody may import, whatever their row says. */
 export const CLOSED: readonly string[] = ['cli', 'console']

@@ -2,7 +2,7 @@
 import type { Closer, FramePort } from '../../src/fabric/fabric.ts'
 import { parseMac } from '../../src/addr/mac.ts'
 import { forwardingOnly, plainTable, said } from './compare.ts'
-import { type FrameFile, type FrameTest, needs, type Row, type TruthFile } from './rows.ts'
+import { type FrameFile, type FrameTest, type Row, type TruthFile } from './rows.ts'
 import type { Place, Places } from './world.ts'
 
 /** A type nobody speaks: local experimental EtherType 1 (IEEE 802). */
@@ -19,8 +19,7 @@ interface Topology {
 export async function replayFrames(places: Places, file: TruthFile): Promise<Row[]> {
   const data = file.data as FrameFile
   const topology = topologyOf(data)
-  const why =
-    topology === undefined ? 'needs ipvlan' : needs(JSON.stringify([data.setup, data.bridge_opts, data.extra]))
+  const why = topology === undefined ? 'needs ipvlan' : undefined
   const rows: Row[] = []
   for (const kernel of data.kernels) {
     if (!places.speaksFor(kernel)) continue
@@ -31,6 +30,8 @@ export async function replayFrames(places: Places, file: TruthFile): Promise<Row
     const place = await places.open(kernel)
     try {
       for (const line of topology.build) await mustRun(place, line)
+      // A spanning tree on its way to forwarding is what its file looks at.
+      if (data.bridge_opts?.includes('stp_state') !== true) await place.standStill()
       rows.push(...(await inject(place, file, data, topology, kernel)))
       // Read once, on the first of the kernels.
       if (data.fdb_after !== undefined && kernel === data.kernels[0]) rows.push(await forwarding(place, file, data, topology.build, kernel))
@@ -205,19 +206,30 @@ async function inject(
       // A refused send is one of the measured answers; that nobody got the frame is compared.
       if ('delivered' in test && Array.isArray(test.delivered)) throw error
     }
-    const expected = 'error' in test.delivered ? '' : list(test.delivered)
+    const wanted = 'error' in test.delivered ? [] : test.delivered
+    const expected = list(wanted)
+    const got = () => list(fabric.kind === 'kernel' ? withoutLeaks(test, wanted, seen) : seen)
     await place.settle(fabric.kind === 'sim' ? 5 : 60)
     // A busy machine delivers late.
-    for (let n = 0; n < 10 && fabric.kind === 'kernel' && list(seen) !== expected; n++) {
+    for (let n = 0; n < 10 && fabric.kind === 'kernel' && got() !== expected; n++) {
       await place.settle(50)
     }
-    const got = list(seen)
-    const verdict = expected === got ? 'agree' : 'differ'
+    const verdict = expected === got() ? 'agree' : 'differ'
     const what = describe(test)
-    rows.push({ file: file.name, number, aspect: 'frame', kernel, verdict, what, expected, got })
+    const row = { file: file.name, number, aspect: 'frame' as const, kernel, what }
+    rows.push({ ...row, verdict, expected, got: got() })
   }
   for (const closer of closers) closer.close()
   return rows
+}
+
+/**
+ * A group nobody joined can leak to a macvlan child: its filter is a hash of 256 bits salted anew
+ * for every port (drivers/net/macvlan.c mc_hash), so on a kernel only its presence says something.
+ */
+function withoutLeaks(test: FrameTest, wanted: readonly Seen[], seen: readonly Seen[]): Seen[] {
+  if (test.inject.dst_name !== 'MCAST_notjoined') return [...seen]
+  return seen.filter((s) => s.type !== 'MULTICAST' || wanted.some((w) => w.dev === s.dev))
 }
 
 const list = (seen: readonly Seen[]): string =>

@@ -5,7 +5,7 @@ import type { LinkSet } from '../../fabric/plan.ts'
 import { Arguments, matches, notYet, ToolExit } from '../arguments.ts'
 import { applyOne, guarded, takeView, type View } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
-import { strerror } from '../strerror.ts'
+import { strerror } from '../../errno.ts'
 
 const USAGE = `Usage: brctl [commands]
 commands:

@@ -1,7 +1,7 @@
 /** `sysctl`, and the same keys as files under /proc/sys. */
 import { guarded, applyOne, noSuchNetns, takeView } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
-import { strerror } from '../strerror.ts'
+import { strerror } from '../../errno.ts'
 
 /** `net/ipv4/conf/eth0.5/rp_filter` or `net.ipv4.conf.eth0/5.rp_filter`: to the second form. */
 export function sysctlKey(text: string): string {

@@ -8,7 +8,7 @@ import { contains } from '../../addr/prefix.ts'
 import type { NetnsSnapshot, RouteSnapshot, RuleSnapshot } from '../../fabric/snapshot.ts'
 import { addressArgument, type Arguments, notYet, readAddress, ToolExit } from '../arguments.ts'
 import type { Request } from '../request.ts'
-import { strerror } from '../strerror.ts'
+import { strerror } from '../../errno.ts'
 import { allRoutes, allRules } from './implied.ts'
 import type { IpOptions } from './options.ts'
 
