@@ -26,6 +26,13 @@ const TABLE = {
     status: 409,
     say: (d) => `${d.op}: ${d.message} (${d.errno})`,
   }),
+  'kernel-lacks': row<{ what: string; op: string; message: string }>({
+    status: 501,
+    errno: 'EOPNOTSUPP',
+    say: (d) => `this kernel has no ${d.what}: "${d.op}" answers "${d.message}"`,
+    mend: () =>
+      'run it on a kernel that has it: --fabric uml brings one; or in the simulator: --fabric sim',
+  }),
   'netns-missing': row<{ netns: string }>({
     status: 404,
     errno: 'ENOENT',
@@ -317,7 +324,78 @@ const TABLE = {
         d.known.length === 0 ? 'no lab at all' : d.known.join(', ')
       }`,
   }),
+  // -- daemon and its client
+  'daemon-unreachable': row<{ socket: string; why: string }>({
+    status: 503,
+    errno: 'ECONNREFUSED',
+    say: (d) => `the daemon at ${d.socket} does not answer: ${d.why}`,
+    mend: () => 'look at its log: "journalctl -u lanyard", and start it: "systemctl start lanyard"',
+  }),
+  'daemon-forbidden': row<{ socket: string; user: string; group: string }>({
+    status: 403,
+    errno: 'EACCES',
+    say: (d) =>
+      `the daemon at ${d.socket} serves root and members of group "${d.group}" only, and ${d.user} is neither`,
+    mend: (d) =>
+      `use sudo, or join the group and log in again: "sudo usermod -aG ${d.group} ${d.user}"`,
+  }),
+  'daemon-running': row<{ what: string; pid: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) => `${d.what} belongs to a daemon that runs as process ${d.pid}`,
+    mend: (d) => `use that daemon, or stop it first: "systemctl stop lanyard" or "kill ${d.pid}"`,
+  }),
+  'socket-invalid': row<{ socket: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `the daemon cannot listen on ${d.socket}: ${d.why}`,
+  }),
+  'needs-daemon': row<{ socket: string; missing: string }>({
+    status: 403,
+    errno: 'EPERM',
+    say: (d) => `no daemon runs at ${d.socket}, and without one this needs root: ${d.missing}`,
+    mend: () => 'start the daemon ("sudo systemctl start lanyard"), or run this as root (sudo)',
+  }),
+  'request-invalid': row<{ problems: readonly { path: string; sentence: string }[] }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) =>
+      d.problems.map((p) => (p.path === '' ? p.sentence : `${p.path}: ${p.sentence}`)).join('; '),
+    mend: () => 'see /openapi.json for what the daemon understands',
+  }),
+  'request-too-large': row<{ limit: number }>({
+    status: 413,
+    errno: 'EMSGSIZE',
+    say: (d) => `the request is larger than ${d.limit} bytes`,
+  }),
+  'route-missing': row<{ method: string; path: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `the daemon knows no ${d.method} ${d.path}`,
+    mend: () => 'see /openapi.json; client and daemon may be of different versions',
+  }),
+  defect: row<{ what: string; request: string }>({
+    status: 500,
+    say: (d) => `defect in the daemon: ${d.what}`,
+    mend: (d) => `report it with what its log says of request ${d.request}`,
+  }),
   // -- cli
+  'uml-missing': row<{ why: string }>({
+    status: 501,
+    errno: 'ENOENT',
+    say: (d) => `User Mode Linux cannot run here: ${d.why}`,
+    mend: () => 'install it (apt install user-mode-linux), or use the simulator: --fabric sim',
+  }),
+  'uml-died': row<{ said: string }>({
+    status: 500,
+    say: (d) => `the kernel in User Mode Linux died; it last said: ${d.said || 'nothing'}`,
+    mend: () => 'run it again; on this kernel, as root: --fabric kernel',
+  }),
+  'command-missing': row<{ command: string; why: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `cannot run "${d.command}": ${d.why}`,
+  }),
   'file-unreadable': row<{ file: string; why: string }>({
     status: 404,
     errno: 'ENOENT',
@@ -339,6 +417,38 @@ const TABLE = {
     errno: 'ENOBUFS',
     say: (d) => `the kernel's answers to ${d.count} netlink requests were lost`,
     mend: () => 'take a snapshot to see what was done, then repeat',
+  }),
+  // -- store
+  'store-corrupt': row<{ store: string; why: string }>({
+    status: 500,
+    errno: 'EUCLEAN',
+    say: (d) => `the store ${d.store} cannot be used: ${d.why}`,
+    mend: (d) =>
+      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad)` +
+      ' and make the networks anew',
+  }),
+  'store-full': row<{ store: string; why: string }>({
+    status: 507,
+    errno: 'ENOSPC',
+    say: (d) => `the store ${d.store} has no room for the change: ${d.why}`,
+    mend: () => 'free some space and repeat; all that was answered before is kept',
+  }),
+  'store-unavailable': row<{ store: string; why: string; mend?: string }>({
+    status: 503,
+    errno: 'EAGAIN',
+    say: (d) => `the store ${d.store} does not answer: ${d.why}`,
+    mend: (d) => d.mend ?? 'repeat it; if it was done already the answer will be the same',
+  }),
+  'store-denied': row<{ store: string; why: string }>({
+    status: 403,
+    errno: 'EACCES',
+    say: (d) => `the store ${d.store} may not be opened: ${d.why}`,
+    mend: () => 'run it as root (sudo), or ask the daemon, which is root already',
+  }),
+  'store-request-invalid': row<{ why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `the store was asked for what it cannot do: ${d.why}`,
   }),
 } as const
 

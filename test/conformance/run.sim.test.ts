@@ -2,6 +2,7 @@
 import { openSim } from '../../src/sim/fabric.ts'
 import './fabric.ts'
 import './macvlan.ts'
+import './netfilter.ts'
 import { runConformance } from './suite.ts'
 
 runConformance({ open: async () => openSim({ seed: 1 }), prefix: 'conf' })

@@ -124,7 +124,8 @@ function runBatch(world: World, probes: readonly Probe[]): ProbeResult[] {
   return probes.map((probe, index) => {
     const socket = sockets[index]
     if (socket !== undefined) close(world, probe, socket)
-    return socket?.result ?? TIMEOUT
+    const sendErrno = socket?.sendErrno
+    return socket?.result ?? (sendErrno === undefined ? TIMEOUT : fail(sendErrno))
   })
 }
 
@@ -148,11 +149,16 @@ function namespaceOf(world: World, name: string): NetnsIp {
 function launch(world: World, run: ProbeRun, probe: Probe): ProbeSocket {
   const ns = namespaceOf(world, probe.from)
   const socket = open(world, ns, run, probe)
-  const errno = send(world, ns, socket, probe)
-  if (errno !== undefined && socket.result === undefined) {
-    socket.result = errno
-    run.pending--
+  const rejections = ns.netfilter?.rejections
+  const failed = send(world, ns, socket, probe)
+  if (failed === undefined || socket.result !== undefined) return socket
+  if (probe.protocol === 'icmp' && ns.netfilter?.rejections !== rejections) {
+    // The answer of its own packet filter is on its way through lo.
+    socket.sendErrno = 'EPERM'
+    return socket
   }
+  socket.result = failed
+  run.pending--
   return socket
 }
 
@@ -169,6 +175,7 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
     sentAt: world.now,
     deadline: world.now + Math.round((probe.timeoutMs ?? 1000) * MS),
     result: undefined,
+    sendErrno: undefined,
     redirects: undefined,
   }
   if (icmp) ns.echoSockets.set(socket.id, socket)
@@ -273,6 +280,8 @@ function send4(
   const id = dontFragment ? 0 : nextId(ns)
   const packet = makeIp4(out.source, to, ttl, protocol, payload, length, { dontFragment, id })
   const result = sendLocal4(world, ns, out, packet)
+  // tcp_connect: what becomes of a SYN is not told to the caller.
+  if (probe.protocol === 'tcp') return undefined
   return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
 }
 
@@ -295,6 +304,8 @@ function send6(
   const protocol = icmp ? PROTO_ICMP6 : PROTOCOLS[probe.protocol]
   const packet = makeIp6(out.source, to, hops, protocol, payload, length)
   const result = sendLocal6(world, ns, out, packet)
+  // tcp_connect: what becomes of a SYN is not told to the caller.
+  if (probe.protocol === 'tcp') return undefined
   return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
 }
 
