@@ -187,7 +187,7 @@ const TABLE = {
       `network ${d.network} asks for MTU ${d.mtu}, its parent ${d.parent} has ${d.most} (RTNETLINK answers: Invalid argument)`,
     mend: (d) => `ask for ${d.most} or less, or raise the parent first`,
   }),
-  'kernel-lacks': row<{ kind: string; link: string }>({
+  'kind-missing': row<{ kind: string; link: string }>({
     status: 501,
     errno: 'EOPNOTSUPP',
     say: (d) => `failed to create ${d.link} ${d.kind} link: operation not supported`,

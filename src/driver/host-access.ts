@@ -19,7 +19,7 @@ import type { Mac } from '../addr/mac.ts'
 import { hostPrefix } from '../addr/prefix.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { hostAlias, hostLinkName, SHARED_GROUP } from './names.ts'
-import { macvlanModeOf, type NetworkOptions } from './network.ts'
+import { type DriverEndpoint, macvlanModeOf, type NetworkOptions } from './network.ts'
 
 /** Whether a network's endpoints can be reached over a child of the host: only bridge hears it. */
 export function canHaveHostAccess(network: NetworkOptions): boolean {
@@ -54,19 +54,29 @@ export function planHostAccess(parent: string, host: string, mac: Mac, own: read
       alias: hostAlias(parent),
     },
     set('ipv4', 'arp_filter', '1'),
-    // Router advertisements would give it an address on the LAN.
-    six ? set('ipv6', 'accept_ra', '0') : set('ipv6', 'disable_ipv6', '1'),
+    ...(six
+      ? [
+          // Router advertisements would give it an address on the LAN.
+          set('ipv6', 'accept_ra', '0'),
+          // It asks for neighbours by its link-local address, and shall not wait a second for it.
+          set('ipv6', 'accept_dad', '0'),
+        ]
+      : [set('ipv6', 'disable_ipv6', '1')]),
     { do: 'link.set', netns: host, name, up: true },
   ]
 }
 
-/** In the sandbox: where the host's IPv6 addresses are, since nobody answers for them. */
+/**
+ * In the sandbox: where the host's IPv6 addresses are, since nobody answers for them. An endpoint
+ * without IPv6 has it switched off, and the kernel refuses (EINVAL).
+ */
 export function planHostNeighbours(
-  endpoint: { readonly sandbox: string; readonly link: string },
+  endpoint: Pick<DriverEndpoint, 'sandbox' | 'link' | 'addresses'>,
   mac: Mac,
   own: readonly Ip[],
 ): Plan {
   const { sandbox: netns, link } = endpoint
+  if (!endpoint.addresses.some((a) => familyOf(a.address) === 6)) return []
   return own
     .filter((ip) => familyOf(ip) === 6)
     .map((ip): Op => ({ do: 'neighbour.replace', netns, link, ip, mac, state: 'permanent' }))

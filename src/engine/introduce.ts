@@ -25,15 +25,19 @@ async function announce(context: Context, network: Network, endpoint: Endpoint):
   const link = await lanLink(context, network)
   if (link === undefined) return
   const addresses = endpoint.addresses.map((a) => a.address)
-  await context.lan.announce(link, endpoint.mac, addresses)
+  const still = () => isHere(context, endpoint)
+  await context.lan.announce(link, endpoint.mac, addresses, still)
+}
+
+/** Whether it is where it was: it may have left meanwhile, or come again elsewhere. */
+async function isHere(context: Context, endpoint: Endpoint): Promise<boolean> {
+  const now = await findEndpoint(context.store, endpoint.network, endpoint.name)
+  return now?.phase === 'here' && now.sandbox === endpoint.sandbox
 }
 
 async function verify(context: Context, network: Network, endpoint: Endpoint): Promise<void> {
   const wrong = await verifyHostAccess(context, network, endpoint)
-  if (wrong === undefined) return
-  // It may have left meanwhile.
-  const now = await findEndpoint(context.store, network.name, endpoint.name)
-  if (now?.phase !== 'here') return
+  if (wrong === undefined || !(await isHere(context, endpoint))) return
   const detail = `${wrong} (MAC ${formatMac(endpoint.mac)})`
   context.emit({ what: 'drift', network: network.name, endpoint: endpoint.name, detail })
 }

@@ -29,6 +29,8 @@ export interface LanLink {
 
 interface Question {
   readonly ip: Ip
+  /** What came before was not said about it: frames wait in a socket until they are read. */
+  readonly sinceNs: number
   answer: Mac | undefined
 }
 
@@ -60,7 +62,7 @@ export class Lan {
    */
   async whoHas(link: LanLink, ip: Ip): Promise<Mac | undefined> {
     const port = await this.#port(link, familyOf(ip) === 4 ? ETH_ARP : ETH_IP6)
-    const question: Question = { ip, answer: undefined }
+    const question: Question = { ip, sinceNs: this.#clock.nowNs(), answer: undefined }
     const frame = encodeFrame(probeOf(link.mac, ip))
     this.#questions.add(question)
     try {
@@ -78,12 +80,20 @@ export class Lan {
    * Tells the LAN where addresses are now, three times a second apart: gratuitous ARP requests and
    * unsolicited neighbour advertisements. The kernel sends none by itself, and neighbours that knew
    * another MAC would stay blind for up to a minute, some switches for hours.
+   *
+   * @param still whether it is still so: they may have moved on between two announcements
    */
-  async announce(link: LanLink, mac: Mac, addresses: readonly Ip[]): Promise<void> {
+  async announce(
+    link: LanLink,
+    mac: Mac,
+    addresses: readonly Ip[],
+    still: () => Promise<boolean>,
+  ): Promise<void> {
     const frames = addresses.map((ip) => encodeFrame(announcementOf(mac, ip)))
-    const port = await this.#port(link, ETH_ARP)
-    for (let said = 0; said < ANNOUNCEMENTS && !this.#closed; said++) {
+    for (let said = 0; said < ANNOUNCEMENTS; said++) {
       if (said > 0) await this.#clock.sleep(ANNOUNCE_EVERY_MS)
+      if (this.#closed || !(await still())) return
+      const port = await this.#port(link, ETH_ARP)
       for (const frame of frames) port.send(frame)
     }
   }
@@ -126,7 +136,8 @@ export class Lan {
     const claim = claimOf(frame)
     if (claim === undefined || claim.mac === own) return
     for (const question of this.#questions)
-      if (question.ip === claim.ip) question.answer ??= claim.mac
+      if (question.ip === claim.ip && captured.timeNs >= question.sinceNs)
+        question.answer ??= claim.mac
   }
 }
 

@@ -39,7 +39,7 @@ export async function explainRefusal(
   if (op.do === 'link.add') {
     if (errno === 'EOPNOTSUPP' && op.spec.kind !== 'veth') {
       const detail = { kind: op.spec.kind, link: op.name }
-      return new LanyardError('kernel-lacks', detail, { cause: error })
+      return new LanyardError('kind-missing', detail, { cause: error })
     }
     if (errno === 'EEXIST') {
       const detail = { sandbox: op.netns, link: op.name }
