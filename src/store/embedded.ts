@@ -1,6 +1,6 @@
 /**
- * A store over one ordered map: the contract's revisions, conditions, expiry and change log, the same
- * for memory and for LMDB.
+ * A store over one ordered map: the contract's revisions, conditions, expiry and change log, the
+ * same for memory and for LMDB.
  *
  * Everything lies in the one map, told apart by the first letter of the key:
  *
@@ -30,7 +30,9 @@ import type {
 } from './store.ts'
 
 export interface EmbeddedOptions {
-  /** Milliseconds since 1970, for expiry; processes on one file must agree. Default: the system's. */
+  /**
+   * Milliseconds since 1970, for expiry; processes on one file must agree. Default: the system's.
+   */
   readonly nowMs?: () => number
   /** How many revisions a watch can go back. Default 4096. */
   readonly history?: number

@@ -1,6 +1,6 @@
 /**
- * A store in plain memory: for laboratories, tests and the browser. It keeps nothing; otherwise it is
- * the embedded store. Uses nothing of Node.
+ * A store in plain memory: for laboratories, tests and the browser. It keeps nothing; otherwise it
+ * is the embedded store. Uses nothing of Node.
  */
 import { EmbeddedStore, type EmbeddedOptions } from './embedded.ts'
 import type { Ordered, Writer } from './ordered.ts'

@@ -7,8 +7,8 @@
  * every transaction that wrote something and are never used again.
  *
  * What all engines can do bounds what may be asked (request.ts): keys are printable ASCII, so that
- * their order is the same everywhere; a transaction has at most 128 conditions, writes and reads each
- * (etcd's `--max-txn-ops`) and writes a key once.
+ * their order is the same everywhere; a transaction has at most 128 conditions, writes and reads
+ * each (etcd's `--max-txn-ops`) and writes a key once.
  */
 
 export interface Entry {
@@ -80,17 +80,17 @@ export interface Store {
     options?: { readonly from?: string; readonly limit?: number },
   ): Promise<Page>
   /**
-   * When it throws `store-unavailable` nobody knows whether the transaction was done: ask again, the
-   * same, and look in `otherwise` at who was there first.
+   * When it throws `store-unavailable` nobody knows whether the transaction was done: ask again,
+   * the same, and look in `otherwise` at who was there first.
    *
    * @throws LanyardError `store-full`, `store-unavailable`, `store-corrupt`,
    * `store-request-invalid`
    */
   transact(transaction: Transaction): Promise<TransactionResult>
   /**
-   * Every change of keys under `prefix` after `revision`, in order, until closed. When the store has
-   * forgotten changes since then (compaction) `onLost` is called instead, and the watch is over: read
-   * everything again and watch from the revision read.
+   * Every change of keys under `prefix` after `revision`, in order, until closed. When the store
+   * has forgotten changes since then (compaction) `onLost` is called instead, and the watch is
+   * over: read everything again and watch from the revision read.
    */
   watch(
     prefix: string,
