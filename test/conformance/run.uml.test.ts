@@ -4,10 +4,14 @@ import { openKernel } from '../../src/kernel/fabric.ts'
 import './cases.ts'
 import { lackOf, runConformance } from './suite.ts'
 
-const kernel = await openKernel()
-const traits = await detectTraits(kernel, 'conf-traits')
-runConformance({
-  open: () => Promise.resolve(kernel),
-  prefix: 'conf',
-  lacks: (need) => lackOf(traits, need),
-})
+/** Adds the cases whose names are wanted. */
+export async function addCases(only: (name: string) => boolean): Promise<void> {
+  const kernel = await openKernel()
+  const traits = await detectTraits(kernel, 'conf-traits')
+  runConformance({
+    open: () => Promise.resolve(kernel),
+    prefix: 'conf',
+    lacks: (need) => lackOf(traits, need),
+    only,
+  })
+}

@@ -49,20 +49,26 @@ export function runConformance(options: {
   /** A fabric for one case; simulators are made afresh, a kernel is there once. */
   readonly open: () => Promise<Fabric>
   readonly prefix: string
+  /** Put before the names of the tests. */
+  readonly title?: string
   /** Why nothing can run here; the cases are then skipped under that reason. */
   readonly cannot?: string | undefined
   /** Why it cannot run what needs this. */
   readonly lacks?: (need: Need) => string | undefined
   /** What it cannot run for a lack runs on another kernel: it is not even named here. */
   readonly elsewhere?: boolean
+  /** Only cases whose names it says yes to. */
+  readonly only?: (name: string) => boolean
 }): void {
   const opened: Fabric[] = []
   let number = 0
   for (const { name, body, needs } of CASES) {
+    if (options.only?.(name) === false) continue
     const lack = needs.map((need) => options.lacks?.(need)).find((why) => why !== undefined)
     if (lack !== undefined && options.elsewhere === true) continue
     const why = options.cannot ?? lack
-    const title = why === undefined ? name : `${name} (skipped: ${why})`
+    const full = options.title === undefined ? name : `${options.title}, ${name}`
+    const title = why === undefined ? full : `${full} (skipped: ${why})`
     test.skipIf(why !== undefined)(title, async () => {
       const fabric = await options.open()
       opened.push(fabric)
