@@ -56,8 +56,7 @@ const TABLE = {
   'needs-root': row<{ missing: string }>({
     status: 403,
     errno: 'EPERM',
-    say: (d) =>
-      `the kernel fabric needs the capabilities CAP_NET_ADMIN, CAP_SYS_ADMIN; ${d.missing}`,
+    say: (d) => `this needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; ${d.missing}`,
     mend: () => 'run it as root (sudo), or on the simulator, which needs none of it: --fabric sim',
   }),
   'link-missing': row<{ netns: string; link: string }>({
