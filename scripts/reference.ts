@@ -13,7 +13,7 @@ import { printOp } from '../src/fabric/print-ip.ts'
 import { REASON_CODES, REASONS } from '../src/fabric/reason.ts'
 import { LINK_SAMPLES, OP_SAMPLES } from './op-samples.ts'
 import { remediesOf } from '../src/explain/catalog.ts'
-import { CAUSE_CODES, CAUSES } from '../src/explain/cause.ts'
+import { CAUSE_CODES, CAUSES } from '../src/explain/causes.ts'
 import { explainJsonSchema } from '../src/lab/explain-schema.ts'
 import { labJsonSchema } from '../src/lab/schema.ts'
 

@@ -1,6 +1,6 @@
 /** `lanyard explain ...`: what can be typed; the work is in the files loaded on demand. */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { ExplainCliOptions } from './explain.ts'
+import type { ExplainCliOptions, ProtocolArgument } from './explain-options.ts'
 
 const EXAMPLES = `
 FROM is a node; TO a node or an address. With one argument: what a code means.
@@ -38,11 +38,6 @@ function collect(text: string, before: Readonly<Record<string, string>>): Record
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('Write variable=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
-}
-
-export interface ProtocolArgument {
-  readonly name: 'icmp' | 'arp' | 'tcp' | 'udp'
-  readonly port?: number
 }
 
 function protocol(text: string): ProtocolArgument {

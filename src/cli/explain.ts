@@ -9,23 +9,12 @@ import { explanationJson } from '../lab/explain-schema.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
-import type { ProtocolArgument } from './explain-commands.ts'
 import { showFix } from './explain-fix.ts'
+import type { ExplainCliOptions } from './explain-options.ts'
 import { writeJourney } from './explain-pcap.ts'
 import { EXIT } from './failure.ts'
 import { loadLab } from './lab-file.ts'
 import { painter } from './terminal.ts'
-
-export interface ExplainCliOptions {
-  readonly lab?: string
-  readonly set: Readonly<Record<string, string>>
-  readonly proto: ProtocolArgument
-  readonly 6?: boolean
-  readonly size?: number
-  readonly fix?: number
-  readonly json?: boolean
-  readonly pcap?: string
-}
 
 /** @returns the exit status */
 export async function explainCommand(

@@ -1,4 +1,6 @@
-/** What mostly mends a failure, by its reason: for `lanyard explain CODE` and the reference page. */
+/**
+ * What mostly mends a failure, by its reason: for `lanyard explain CODE` and the reference page.
+ */
 import type { ReasonCode } from '../fabric/reason.ts'
 
 const SWITCH_VLAN = 'the VLAN on that port: tagged towards a VLAN link, untagged towards a card'

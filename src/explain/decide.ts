@@ -7,7 +7,7 @@
  */
 import type { Ip } from '../addr/ip.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
-import type { Device, World } from '../sim/model.ts'
+import { type Device, PACKET_HOST, type World } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import type { Frame, Payload } from '../wire/frame.ts'
 
@@ -41,7 +41,7 @@ export interface Path {
 /** The step that decided; undefined when nothing ended. */
 export function decidingStep(steps: readonly RawStep[], path: Path): RawStep | undefined {
   const relevant = messagesOf(steps, path.port)
-  const last = [...new Set(relevant.map((r) => r.message))].at(-1)
+  const last = lastProgress(relevant)
   const ends = relevant.flatMap(({ step, message }) =>
     message === last && step.reason !== undefined ? [step] : [],
   )
@@ -57,6 +57,33 @@ export function decidingStep(steps: readonly RawStep[], path: Path): RawStep | u
     ends,
   ]
   return choices.find((list) => list.length > 0)?.at(-1)
+}
+
+interface Told {
+  readonly step: RawStep
+  readonly message: string
+}
+
+/**
+ * The message that got furthest: the last one that was new, or came to a namespace that took it for
+ * the first time. A packet waits at a router while the next hop is asked for, and then goes on.
+ */
+function lastProgress(relevant: readonly Told[]): string | undefined {
+  const seen = new Set<string>()
+  let last: string | undefined
+  for (const { step, message } of relevant) {
+    const place = takes(step, message) ? `${message} ${step.netns}` : message
+    if (seen.has(place)) continue
+    seen.add(place).add(message)
+    last = message
+  }
+  return last
+}
+
+/** Whether a namespace took a packet (a question to all is heard by many, and late by some). */
+function takes(step: RawStep, message: string): boolean {
+  if (message.startsWith('arp') || message.startsWith('nd')) return false
+  return step.action === 'consume' || (step.action === 'deliver' && step.to === PACKET_HOST)
 }
 
 /** Whether a message, by its name, is on the way back. */
@@ -88,10 +115,7 @@ function concerns(device: Device | undefined, netns: number): boolean {
 }
 
 /** The steps of an exchange, each with the name of its message; its waiting is left out. */
-export function messagesOf(
-  steps: readonly RawStep[],
-  port: number | undefined,
-): { readonly step: RawStep; readonly message: string }[] {
+export function messagesOf(steps: readonly RawStep[], port: number | undefined): Told[] {
   return steps.flatMap((step) => {
     // Waiting for a neighbour is no progress: the packet goes on after the question.
     if (step.action === 'queue' || isReason(CONSEQUENCE, step)) return []

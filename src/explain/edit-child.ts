@@ -59,12 +59,15 @@ function modeEdit(failure: Failure, ends: readonly LinkAt[], mode: 'bridge' | 'v
           ? `both ${names.join(' and ')} in mode ${mode}`
           : `${names[0]} in mode ${mode}`,
       cost: changed.length,
-      popular: true,
-      plan: changed.flatMap(({ netns, link }): Op[] =>
-        link.macvlan?.mode === 'passthru'
-          ? remakeOps(failure, { netns, link }, undefined, mode)
-          : [{ do: 'link.set', netns, name: link.name, macvlan: { mode } }],
+      ...(mode === 'bridge' || changed.length === 1 ? { popular: 'mode' as const } : {}),
+      plan: changed.flatMap((at): Op[] =>
+        at.link.macvlan?.mode === 'passthru'
+          ? remakeOps(failure, at, undefined, mode)
+          : [{ do: 'link.set', netns: at.netns, name: at.link.name, macvlan: { mode } }],
       ),
+      ...(changed.some(({ link }) => link.macvlan?.mode === 'passthru')
+        ? { undo: changed.flatMap((at) => remakeOps(failure, at, undefined, undefined)) }
+        : {}),
     },
   ]
 }
@@ -114,6 +117,7 @@ export const parentEdits: Maker = (failure) => {
         title: `${name(netns)} on parent ${other.link.name} instead of ${parent.link.name}`,
         cost: 1,
         plan: remakeOps(failure, { netns, link }, other, undefined),
+        undo: remakeOps(failure, { netns, link }, undefined, undefined),
       }))
     }),
   )
@@ -137,7 +141,7 @@ function remakeOps(
           macvlan: { mode: mode ?? link.macvlan?.mode ?? 'bridge' },
         }
       : { kind: 'ipvlan', parent: parent.link.name, ...link.ipvlan }
-  const own = spec.kind === 'ipvlan' || (link.macvlan?.mode === 'passthru' && mode !== undefined)
+  const own = spec.kind === 'ipvlan' || link.macvlan?.mode === 'passthru'
   const six = (ip: Ip): boolean => typeof ip === 'bigint'
   return [
     { do: 'link.del', netns, name: link.name },

@@ -1,7 +1,7 @@
 /** Candidates about addresses and the settings of the protocol stack. */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import { formatIp } from '../addr/ip.ts'
-import { contains, formatPrefix, samePrefix } from '../addr/prefix.ts'
+import { contains, formatPrefix } from '../addr/prefix.ts'
 import type { Op } from '../fabric/plan.ts'
 import { endsOf } from './edit-child.ts'
 import { type Edit, type Failure, keyOf, type Maker } from './edit.ts'
@@ -28,7 +28,7 @@ export const forwardEdits: Maker = (failure) => {
       (netns): Edit => ({
         title: `${family === 4 ? 'ip_forward' : 'forwarding'} on at ${name(netns)}`,
         cost: 1,
-        popular: true,
+        popular: 'forward',
         plan: [set(netns, key, '1')],
       }),
     )
@@ -151,12 +151,4 @@ function twinEdits({ scene, question, name }: Failure, ip: Ip | undefined): Edit
         plan: [{ do: 'address.del', netns: o.netns, link: o.link, address: o.address }],
       }),
     )
-}
-
-/** Whether two lists of addresses share a subnet. */
-export function shareSubnet(a: readonly Prefix[], b: readonly Prefix[]): boolean {
-  return (
-    a.some((x) => b.some((y) => contains(x, y.address) && contains(y, x.address))) ||
-    a.some((x) => b.some((y) => samePrefix(x, y)))
-  )
 }

@@ -92,7 +92,7 @@ export const promiscEdits: Maker = (failure) => {
         (at): Edit => ({
           title: `promiscuous mode at ${linkName(failure, at.netns, at.link.name)}`,
           cost: 1,
-          popular: true,
+          popular: 'promisc',
           plan: [{ do: 'link.set', netns: at.netns, name: at.link.name, promisc: true }],
         }),
       ),

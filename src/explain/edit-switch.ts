@@ -61,7 +61,7 @@ export const portEdits: Maker = (failure) => {
     return OPTIONS.filter((option) => option.wanted(port)).map(({ set, title }) => ({
       title: `${title} at ${linkName(failure, netns, link.name)}`,
       cost: 1,
-      popular: set.hairpin === true,
+      ...(set.hairpin === true ? { popular: 'hairpin' as const } : {}),
       plan: [{ do: 'link.set', netns, name: link.name, port: set }],
     }))
   })

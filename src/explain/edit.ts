@@ -10,8 +10,10 @@ export interface Edit {
   readonly plan: readonly Op[]
   /** Things changed: what orders remedies. */
   readonly cost: number
-  /** People try it first: told when it does not help. */
-  readonly popular?: boolean
+  /** The way back, where it cannot be derived from the plan (things made anew). */
+  readonly undo?: readonly Op[]
+  /** People try it first: told when it does not help, a few of each sort. */
+  readonly popular?: 'promisc' | 'hairpin' | 'mode' | 'forward'
 }
 
 export interface Failure {

@@ -1,6 +1,6 @@
 /**
- * Which other pairs a change opens or closes. Endpoints that nothing tells apart (same parent, mode,
- * prefix, settings, rules) are one class: two of each are asked, and count for all.
+ * Which other pairs a change opens or closes. Endpoints that nothing tells apart (same parent,
+ * mode, prefix, settings, rules) are one class: two of each are asked, and count for all.
  */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import { contains } from '../addr/prefix.ts'

@@ -12,7 +12,8 @@ import type { SimFabric } from '../sim/fabric.ts'
 import { runUntil } from '../sim/run.ts'
 import { takeSnapshot } from '../sim/snapshot.ts'
 import { type Answer, ask, forget } from './ask.ts'
-import { type CauseCode, CAUSES, causeOf } from './cause.ts'
+import { causeOf } from './cause.ts'
+import { type CauseCode, CAUSES } from './causes.ts'
 import { ruleOf } from './edit-filter.ts'
 import { headlineOf } from './headline.ts'
 import { placeOf } from './place.ts'
@@ -44,7 +45,8 @@ export interface ExplainOptions {
  *
  * @example
  * ```ts
- * const why = explain(sim, { from: 'ns1', to: 'ns2', target: parseIp('10.0.0.2'), protocol: 'icmp' })
+ * const ip = parseIp('10.0.0.2')
+ * const why = explain(sim, { from: 'ns1', to: 'ns2', target: ip, protocol: 'icmp' })
  * if (why.verdict === 'fail') say(why.headline, why.remedies)
  * ```
  */

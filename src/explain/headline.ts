@@ -1,7 +1,7 @@
 /** The one line an explanation begins with: both ends, what happened, at most 90 characters. */
 import { formatIp } from '../addr/ip.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
-import type { CauseCode } from './cause.ts'
+import type { CauseCode } from './causes.ts'
 import type { Question } from './question.ts'
 import type { Leg, Place, Verdict } from './types.ts'
 
@@ -35,7 +35,7 @@ export function headlineOf(told: Told): string {
   for (const whom of [to, short]) {
     for (const rest of rests) {
       const line = `${from} ${verb} ${whom}${rest}`
-      if ([...line].length <= HEADLINE) return line
+      if (lengthOf(line) <= HEADLINE) return line
     }
   }
   return cut(`${cutName(from)} ${verb} ${cutName(short)}`)
@@ -117,12 +117,16 @@ function failText({ code, cause, at, way, name }: Told): string[] {
     .concat([`: ${code}`, ''])
 }
 
+function lengthOf(text: string): number {
+  return Array.from(text).length
+}
+
 function cutName(name: string): string {
-  const letters = [...name]
+  const letters = Array.from(name)
   return letters.length > 36 ? `${letters.slice(0, 35).join('')}…` : name
 }
 
 function cut(line: string): string {
-  const letters = [...line]
+  const letters = Array.from(line)
   return letters.length <= HEADLINE ? line : `${letters.slice(0, HEADLINE - 1).join('')}…`
 }

@@ -29,8 +29,13 @@ const TRIALS = 150
 const REMEDIES = 6
 /** First edits that got further, and are built upon. */
 const STEPS = 4
-/** Non-fixes told. */
-const REJECTED = 6
+/** Non-fixes told, of each sort. */
+const SORTS = [
+  ['promisc', 2],
+  ['mode', 3],
+  ['hairpin', 1],
+  ['forward', 1],
+] as const
 /** What changes of links set off (carrier, spanning tree, duplicate addresses) is over by then. */
 const SETTLE_NS = 3_000_000_000
 
@@ -178,7 +183,7 @@ class Searcher {
       const failure = this.#failure(step.world, scene, step.answer as Answer)
       const next = candidates(failure)
         .filter((second) => !undoes(second.plan, step.edit.plan))
-        .map((second) => join(step.edit, second))
+        .map((second) => this.#join(step.edit, second))
       for (const { edit, answer } of this.#tryAll(next, [...works, ...found])) {
         if (answer?.ok === true) found.push(edit)
       }
@@ -204,7 +209,7 @@ class Searcher {
           this.#options.effects === false
             ? { opened: 0, closed: 0, openedPairs: [], closedPairs: [] }
             : pairs.effects(world, edit.plan, ends)
-        const undo = undoPlan(edit.plan, this.#scene.snapshot).plan
+        const undo = this.#undo(edit)
         const { title, plan, cost } = edit
         return [{ title, plan, undo, cost, bothWays: works, effects }]
       })
@@ -215,6 +220,20 @@ class Searcher {
           Number(b.bothWays) - Number(a.bothWays) || a.cost - b.cost || disturbs(a) - disturbs(b),
       )
       .slice(0, REMEDIES)
+  }
+
+  #join(first: Edit, second: Edit): Edit {
+    const own = first.undo !== undefined || second.undo !== undefined
+    return {
+      title: `${first.title}, ${second.title}`,
+      cost: first.cost + second.cost,
+      plan: [...first.plan, ...second.plan],
+      ...(own ? { undo: [...this.#undo(second), ...this.#undo(first)] } : {}),
+    }
+  }
+
+  #undo(edit: Edit): Plan {
+    return edit.undo ?? undoPlan(edit.plan, this.#scene.snapshot).plan
   }
 
   /** @returns undefined when it does not work after all, else whether the way back does, too */
@@ -234,16 +253,16 @@ class Searcher {
 
   #rejected(failed: Answer, tried: readonly Tried[]): Rejected[] {
     const same = failed.code
-    const told = tried.filter((t) => t.edit.popular === true && t.answer?.ok === false)
-    // One of a kind is enough: promiscuous mode first, then what changes least.
-    const promisc = told.filter((t) => t.edit.title.startsWith('promisc'))
-    const rest = told.filter((t) => !promisc.includes(t))
-    const shown = [...promisc.slice(0, 2), ...rest].slice(0, REJECTED).map(({ edit, answer }) => {
+    const failedToo = tried.filter((t) => t.answer?.ok === false)
+    const shown = SORTS.flatMap(([sort, most]) =>
+      failedToo.filter((t) => t.edit.popular === sort).slice(0, most),
+    ).map(({ edit, answer }) => {
       const code = answer?.code
       const says = code === undefined ? 'still no answer' : REASONS[code].says
       return { title: edit.title, code, why: code === same ? 'changes nothing' : says }
     })
-    return [...(promisc.length === 0 ? this.#promiscuous(same) : []), ...shown]
+    const promisc = failedToo.some((t) => t.edit.popular === 'promisc')
+    return [...(promisc ? [] : this.#promiscuous(same)), ...shown]
   }
 
   /** What people try first may be on already. */
@@ -291,14 +310,6 @@ function endKey(world: SimFabric, answer: Answer): string {
 
 function isDetour(edit: Edit): boolean {
   return edit.cost > 2
-}
-
-function join(first: Edit, second: Edit): Edit {
-  return {
-    title: `${first.title}, ${second.title}`,
-    cost: first.cost + second.cost,
-    plan: [...first.plan, ...second.plan],
-  }
 }
 
 function planKey(plan: Plan): string {

@@ -4,7 +4,7 @@ import type { Plan } from '../fabric/plan.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { StepAction } from '../fabric/trace.ts'
 import type { Frame } from '../wire/frame.ts'
-import type { CauseCode } from './cause.ts'
+import type { CauseCode } from './causes.ts'
 import type { Question } from './question.ts'
 
 /** `order`: the answer depends on who spoke before. */

@@ -21,7 +21,9 @@ export function wayOf(
     if (group === undefined) groups.set(message, [step])
     else group.push(step)
   }
-  const all = [...groups]
+  // The one that ended is told last, whenever it began.
+  const isEnd = (group: readonly RawStep[]) => (end !== undefined && group.includes(end) ? 1 : 0)
+  const all = [...groups].toSorted(([, a], [, b]) => isEnd(a) - isEnd(b))
   const answered = (i: number): RawStep | undefined =>
     all.slice(i + 1).find(([name]) => answers(name, all[i]?.[0] ?? ''))?.[1][0]
   const legs: Leg[] = []
@@ -40,7 +42,21 @@ export function wayOf(
     }
     if (decided) break
   }
-  return legs
+  return end?.reason === 'NO_ROUTE_BACK' ? splitReply(legs) : legs
+}
+
+/** A request that arrived and whose reply found no way out is two legs. */
+function splitReply(legs: readonly Leg[]): Leg[] {
+  const last = legs.at(-1)
+  const hop = last?.hops.at(-1)
+  if (last === undefined || hop === undefined) return [...legs]
+  const there = [...last.hops.slice(0, -1), { ...hop, decisive: false }]
+  const message = last.message.replace('request', 'reply')
+  return [
+    ...legs.slice(0, -1),
+    { ...last, arrived: true, hops: there },
+    { message, back: true, arrived: false, hops: [{ ...hop, copies: 0, frame: undefined }] },
+  ]
 }
 
 /** Whether one message, by its name, is the kind of answer another gets. */

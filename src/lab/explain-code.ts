@@ -1,6 +1,6 @@
 /** What a code means: `lanyard explain CODE`. */
 import { LanyardError } from '../errors.ts'
-import { CAUSE_CODES, CAUSES, type CauseCode } from '../explain/cause.ts'
+import { CAUSE_CODES, CAUSES, type CauseCode } from '../explain/causes.ts'
 import { remediesOf } from '../explain/catalog.ts'
 import { REASON_CODES, REASONS, type ReasonCode } from '../fabric/reason.ts'
 import type { Paint } from './paint.ts'

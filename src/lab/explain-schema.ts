@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { formatIp } from '../addr/ip.ts'
-import { CAUSE_CODES } from '../explain/cause.ts'
+import { CAUSE_CODES } from '../explain/causes.ts'
 import { formatProtocol } from '../explain/question.ts'
 import type { Explanation, Leg, Remedy } from '../explain/types.ts'
 import { printPlan } from '../fabric/print-ip.ts'

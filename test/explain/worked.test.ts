@@ -1,4 +1,4 @@
-/** The failures people ask about most, each with its code, the step that decided and what mends it. */
+/** The failures people ask about most: code, the step that decided, what mends them. */
 import { expect, test } from 'vitest'
 import { decisive, explainIn, onOneParent, onTrunk } from './labs.ts'
 
