@@ -11,6 +11,7 @@ const EXAMPLES = `
 Examples:
   lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
   sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
+  lanyard lab run examples/seed-002 --fabric uml           on a kernel of its own, no root needed
 
 Exit status: 0 all went well, 1 expectations were missed, 2 bad input, 3 not permitted.`
 

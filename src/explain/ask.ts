@@ -25,8 +25,8 @@ export interface Answer {
   readonly end: RawStep | undefined
   /** Why it ended; undefined when it worked. */
   readonly code: ReasonCode | undefined
-  /** Whether the ports of the one asked had their say: nobody listens in a simulated world. */
-  readonly refused: boolean
+  /** Whether the way there and back is open, if only for the answer that nobody listens. */
+  readonly open: boolean
 }
 
 /** Asks a question of the world as it is; time passes in it. */
@@ -36,23 +36,18 @@ export function ask(fabric: SimFabric, question: Question): Answer {
   const [result] = runProbes(world, [probeOf(question)]) as [ProbeResult]
   runUntil(world, world.now + LINGER_NS)
   const { steps } = world.trace.read(since)
-  const refused = result.outcome !== 'reply' && isRefused(world, question, steps)
-  const ok = refused || result.outcome === 'reply'
-  if (ok) return { ok, result, steps, end: undefined, code: undefined, refused }
+  const ok = result.outcome === 'reply'
+  if (ok) return { ok, open: ok, result, steps, end: undefined, code: undefined }
+  const closed = closedAt(world, question, steps)
   const path = pathIn(world, question.from, question.to, question.port)
-  const end = decidingStep(steps, path)
+  const end = closed ?? decidingStep(steps, path)
   const code = end?.reason ?? codeOf(world, question, result)
-  return { ok, result, steps, end, code, refused }
+  return { ok, open: closed !== undefined, result, steps, end, code }
 }
 
 /** Whether it works, and no more: for counting. */
-export function reaches(fabric: SimFabric, question: Question): boolean {
-  const { world } = fabric
-  const since = world.trace.count
-  const [result] = runProbes(world, [probeOf(question)]) as [ProbeResult]
-  if (result.outcome === 'reply') return true
-  const connects = question.protocol === 'tcp' || question.protocol === 'udp'
-  return connects && isRefused(world, question, world.trace.read(since).steps)
+export function reaches({ world }: SimFabric, question: Question): boolean {
+  return runProbes(world, [probeOf(question)])[0]?.outcome === 'reply'
 }
 
 /** Makes everybody forget whom they have met. */
@@ -84,11 +79,15 @@ function forgetMacs(world: World, bridge: Device): void {
  * A port nobody listens on answers (RST, port unreachable): the way there and back is open. A rule
  * that rejects answers alike, but not from there.
  */
-function isRefused(world: World, question: Question, steps: readonly RawStep[]): boolean {
-  if (question.protocol !== 'tcp' && question.protocol !== 'udp') return false
+function closedAt(
+  world: World,
+  question: Question,
+  steps: readonly RawStep[],
+): RawStep | undefined {
   const from = world.netns.get(question.from)?.id
-  const closed = steps.findIndex((s) => s.reason === 'PORT_CLOSED' && s.netns !== from)
-  return closed >= 0 && steps.slice(closed).some((s) => s.action === 'consume' && s.netns === from)
+  const at = steps.findIndex((s) => s.reason === 'PORT_CLOSED' && s.netns !== from)
+  const back = steps.slice(at + 1).some((s) => s.action === 'consume' && s.netns === from)
+  return at >= 0 && back ? steps[at] : undefined
 }
 
 /** What a failure means that left no frame behind. */

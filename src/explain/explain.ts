@@ -69,7 +69,7 @@ export function explain(
   const cause = code === undefined ? undefined : causeOf(scene, question, code, at)
   const search: SearchOptions = { ...options, name }
   const found =
-    code === undefined || options.remedies === false
+    code === undefined || answer.open || options.remedies === false
       ? { remedies: [], rejected: [], search: { tried: 0, candidates: 0, bounded: false } }
       : findRemedies(base, question, answer, search)
   const legs = wayOf(world, answer.steps, answer.end, question.port)
@@ -156,13 +156,12 @@ function filterText(
   return `-A ${found.chain.chain} ${ruleWords(words, family).join(' ')}`
 }
 
-function notesOf(question: Question, { refused, result, code }: Answer): string[] {
+function notesOf(question: Question, { ok, open, result, code }: Answer): string[] {
   const notes: string[] = []
-  if (refused) {
-    const what = `${question.protocol} port ${question.port}`
-    notes.push(`the way is open; whether anybody listens on ${what} is not simulated`)
+  if (open && !ok) {
+    notes.push(`the way there and back is open: nobody listens on ${formatProtocol(question)}`)
   }
-  if (result.outcome === 'icmp-error' && code !== undefined && !refused) {
+  if (result.outcome === 'icmp-error' && code !== undefined && !open) {
     notes.push(
       `the sender is told: ICMP type ${result.type} code ${result.code} from ${formatIp(result.responder)}`,
     )

@@ -96,6 +96,7 @@ const CODE_WORDS: { readonly [C in ReasonCode]?: string } = {
   BRIDGE_PORT_STATE: ': @ does not forward yet',
   BRIDGE_FLOOD_OFF: ': @ takes no flooded frames',
   ECHO_IGNORED: ': @ ignores pings',
+  PORT_CLOSED: ': nobody listens on the port',
   IPVLAN_PRIVATE: ': private ipvlan children',
 }
 

@@ -20,10 +20,13 @@ export interface Question {
   readonly link?: string
   /** Bytes of an echo's payload. */
   readonly size?: number
+  /** How long to wait; default 500. */
+  readonly timeoutMs?: number
 }
 
 /** The probe that asks. */
-export function probeOf(question: Question, timeoutMs = TIMEOUT_MS): Probe {
+export function probeOf(question: Question): Probe {
+  const { timeoutMs = TIMEOUT_MS } = question
   const { from, target, source, protocol } = question
   const base = { from, to: target, timeoutMs, ...(source === undefined ? {} : { source }) }
   if (protocol === 'arp') return { ...base, protocol, link: question.link ?? 'eth0' }

@@ -124,7 +124,7 @@ class Searcher {
   run(failed: Answer): Found {
     const failure = this.#failure(this.#base, this.#scene, failed)
     const first = this.#tryAll(candidates(failure), [])
-    const works = first.filter((t) => t.answer?.ok === true).map((t) => t.edit)
+    const works = first.filter((t) => t.answer?.open === true).map((t) => t.edit)
     const pairs = [...works, ...(works.length < REMEDIES ? this.#second(failed, first, works) : [])]
     const remedies = this.#prove(pairs)
     const search = {
@@ -173,7 +173,7 @@ class Searcher {
   #second(failed: Answer, first: readonly Tried[], works: readonly Edit[]): Edit[] {
     const was = endKey(this.#base, failed)
     const further = first
-      .filter((t) => t.answer?.ok === false && !isDetour(t.edit))
+      .filter((t) => t.answer?.open === false && !isDetour(t.edit))
       .filter((t) => endKey(t.world, t.answer as Answer) !== was)
       .toSorted((a, b) => progress(b) - progress(a) || a.edit.cost - b.edit.cost)
       .slice(0, STEPS)
@@ -185,7 +185,7 @@ class Searcher {
         .filter((second) => !undoes(second.plan, step.edit.plan))
         .map((second) => this.#join(step.edit, second))
       for (const { edit, answer } of this.#tryAll(next, [...works, ...found])) {
-        if (answer?.ok === true) found.push(edit)
+        if (answer?.open === true) found.push(edit)
       }
     }
     return found
@@ -239,12 +239,12 @@ class Searcher {
   /** @returns undefined when it does not work after all, else whether the way back does, too */
   #both(world: SimFabric, back: Question | undefined): boolean | undefined {
     forget(world)
-    if (!ask(world, this.#question).ok) return undefined
+    if (!ask(world, this.#question).open) return undefined
     if (back === undefined) return true
     forget(world)
     const ok = ask(world, back).ok
     // The other end has just spoken.
-    return ask(world, this.#question).ok ? ok : undefined
+    return ask(world, this.#question).open ? ok : undefined
   }
 
   get #family(): 4 | 6 {
@@ -253,7 +253,7 @@ class Searcher {
 
   #rejected(failed: Answer, tried: readonly Tried[]): Rejected[] {
     const same = failed.code
-    const failedToo = tried.filter((t) => t.answer?.ok === false)
+    const failedToo = tried.filter((t) => t.answer?.open === false)
     const shown = SORTS.flatMap(([sort, most]) =>
       failedToo.filter((t) => t.edit.popular === sort).slice(0, most),
     ).map(({ edit, answer }) => {

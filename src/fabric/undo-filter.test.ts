@@ -27,12 +27,12 @@ const BEFORE: Snapshot = {
 
 const back = (op: FilterOp, before?: Snapshot) => undoPlan([op], before).plan
 
-test('undoFilter removes what was added, by its place where it was given', () => {
+test('undoFilter removes what was added, by what it says', () => {
   expect(back({ do: 'filter.add', ...forward, rule: drop })).toEqual([
     { do: 'filter.del', ...forward, rule: drop },
   ])
   expect(back({ do: 'filter.add', ...forward, rule: drop, at: 1 })).toEqual([
-    { do: 'filter.del', ...forward, rule: 1 },
+    { do: 'filter.del', ...forward, rule: drop },
   ])
   expect(back({ do: 'filter.chain-add', ...forward, chain: 'mine' })).toEqual([
     { do: 'filter.chain-del', ...forward, chain: 'mine' },

@@ -15,8 +15,9 @@ export function undoFilter(
 ): readonly FilterOp[] | undefined {
   switch (op.do) {
     case 'filter.add': {
-      const { at, ...rest } = op
-      return [{ ...rest, do: 'filter.del', rule: at ?? op.rule }]
+      // By what it says: places have shifted by the time it is undone.
+      const { at: _at, ...rest } = op
+      return [{ ...rest, do: 'filter.del' }]
     }
     case 'filter.chain-add':
       return [{ ...op, do: 'filter.chain-del' }]

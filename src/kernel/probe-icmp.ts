@@ -49,6 +49,7 @@ const SOL_RAW = 255
 const ICMP_FILTER = 1
 const ICMP6_FILTER = 1
 const PMTU = { dont: 0, want: 1, do: 2 } as const
+const EPERM = 1
 const EAGAIN = 11
 const ENOBUFS = 105
 const SIOCOUTQ = 0x5411
@@ -118,6 +119,8 @@ class EchoSender implements Closer {
       sent = sendTo(socket.fd, bytes, address)
     }
     if (sent >= 0) return
+    // Its own packet filter may have rejected it: then the answer is here by now.
+    if (sent === -EPERM && receiver.takeRejection(pending)) return
     receiver.forget(pending)
     if ((sent === -EAGAIN || sent === -ENOBUFS) && isFull(socket.fd)) {
       // Packets wait in it for their neighbours, for seconds perhaps: go on with another.
@@ -162,6 +165,7 @@ interface Pending {
   readonly cookie: number
   sentNs: number
   redirects: { responder: Ip; gateway: Ip }[] | undefined
+  sendErrno?: string
 }
 
 class EchoReceiver implements Closer {
@@ -208,6 +212,13 @@ class EchoReceiver implements Closer {
     return pending
   }
 
+  /** Hears what was said meanwhile. @returns whether it was about this probe, whose send failed */
+  takeRejection(pending: Pending): boolean {
+    pending.sendErrno = 'EPERM'
+    this.#drain()
+    return !this.#pending.has(pending.id)
+  }
+
   forget(pending: Pending): void {
     this.#pending.delete(pending.id)
   }
@@ -251,7 +262,9 @@ class EchoReceiver implements Closer {
       return
     }
     const { type, code, mtu } = heard
-    this.#finish(pending, { outcome: 'icmp-error', type, code, responder, mtu, rttNs })
+    const error = { outcome: 'icmp-error', type, code, responder, mtu, rttNs } as const
+    const { sendErrno } = pending
+    this.#finish(pending, sendErrno === undefined ? error : { ...error, sendErrno })
   }
 
   #finish(pending: Pending, result: Parameters<ProbeRun['finish']>[1]): void {

@@ -2,7 +2,7 @@
 import { ask } from '../explain/ask.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import type { Naming } from './plan.ts'
-import type { Ended, FindReason, Pair } from './probing.ts'
+import { type Ended, type FindReason, type Pair, TIMEOUT_MS } from './probing.ts'
 
 export function simReason(fabric: SimFabric, naming: Naming): FindReason {
   return (pair) => Promise.resolve(endOf(fabric, naming, pair))
@@ -12,10 +12,12 @@ function endOf(fabric: SimFabric, { prefix }: Naming, pair: Pair): Ended | undef
   const { world } = fabric
   const { end } = ask(fabric, {
     protocol: 'icmp',
+    ...pair.service,
     from: `${prefix}${pair.from}`,
     to: pair.to === undefined ? undefined : `${prefix}${pair.to}`,
     target: pair.target,
     ...(pair.source === undefined ? {} : { source: pair.source }),
+    ...(pair.withinMs === undefined ? {} : { timeoutMs: Math.max(TIMEOUT_MS, pair.withinMs) }),
   })
   if (end?.reason === undefined) return undefined
   const node = world.netnsById[end.netns]?.name.slice(prefix.length) ?? ''

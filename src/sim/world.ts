@@ -3,6 +3,7 @@ import type { Op } from '../fabric/plan.ts'
 import type { KernelTraits } from '../fabric/traits.ts'
 import type { OpHandlers } from './apply.ts'
 import { packetType, receive } from './core.ts'
+import { onCrowd } from './crowd.ts'
 import { IP_HANDLERS } from './ip/handlers.ts'
 import { onNeighbourTimer } from './ip/neighbour.ts'
 import { onAddressTimer, onStackTimer, STACK } from './ip/stack.ts'
@@ -13,6 +14,7 @@ import { onLinkwatch } from './linkwatch.ts'
 import {
   EV_ADDRESS_TIMER,
   EV_BRIDGE_TIMER,
+  EV_CROWD,
   EV_LINKWATCH,
   EV_MACVLAN_BROADCAST,
   EV_NEIGHBOUR_TIMER,
@@ -31,7 +33,10 @@ export interface WorldOptions {
   /** Same seed, same frames. Default 1. */
   readonly seed?: number
   readonly kernel?: Partial<KernelTraits>
-  /** Trace steps kept, a power of two. Default 65536. */
+  /**
+   * Trace entries kept, a power of two (a broadcast to many is few of them). Default 16384: all a
+   * larger one holds is memory the next frames have to be fetched around.
+   */
   readonly traceSize?: number
 }
 
@@ -47,6 +52,7 @@ EVENT_HANDLERS[EV_RECEIVE] = (world, target, data) => {
   const frame = data as Frame
   receive(world, dev, frame, packetType(dev, frame))
 }
+EVENT_HANDLERS[EV_CROWD] = onCrowd
 EVENT_HANDLERS[EV_LINKWATCH] = onLinkwatch
 EVENT_HANDLERS[EV_NEIGHBOUR_TIMER] = onNeighbourTimer
 EVENT_HANDLERS[EV_ADDRESS_TIMER] = onAddressTimer
@@ -75,7 +81,7 @@ export function createWorld(options: WorldOptions = {}): World {
     } satisfies KernelTraits),
     stack: STACK,
     handlers: EVENT_HANDLERS,
-    traceSize: options.traceSize ?? 65536,
+    traceSize: options.traceSize ?? 16384,
   })
   createNetns(world, '')
   return world

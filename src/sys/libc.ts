@@ -16,6 +16,7 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Bytes, length: number): number
   connect(fd: number, address: Bytes, length: number): number
+  listen(fd: number, backlog: number): number
   getsockname(fd: number, address: Bytes, length: Bytes): number
   send(fd: number, bytes: Bytes, length: number, flags: number): number
   sendto(
@@ -45,6 +46,7 @@ export interface Libc {
   umount2(target: string, flags: number): number
   if_nametoindex(name: string): number
   clock_gettime(clock: number, timespec: Bytes): number
+  flock(fd: number, operation: number): number
 }
 
 const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: readonly string[]]>> =
@@ -52,6 +54,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     socket: ['int', ['int', 'int', 'int']],
     bind: ['int', ['int', 'void *', 'uint32_t']],
     connect: ['int', ['int', 'void *', 'uint32_t']],
+    listen: ['int', ['int', 'int']],
     getsockname: ['int', ['int', 'void *', 'void *']],
     send: ['long', ['int', 'void *', 'size_t', 'int']],
     sendto: ['long', ['int', 'void *', 'size_t', 'int', 'void *', 'uint32_t']],
@@ -68,6 +71,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     umount2: ['int', ['const char *', 'int']],
     if_nametoindex: ['uint32_t', ['const char *']],
     clock_gettime: ['int', ['int', 'void *']],
+    flock: ['int', ['int', 'int']],
   }
 
 interface PollOptions {

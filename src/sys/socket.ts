@@ -5,6 +5,7 @@
 import { SysError } from './errno.ts'
 import { libc } from './libc.ts'
 
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16
@@ -17,16 +18,19 @@ export const SOCK_NONBLOCK = 0x800
 export const SOCK_CLOEXEC = 0x80000
 
 export const SOL_SOCKET = 1
+export const SO_REUSEADDR = 2
 export const SO_ERROR = 4
 export const SO_BROADCAST = 6
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
 export const SO_LINGER = 13
+export const SO_PEERCRED = 17
 export const SO_BINDTODEVICE = 25
 export const SO_ATTACH_FILTER = 26
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
 export const SO_TIMESTAMPNS = 35
+export const SO_PEERGROUPS = 59
 
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
@@ -48,6 +52,11 @@ export function bindSocket(fd: number, address: Uint8Array): void {
 /** @returns 0, or `-errno`: what a probe meets here is its result, EINPROGRESS above all */
 export function connectSocket(fd: number, address: Uint8Array): number {
   return libc().connect(fd, address, address.length)
+}
+
+/** Takes connections, `backlog` of them before anybody looks. */
+export function listenSocket(fd: number, backlog: number): void {
+  check('listen', libc().listen(fd, backlog))
 }
 
 /** @returns bytes sent, or `-errno` */
@@ -93,6 +102,19 @@ export function getOption(fd: number, level: number, name: number): number {
   const value = new Uint8Array(4)
   check('getsockopt', libc().getsockopt(fd, level, name, value, int32(4)))
   return new DataView(value.buffer).getInt32(0, true)
+}
+
+/** Reads an option of raw bytes, at most `size` of them. @returns the bytes, or `-errno` */
+export function tryGetOption(
+  fd: number,
+  level: number,
+  name: number,
+  size: number,
+): Uint8Array | number {
+  const value = new Uint8Array(size)
+  const length = int32(size)
+  const result = libc().getsockopt(fd, level, name, value, length)
+  return result < 0 ? result : value.subarray(0, new DataView(length.buffer).getInt32(0, true))
 }
 
 /** Raises the receive buffer; past `net.core.rmem_max` where the privilege is there. */

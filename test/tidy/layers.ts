@@ -42,7 +42,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['addr', 'wire', 'fabric', 'driver', 'engine', 'ipam', 'store', 'sim', 'explain', 'lab'],
     core: true,
   },
-  daemon: { may: ['addr', 'engine', 'doctor', 'explain'], node: true },
+  daemon: {
+    may: ['addr', 'engine', 'doctor', 'explain'],
+    packages: ['@hono/node-server', 'hono', 'pino', 'prom-client', 'zod'],
+    node: true,
+  },
   plugin: { may: ['addr', 'engine', 'doctor', 'explain'], node: true },
   cli: { may: ['*'], packages: ['commander'], node: true },
   console: { may: ['addr', 'wire', 'fabric', 'sim', 'explain', 'lab', 'shell'] },

@@ -23,6 +23,12 @@ const CAUSES: readonly (readonly [RegExp, readonly string[]])[] = [
       'ip netns exec krnh1 ping -c1 -W1 -M do -s 1400 10.2.0.2',
     ],
   ],
+  [/^REJECT host prohibited/, [reject('icmp-host-prohibited')]],
+  [/^REJECT admin prohibited/, [reject('icmp-admin-prohibited')]],
+  [/^REJECT/, [reject('icmp-port-unreachable')]],
+  [/^DROP/, ['ip netns exec krnr iptables -A FORWARD -j DROP']],
+  [/^local OUTPUT DROP/, ['ip netns exec krnh1 iptables -A OUTPUT -d 10.2.0.2 -j DROP']],
+  [/^local OUTPUT REJECT/, ['ip netns exec krnh1 iptables -A OUTPUT -d 10.2.0.2 -j REJECT']],
   [/^local unreachable route/, ['ip -n krnh1 route add unreachable 10.60.0.0/16']],
   [/^local blackhole route/, ['ip -n krnh1 route add blackhole 10.61.0.0/16']],
   [/^local prohibit route/, ['ip -n krnh1 route add prohibit 10.62.0.0/16']],
@@ -33,6 +39,10 @@ const CAUSES: readonly (readonly [RegExp, readonly string[]])[] = [
   [/with lo down/, ['ip -n krnh1 link set lo down']],
   [/^v6 no route/, ['ip -n krnc1 -6 route del default']],
 ]
+
+function reject(answer: string): string {
+  return `ip netns exec krnr iptables -A FORWARD -j REJECT --reject-with ${answer}`
+}
 
 export async function replayMessages(places: Places, file: TruthFile): Promise<Row[]> {
   const rows: Row[] = []
@@ -72,7 +82,6 @@ async function one(
 }
 
 function whyNot(row: MessageRow): string | undefined {
-  if (/REJECT|DROP/.test(row.cause)) return 'needs netfilter'
   if (/traceroute| nc | wget /.test(row.cmd)) return 'a tool this shell does not have'
   return /neighbour table/.test(row.cause) ? 'the sum of all rows before it' : undefined
 }

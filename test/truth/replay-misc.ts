@@ -22,14 +22,13 @@ export async function replayRateLimits(places: Places, file: TruthFile): Promise
   for (const [number, row] of (file.data as ListRow[]).entries()) {
     if (!places.speaksFor(row.kernel)) continue
     const base = rowBase(file, number, row)
-    if (/REJECT/.test(row.note ?? '')) {
-      rows.push({ ...base, verdict: 'not-run', why: 'needs netfilter' })
-      continue
-    }
     const place = await places.open(row.kernel)
     try {
       await buildTopology(place, 'router')
       await place.flush()
+      if (/REJECT/.test(row.note ?? '')) {
+        await place.run('ip netns exec krnr iptables -A FORWARD -j REJECT')
+      }
       if (/prohibit route/.test(row.note ?? '')) {
         await place.run('ip -n krnr route add prohibit 10.3.0.0/16')
       }

@@ -1,6 +1,6 @@
 /** Probe files: build, then every ping from cold tables; reachability, TTLs and ping's own words. */
 import { forwardingOnly, plainPing, plainTable, said, sortLines } from './compare.ts'
-import { type Kernel, needs, type ProbeFile, type ProbeRow, type Row, type TruthFile } from './rows.ts'
+import { type Kernel, type ProbeFile, type ProbeRow, type Row, type TruthFile } from './rows.ts'
 import type { Place, Places } from './world.ts'
 
 /** How long a new topology is left alone: duplicate address detection and what follows it. */
@@ -8,16 +8,11 @@ const SETTLE_MS = 3000
 
 export async function replayProbes(places: Places, file: TruthFile): Promise<Row[]> {
   const data = file.data as ProbeFile
-  const why = needs(JSON.stringify([data.build, data.probes.map((p) => p.pre ?? [])]))
   const rows: Row[] = []
   for (const kernel of ['6.18', 'uml-6.1'] as const) {
     const mine = data.probes.map((probe, number) => ({ probe, number }))
     const list = mine.filter(({ probe }) => probe.kernel === kernel)
     if (list.length === 0 || !places.speaksFor(kernel)) continue
-    if (why !== undefined) {
-      for (const { probe, number } of list) rows.push(notRun(file, number, probe, why))
-      continue
-    }
     const place = await places.open(kernel)
     try {
       rows.push(...(await build(place, file, data, kernel)))
@@ -35,16 +30,6 @@ export async function replayProbes(places: Places, file: TruthFile): Promise<Row
   }
   return rows
 }
-
-const notRun = (file: TruthFile, number: number, probe: ProbeRow, why: string): Row => ({
-  file: file.name,
-  number,
-  aspect: 'probe',
-  kernel: probe.kernel,
-  verdict: 'not-run',
-  what: describe(probe),
-  why,
-})
 
 const describe = (p: ProbeRow) => `${p.from} -> ${p.to} ${p.to_name ?? ''}`.trim()
 

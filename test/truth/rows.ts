@@ -136,8 +136,3 @@ function kindOf(name: string): FileKind {
   if (name === 'arp-timing') return 'timing'
   return name.startsWith('misc-') ? 'misc' : 'probes'
 }
-
-/** What a text needs that comes later: such rows are named and counted, never passed. */
-export function needs(text: string): string | undefined {
-  return /iptables|\bnft\b/.test(text) ? 'needs netfilter' : undefined
-}

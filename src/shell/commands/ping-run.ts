@@ -118,6 +118,13 @@ function endOf(plan: PingPlan, events: readonly PingEvent[], last: number): numb
   return last + Math.max(2 * longest, plan.intervalMs)
 }
 
+/** What the first sendto() failed with because of the packet filter: busybox dies of it. */
+export function refusedErrno(run: PingRun): string | undefined {
+  const [first] = run.events
+  if (first?.result.outcome === 'errno' && first.result.errno === 'EPERM') return 'EPERM'
+  return first?.result.outcome === 'icmp-error' ? first.result.sendErrno : undefined
+}
+
 /** The errno every packet met before anything was sent: the tool ends at once. */
 export function connectErrno(run: PingRun): string | undefined {
   const first = run.events[0]

@@ -8,7 +8,14 @@ import { strerror } from '../../errno.ts'
 import { allRoutes } from '../ip/implied.ts'
 import { icmpErrorText } from './ping-errors.ts'
 import { type PingOptions, readHost, readPingOptions } from './ping-options.ts'
-import { connectErrno, type PingEvent, type PingPlan, type PingRun, runPing } from './ping-run.ts'
+import {
+  connectErrno,
+  refusedErrno,
+  type PingEvent,
+  type PingPlan,
+  type PingRun,
+  runPing,
+} from './ping-run.ts'
 
 const DENIED =
   'ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n'
@@ -166,13 +173,18 @@ function tell(t: Target, e: PingEvent, run: PingRun, tally: Tally): void {
       const text = icmpErrorText(six ? 6 : 4, result)
       const zone = t.zone !== undefined && isLinkLocalIp(result.responder) ? `%${t.zone}` : ''
       tally.stdout += `From ${formatIp(result.responder)}${zone} icmp_seq=${e.sequence} ${text}\n`
+      const { sendErrno } = result
+      if (sendErrno !== undefined) tally.stderr += `ping: sendmsg: ${strerror(sendErrno)}\n`
     }
   } else if (result.outcome === 'errno') {
     if (result.errno === 'EMSGSIZE') {
       tally.errors++
       const mtu = result.mtu === undefined ? '' : `, mtu=${result.mtu}`
       tally.stderr += `ping: local error: message too long${mtu}\n`
-    } else tally.stderr += `ping: sendmsg: ${strerror(result.errno)}\n`
+    } else if (result.errno !== 'EPERM') {
+      // pinger(): without an error message to read it says nothing of a packet a filter dropped.
+      tally.stderr += `ping: sendmsg: ${strerror(result.errno)}\n`
+    }
   }
 }
 
@@ -227,7 +239,7 @@ async function busybox(session: Session, words: readonly string[], six: boolean)
   const run = await runPing(session, { ...planOf(target), broadcast: true })
   const from = bound === undefined ? '' : ` from ${formatIp(bound.ip)}`
   const head = `PING ${options.host} (${formatIp(host.ip)})${from}: ${options.size} data bytes\n`
-  const errno = connectErrno(run)
+  const errno = connectErrno(run) ?? refusedErrno(run)
   if (errno === 'EADDRNOTAVAIL') {
     return { code: 1, stdout: head, stderr: `${name}: can't set multicast source interface\n` }
   }

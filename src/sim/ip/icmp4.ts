@@ -6,6 +6,7 @@ import { icmpError4, makeEcho, makeEcho4 } from '../../wire/make.ts'
 import type { Device, World } from '../model.ts'
 import { allowIcmp4, allowRouteError, jiffies, peerOf } from './limit.ts'
 import { eventSend, makeNeighbour } from './neighbour.ts'
+import { answerTo } from './netfilter/state.ts'
 import { sendLocal4 } from './output4.ts'
 import {
   addressKind4,
@@ -57,6 +58,9 @@ export function sendError4(
     return
   }
   const ttl = ns.conf.ip_default_ttl
+  // icmp_glue_bits, icmpv6_getfrag: an error belongs to the connection it is about.
+  const nf = ns.netfilter
+  if (nf !== undefined) nf.attached = answerTo(nf.current)
   sendLocal4(world, ns, out, icmpError4(out.source, ttl, type, code, value, packet, nextId(ns)))
 }
 
@@ -143,10 +147,7 @@ function answerEcho4(
   }
   const echo = makeEcho(4, true, message.id, message.sequence, message.dataLength)
   const ttl = ns.conf.ip_default_ttl
-  sendLocal4(world, ns, out, {
-    ...makeEcho4(out.source, packet.src, ttl, echo),
-    id: nextId(ns),
-  })
+  sendLocal4(world, ns, out, makeEcho4(out.source, packet.src, ttl, echo, { id: nextId(ns) }))
   return undefined
 }
 

@@ -4,6 +4,7 @@ import type { IcmpMessage, Ip6Packet } from '../../wire/frame.ts'
 import { icmpError6, makeEcho, makeEcho6 } from '../../wire/make.ts'
 import type { Device, World } from '../model.ts'
 import { allowIcmp6 } from './limit.ts'
+import { answerTo } from './netfilter/state.ts'
 import { sendLocal6 } from './output6.ts'
 import { isUsable, learnException } from './route4.ts'
 import { isLinkLocal6, isLocal6, isMulticast6, lookup6, routeOutput6 } from './route6.ts'
@@ -37,6 +38,9 @@ export function sendError6(
     return
   }
   const hops = deviceIp(out.dev)?.conf6.hop_limit ?? 64
+  // icmp_glue_bits, icmpv6_getfrag: an error belongs to the connection it is about.
+  const nf = ns.netfilter
+  if (nf !== undefined) nf.attached = answerTo(nf.current)
   sendLocal6(world, ns, out, icmpError6(out.source, hops, type, code, value, packet))
 }
 

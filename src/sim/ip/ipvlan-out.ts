@@ -18,8 +18,9 @@ export function routeOut(world: World, dev: Device, packet: Ip4Packet | Ip6Packe
   if (packet.kind === 'ip4') {
     const out = routeOutput4(ns, packet.dst, packet.src, dev, true)
     if (typeof out === 'string' || (out.kind !== 'unicast' && out.kind !== 'local')) return ENOBUFS
-    return sendLocal4(world, ns, out, packet)
+    return sendLocal4(world, ns, out, packet) === 0 ? 0 : ENOBUFS
   }
   const out = routeOutput6(ns, packet.dst, packet.src, dev, world.now)
-  return typeof out === 'string' ? ENOBUFS : sendLocal6(world, ns, out, packet)
+  if (typeof out === 'string') return ENOBUFS
+  return sendLocal6(world, ns, out, packet) === 0 ? 0 : ENOBUFS
 }

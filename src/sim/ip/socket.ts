@@ -20,6 +20,8 @@ export interface ProbeSocket {
   sentAt: number
   deadline: number
   result: ProbeResult | undefined
+  /** What the send call failed with, when an error about the packet is still to come. */
+  sendErrno: string | undefined
   redirects: { readonly responder: Ip; readonly gateway: Ip }[] | undefined
 }
 

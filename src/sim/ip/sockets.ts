@@ -33,8 +33,13 @@ export function takeEcho(
   return true
 }
 
-/** The socket a quoted packet was sent by. */
+/** The socket a quoted packet was sent by: it must be on its way to where that one sends. */
 function senderOf(ns: NetnsIp, quoted: Ip4Packet | Ip6Packet): ProbeSocket | undefined {
+  const socket = socketOf(ns, quoted)
+  return socket?.to === quoted.dst ? socket : undefined
+}
+
+function socketOf(ns: NetnsIp, quoted: Ip4Packet | Ip6Packet): ProbeSocket | undefined {
   const payload = quoted.payload
   if (payload.kind === 'icmp') {
     const socket = ns.echoSockets.get(payload.id)
@@ -95,5 +100,7 @@ function report(
   }
   const rttNs = world.now - socket.sentAt
   const { type, code } = message
-  finish(socket, world.now, { outcome: 'icmp-error', type, code, responder, mtu, rttNs })
+  const error = { outcome: 'icmp-error', type, code, responder, mtu, rttNs } as const
+  const { sendErrno } = socket
+  finish(socket, world.now, sendErrno === undefined ? error : { ...error, sendErrno })
 }

@@ -98,9 +98,9 @@ export class Neighbour {
   updated = 0
   confirmed = 0
   used = 0
-  /** When its timer is due; 0 = no timer. */
+  /** When its timer is due, ms; 0 = no timer. */
   timerAt = 0
-  /** When the earliest event for it is in the queue; 0 = none. */
+  /** When the earliest event for it is in the queue, ms; 0 = none. */
   eventAt = 0
   /** Packets that wait for the address. */
   queue: (Ip4Packet | Ip6Packet)[] | undefined = undefined
@@ -185,13 +185,18 @@ export class DeviceIp {
   readonly conf6 = new Conf6()
   /** Names of IPv4 values set for this very link: `default` no longer changes them. */
   readonly conf4Set = new Set<string>()
+  /** All of them count as set: it was given an IPv4 address once. */
+  conf4AllSet = false
+  /** Its MTU is enough for IPv4 (68) and for IPv6 (1280): without, it has none of it. */
+  has4 = true
+  has6 = true
   readonly neighbourConf4 = new NeighbourConf()
   readonly neighbourConf6 = new NeighbourConf()
   addresses4: Address4[] = []
   addresses6: Address6[] = []
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   readonly neighbours6 = new Map<Ip6, Neighbour>()
-  /** Neighbours to look at, by the time of the event that does it. */
+  /** Neighbours to look at, by the time (ms) of the event that does it. */
   readonly timers = new Map<number, Ip[]>()
   readonly proxies4 = new Set<Ip4>()
   readonly proxies6 = new Set<Ip6>()

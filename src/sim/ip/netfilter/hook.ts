@@ -9,9 +9,7 @@ import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
 import { confirm, track } from './conntrack.ts'
 import { matches } from './match.ts'
 import { bind, type Manip, type NatVerdict, translate } from './nat.ts'
-import type { Chain, Netfilter, Tracked } from './state.ts'
-
-export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING'
+import type { Chain, HookName, Netfilter, Tracked } from './state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 
@@ -85,7 +83,7 @@ export function runHook<P extends Packet>(
     if (result.verdict === 'drop') return result
     packet = result.packet
   }
-  const connection = tracked?.connection
+  const connection = tracked?.direction === 'original' ? tracked.connection : undefined
   if (connection !== undefined && !confirm(nf, connection, now))
     return { verdict: 'drop', table: 'nat', rule: 'another connection has the same answer' }
   return { verdict: 'accept', packet, tracked }

@@ -161,3 +161,20 @@ test('a large ping through a tracking router is put together and cut again', () 
   iptables(world, 'r', 'iptables -t nat -A POSTROUTING -o p2 -j MASQUERADE')
   expect(word(ping(world, 'h1', '10.2.0.2', { size: 4000 }))).toBe('ttl 63')
 })
+
+test('answerTo: errors made on the way to an inner host speak of the outer address', () => {
+  const world = routerWorld()
+  for (const line of [
+    'iptables -t nat -A PREROUTING -d 10.1.0.1 -p icmp -j DNAT --to-destination 10.2.0.2',
+    'iptables -t nat -A POSTROUTING -o p2 -j MASQUERADE',
+  ])
+    iptables(world, 'r', line)
+  // before the connection is in the table
+  expect(word(ping(world, 'h1', '10.1.0.1', { ttl: 1 }))).toBe('11/0')
+  iptables(world, 'r', 'iptables -A FORWARD -d 10.2.0.2 -j REJECT')
+  expect(word(ping(world, 'h1', '10.1.0.1'))).toBe('3/3')
+  iptables(world, 'r', 'iptables -F')
+  // after translation, when nobody answers for the inner host
+  applyOp(world, { do: 'address.flush', netns: 'h2', link: 'eth0' })
+  expect(word(ping(world, 'h1', '10.1.0.1', { timeoutMs: 5000 }))).toBe('3/1')
+})

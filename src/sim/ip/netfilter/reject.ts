@@ -12,6 +12,7 @@ import { sendLocal6 } from '../output6.ts'
 import { routeOutput4 } from '../route4.ts'
 import { routeOutput6 } from '../route6.ts'
 import { deviceIp, type NetnsIp } from '../state.ts'
+import { answerTo } from './state.ts'
 
 /** ICMP codes of "destination unreachable"; those of version 6 differ. */
 const CODES: Readonly<Record<Exclude<RejectWith, 'tcp-reset'>, number>> = {
@@ -37,6 +38,8 @@ const RESET_TTL = 64
 
 export function sendReject(world: World, ns: NetnsIp, rejection: Rejection): void {
   const { packet, inDev, local } = rejection
+  const nf = ns.netfilter
+  if (nf !== undefined) nf.current = rejection.tracked
   if (rejection.with === 'tcp-reset') {
     sendReset(world, ns, rejection)
     return
@@ -52,11 +55,7 @@ function sendReset(world: World, ns: NetnsIp, { packet, tracked, inDev }: Reject
   if (payload.kind !== 'tcp' || (payload.flags & RST) !== 0) return
   const reset = resetOf(payload)
   const nf = ns.netfilter
-  if (nf !== undefined && tracked !== undefined) {
-    // nf_ct_attach: the reset is an answer within the connection.
-    const direction = tracked.direction === 'original' ? 'reply' : 'original'
-    nf.attached = { connection: tracked.connection, direction, state: 'related' }
-  }
+  if (nf !== undefined) nf.attached = answerTo(tracked)
   if (packet.kind === 'ip4') reset4(world, ns, packet.dst, packet.src, reset)
   else reset6(world, ns, packet.dst, packet.src, reset, inDev)
   if (nf !== undefined) nf.attached = undefined

@@ -1,0 +1,272 @@
+/** The packet filter: what passes, what is answered, what is translated. Read off Linux 6.18. */
+import { expect } from 'vitest'
+import { parseIp } from '../../src/addr/ip.ts'
+import { parsePrefix } from '../../src/addr/prefix.ts'
+import type { Probe, ProbeResult } from '../../src/fabric/fabric.ts'
+import type { FilterOp } from '../../src/fabric/filter.ts'
+import { opsOf, parseIptables } from '../../src/fabric/parse-iptables.ts'
+import type { Op } from '../../src/fabric/plan.ts'
+import { undoPlan } from '../../src/fabric/undo.ts'
+import { netnsOps } from '../lan.ts'
+import { type Bench, conforms } from './suite.ts'
+
+/** h1 10.1.0.2 - r 10.1.0.1, 10.2.0.1 - h2 10.2.0.2, and the same with fd01:: and fd02:: */
+class Router {
+  readonly bench: Bench
+
+  private constructor(bench: Bench) {
+    this.bench = bench
+  }
+
+  static async build(bench: Bench): Promise<Router> {
+    const r = bench.ns('r')
+    const ops: Op[] = [...netnsOps(r, { forward: true })]
+    for (const n of [1, 2]) {
+      const netns = bench.ns(`h${n}`)
+      const peer = { name: 'eth0', netns }
+      ops.push(
+        ...netnsOps(netns),
+        { do: 'link.add', netns: r, name: `p${n}`, spec: { kind: 'veth', peer } },
+        ...side(r, `p${n}`, [`10.${n}.0.1/24`, `fd0${n}::1/64`]),
+        ...side(netns, 'eth0', [`10.${n}.0.2/24`, `fd0${n}::2/64`]),
+        { do: 'route.add', netns, to: parsePrefix('0.0.0.0/0'), via: parseIp(`10.${n}.0.1`) },
+        { do: 'route.add', netns, to: parsePrefix('::/0'), via: parseIp(`fd0${n}::1`) },
+      )
+    }
+    await bench.build(ops)
+    await bench.fabric.settle({ netns: ['r', 'h1', 'h2'].map((name) => bench.ns(name)) })
+    return new Router(bench)
+  }
+
+  /** The ops of lines like `r iptables -P FORWARD DROP`. */
+  ops(...lines: readonly string[]): FilterOp[] {
+    return lines.flatMap((line) => {
+      const [name = '', tool, ...words] = line.split(' ')
+      const command = parseIptables(words, tool === 'ip6tables' ? 6 : 4)
+      return opsOf(this.bench.ns(name), command) ?? []
+    })
+  }
+
+  async rules(...lines: readonly string[]): Promise<void> {
+    await this.bench.build(this.ops(...lines))
+  }
+
+  /** What lines like `h1 icmp 10.2.0.2` and `h1 tcp 10.2.0.2 80` come to, in a word each. */
+  async say(...lines: readonly string[]): Promise<string[]> {
+    const probes = lines.map((line): Probe => {
+      const [name = '', protocol, to = '', port] = line.split(' ')
+      const base = { from: this.bench.ns(name), to: parseIp(to), timeoutMs: 600 }
+      if (protocol === 'tcp' || protocol === 'udp') return { ...base, protocol, port: Number(port) }
+      return { ...base, protocol: 'icmp' }
+    })
+    const results = await this.bench.fabric.probe(probes, { sequential: true })
+    return results.map(word)
+  }
+
+  /** h2 does not know the way back. */
+  async oneWay(): Promise<void> {
+    const netns = this.bench.ns('h2')
+    await this.bench.build([
+      { do: 'route.del', netns, to: parsePrefix('0.0.0.0/0') },
+      { do: 'route.del', netns, to: parsePrefix('::/0') },
+    ])
+  }
+}
+
+function side(netns: string, link: string, addresses: readonly string[]): Op[] {
+  return [
+    { do: 'link.set', netns, name: link, up: true },
+    ...addresses.map(
+      (text): Op => ({ do: 'address.add', netns, link, address: parsePrefix(text), nodad: true }),
+    ),
+  ]
+}
+
+function word(result: ProbeResult): string {
+  switch (result.outcome) {
+    case 'reply':
+      return result.ttl === undefined ? 'open' : `ttl ${result.ttl}`
+    case 'icmp-error': {
+      const also = result.sendErrno === undefined ? '' : ` ${result.sendErrno}`
+      return `${result.type}/${result.code}${also}`
+    }
+    case 'errno':
+      return result.errno
+    case 'timeout':
+      return 'timeout'
+  }
+}
+
+conforms('netfilter: the policy of FORWARD stops what is routed', async (bench) => {
+  const router = await Router.build(bench)
+  const lines = ['h1 icmp 10.2.0.2', 'h1 icmp 10.2.0.1', 'h1 icmp fd02::2', 'r icmp 10.2.0.2']
+  expect(await router.say(...lines)).toEqual(['ttl 63', 'ttl 64', 'ttl 63', 'ttl 64'])
+  await router.rules('r iptables -P FORWARD DROP')
+  expect(await router.say(...lines)).toEqual(['timeout', 'ttl 64', 'ttl 63', 'ttl 64'])
+  await router.rules('r ip6tables -P FORWARD DROP', 'r iptables -A FORWARD -i p+ -j ACCEPT')
+  expect(await router.say(...lines)).toEqual(['ttl 63', 'ttl 64', 'timeout', 'ttl 64'])
+})
+
+conforms('netfilter: every answer of REJECT', async (bench) => {
+  const router = await Router.build(bench)
+  const found: string[] = []
+  // No more than six: then the rate of errors to one host is used up.
+  for (const answer of [
+    'icmp-port-unreachable',
+    'icmp-host-unreachable',
+    'icmp-net-unreachable',
+    'icmp-host-prohibited',
+    'icmp-net-prohibited',
+    'icmp-admin-prohibited',
+  ]) {
+    await router.rules('r iptables -F', `r iptables -A FORWARD -j REJECT --reject-with ${answer}`)
+    found.push(...(await router.say('h1 icmp 10.2.0.2')))
+  }
+  expect(found).toEqual(['3/3', '3/1', '3/0', '3/10', '3/9', '3/13'])
+})
+
+conforms('netfilter: REJECT of IPv6, of TCP, of INPUT', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules(
+    'r ip6tables -A FORWARD -p icmpv6 -j REJECT --reject-with icmp6-adm-prohibited',
+    'r iptables -A FORWARD -p tcp -j REJECT --reject-with tcp-reset',
+    'r iptables -A FORWARD -p udp -j REJECT',
+    'h2 iptables -A INPUT -p icmp -j REJECT',
+  )
+  const lines = ['h1 icmp fd02::2', 'h1 tcp 10.2.0.2 9', 'h1 udp 10.2.0.2 9', 'h1 icmp 10.2.0.2']
+  expect(await router.say(...lines)).toEqual(['1/1', 'ECONNREFUSED', 'ECONNREFUSED', '3/3'])
+})
+
+conforms('netfilter: INPUT and OUTPUT of the host itself', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules('h2 iptables -A INPUT -s 10.1.0.2 -j DROP')
+  expect(await router.say('h1 icmp 10.2.0.2', 'r icmp 10.2.0.2')).toEqual(['timeout', 'ttl 64'])
+  await router.rules('h2 iptables -F', 'h1 iptables -A OUTPUT -d 10.2.0.2 -j DROP')
+  expect(await router.say('h1 icmp 10.2.0.2', 'h1 udp 10.2.0.2 9', 'h1 icmp 10.2.0.1')).toEqual([
+    'EPERM',
+    'EPERM',
+    'ttl 64',
+  ])
+  await router.rules('h1 iptables -F', 'h1 iptables -A OUTPUT -d 10.2.0.2 -j REJECT')
+  expect(await router.say('h1 icmp 10.2.0.2')).toEqual(['3/3 EPERM'])
+})
+
+conforms('netfilter: MASQUERADE lets a subnet out that nobody knows', async (bench) => {
+  const router = await Router.build(bench)
+  await router.oneWay()
+  const lines = ['h1 icmp 10.2.0.2', 'h1 tcp 10.2.0.2 9', 'h1 udp 10.2.0.2 9', 'h1 icmp fd02::2']
+  const before = await router.say('h1 icmp 10.2.0.2', 'h1 udp 10.2.0.2 9', 'h1 icmp fd02::2')
+  expect(before).toEqual(['timeout', 'timeout', 'timeout'])
+  await router.rules(
+    'r iptables -t nat -A POSTROUTING -o p2 -j MASQUERADE',
+    'r ip6tables -t nat -A POSTROUTING -o p2 -j MASQUERADE',
+  )
+  expect(await router.say(...lines)).toEqual(['ttl 63', 'ECONNREFUSED', 'ECONNREFUSED', 'ttl 63'])
+})
+
+conforms('netfilter: SNAT to a given address', async (bench) => {
+  const router = await Router.build(bench)
+  await router.oneWay()
+  await router.rules('r iptables -t nat -A POSTROUTING -s 10.1.0.0/24 -j SNAT --to-source 10.2.0.1')
+  expect(await router.say('h1 icmp 10.2.0.2', 'h1 tcp 10.2.0.2 9')).toEqual([
+    'ttl 63',
+    'ECONNREFUSED',
+  ])
+})
+
+conforms('netfilter: DNAT to an inner host, errors included', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules(
+    'r iptables -t nat -A PREROUTING -d 10.1.0.1 -p icmp -j DNAT --to-destination 10.2.0.2',
+    'r iptables -t nat -A PREROUTING -d 10.1.0.1 -p udp --dport 53 -j DNAT --to-destination 10.2.0.2:54',
+    'r iptables -t nat -A PREROUTING -d 10.1.0.1 -p tcp --dport 53 -j DNAT --to-destination :54',
+    'h2 iptables -A INPUT -p udp --dport 54 -j REJECT --reject-with icmp-admin-prohibited',
+  )
+  expect(await router.say('h1 icmp 10.1.0.1', 'h1 udp 10.1.0.1 53', 'h1 tcp 10.1.0.1 53')).toEqual([
+    'ttl 63',
+    '3/13',
+    'ECONNREFUSED',
+  ])
+})
+
+conforms('netfilter: a rejection of a translated packet reaches its sender', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules(
+    'r iptables -t nat -A PREROUTING -d 10.1.0.1 -p icmp -j DNAT --to-destination 10.2.0.2',
+    'r iptables -A FORWARD -d 10.2.0.2 -j REJECT',
+  )
+  expect(await router.say('h1 icmp 10.1.0.1')).toEqual(['3/3'])
+})
+
+conforms('netfilter: REDIRECT to the router itself', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules('r iptables -P FORWARD DROP')
+  expect(await router.say('h1 udp 10.2.0.2 53')).toEqual(['timeout'])
+  await router.rules(
+    'r iptables -t nat -A PREROUTING -p udp --dport 53 -j REDIRECT --to-ports 5353',
+    'r iptables -t nat -A PREROUTING -p icmp -j REDIRECT',
+    'h1 iptables -t nat -A OUTPUT -d 10.9.9.9 -p icmp -j REDIRECT',
+  )
+  expect(await router.say('h1 udp 10.2.0.2 53', 'h1 icmp 10.2.0.2', 'h1 icmp 10.9.9.9')).toEqual([
+    'ECONNREFUSED',
+    'ttl 64',
+    'ttl 64',
+  ])
+})
+
+conforms('netfilter: the state lets answers back and nothing else', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules(
+    'r iptables -P FORWARD DROP',
+    'r iptables -A FORWARD -i p1 -o p2 -j ACCEPT',
+    'r iptables -A FORWARD -i p2 -o p1 -m state --state RELATED,ESTABLISHED -j ACCEPT',
+  )
+  const lines = ['h1 icmp 10.2.0.2', 'h2 icmp 10.1.0.2', 'h1 udp 10.2.0.2 9', 'h1 tcp 10.2.0.2 9']
+  expect(await router.say(...lines)).toEqual(['ttl 63', 'timeout', 'ECONNREFUSED', 'ECONNREFUSED'])
+})
+
+conforms('netfilter: a snapshot has the rules with what they counted', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules(
+    'r iptables -N mine',
+    'r iptables -A mine -s 10.1.0.0/24 -j RETURN',
+    'r iptables -A mine -j ACCEPT',
+    'r iptables -A FORWARD -p icmp -j mine',
+    'r iptables -A FORWARD -p icmp -m comment --comment both',
+  )
+  expect(await router.say('h1 icmp 10.2.0.2')).toEqual(['ttl 63'])
+  const { netns } = await bench.fabric.snapshot({ netns: [bench.ns('r')] })
+  const counts = (netns[0]?.filters ?? [])
+    .filter(({ rules }) => rules.length > 0)
+    .map(({ chain, rules }) => [chain, ...rules.map(({ packets, bytes }) => [packets, bytes])])
+  expect(counts).toEqual([
+    ['FORWARD', [2, 168], [1, 84]],
+    ['mine', [1, 84], [1, 84]],
+  ])
+})
+
+conforms('netfilter: undo gives the rules back that were there', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules('r iptables -P FORWARD DROP', 'r iptables -A FORWARD -p icmp -j ACCEPT')
+  const said = async (): Promise<unknown> => {
+    const { netns } = await bench.fabric.snapshot({ netns: [bench.ns('r')] })
+    return (netns[0]?.filters ?? []).map(({ rules, ...chain }) => ({
+      ...chain,
+      rules: rules.map(({ match, verdict }) => ({ match, verdict })),
+    }))
+  }
+  const before = await bench.fabric.snapshot({ netns: [bench.ns('r')] })
+  const former = await said()
+  const plan = router.ops(
+    'r iptables -N mine',
+    'r iptables -A mine -j DROP',
+    'r iptables -I FORWARD 1 -j mine',
+    'r iptables -P FORWARD ACCEPT',
+    'r iptables -D FORWARD -p icmp -j ACCEPT',
+  )
+  await bench.build(plan)
+  const { plan: back, kept } = undoPlan(plan, before)
+  expect(kept).toEqual([])
+  await bench.build(back)
+  expect(await said()).toEqual(former)
+})
