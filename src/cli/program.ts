@@ -3,15 +3,21 @@
  * so that `lanyard --version` does not wait for a YAML parser.
  */
 import { Command } from 'commander'
+import { addEngineCommands } from './engine-commands.ts'
+import { addIpCommands } from './ip-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
+import { addNetworkCommands } from './network-commands.ts'
 import { version } from './version.ts'
 
 const EXAMPLES = `
 Examples:
+  sudo lanyard network create --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=eth0 lan
+  sudo lanyard run --network lan -- ping -c1 192.168.8.1   a command on the LAN, with its own address
   lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
   sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
 
-Exit status: 0 all went well, 1 expectations were missed, 2 bad input, 3 not permitted.`
+Exit status: 0 all went well, 1 something was missed (an expectation, a holder, drift), 2 refused or
+bad input, 3 not permitted.`
 
 /** Builds the command line. */
 export function makeProgram(): Command {
@@ -21,6 +27,8 @@ export function makeProgram(): Command {
     .addHelpText('after', EXAMPLES)
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    // What follows the command of `run` is that command's.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
@@ -30,6 +38,9 @@ export function makeProgram(): Command {
     if (options.version === true) process.stdout.write(`${version()}\n`)
     else program.help({ error: true })
   })
+  addNetworkCommands(program)
+  addIpCommands(program)
+  addEngineCommands(program)
   addLabCommands(program)
   return program
 }
