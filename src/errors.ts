@@ -26,6 +26,13 @@ const TABLE = {
     status: 409,
     say: (d) => `${d.op}: ${d.message} (${d.errno})`,
   }),
+  'kernel-lacks': row<{ what: string; op: string; message: string }>({
+    status: 501,
+    errno: 'EOPNOTSUPP',
+    say: (d) => `this kernel has no ${d.what}: "${d.op}" answers "${d.message}"`,
+    mend: () =>
+      'run it on a kernel that has it: --fabric uml brings one; or in the simulator: --fabric sim',
+  }),
   'netns-missing': row<{ netns: string }>({
     status: 404,
     errno: 'ENOENT',
@@ -167,6 +174,17 @@ const TABLE = {
     mend: (d) => `report it with what its log says of request ${d.request}`,
   }),
   // -- cli
+  'uml-missing': row<{ why: string }>({
+    status: 501,
+    errno: 'ENOENT',
+    say: (d) => `User Mode Linux cannot run here: ${d.why}`,
+    mend: () => 'install it (apt install user-mode-linux), or use the simulator: --fabric sim',
+  }),
+  'uml-died': row<{ said: string }>({
+    status: 500,
+    say: (d) => `the kernel in User Mode Linux died; it last said: ${d.said || 'nothing'}`,
+    mend: () => 'run it again; on this kernel, as root: --fabric kernel',
+  }),
   'command-missing': row<{ command: string; why: string }>({
     status: 404,
     errno: 'ENOENT',
@@ -193,6 +211,38 @@ const TABLE = {
     errno: 'ENOBUFS',
     say: (d) => `the kernel's answers to ${d.count} netlink requests were lost`,
     mend: () => 'take a snapshot to see what was done, then repeat',
+  }),
+  // -- store
+  'store-corrupt': row<{ store: string; why: string }>({
+    status: 500,
+    errno: 'EUCLEAN',
+    say: (d) => `the store ${d.store} cannot be used: ${d.why}`,
+    mend: (d) =>
+      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad)` +
+      ' and make the networks anew',
+  }),
+  'store-full': row<{ store: string; why: string }>({
+    status: 507,
+    errno: 'ENOSPC',
+    say: (d) => `the store ${d.store} has no room for the change: ${d.why}`,
+    mend: () => 'free some space and repeat; all that was answered before is kept',
+  }),
+  'store-unavailable': row<{ store: string; why: string; mend?: string }>({
+    status: 503,
+    errno: 'EAGAIN',
+    say: (d) => `the store ${d.store} does not answer: ${d.why}`,
+    mend: (d) => d.mend ?? 'repeat it; if it was done already the answer will be the same',
+  }),
+  'store-denied': row<{ store: string; why: string }>({
+    status: 403,
+    errno: 'EACCES',
+    say: (d) => `the store ${d.store} may not be opened: ${d.why}`,
+    mend: () => 'run it as root (sudo), or ask the daemon, which is root already',
+  }),
+  'store-request-invalid': row<{ why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `the store was asked for what it cannot do: ${d.why}`,
   }),
 } as const
 

@@ -10,7 +10,9 @@ Examples:
   lanyard lab run examples/seed-001
   lanyard lab run mylab.yaml --json | jq .missed
   lanyard lab run mylab.yaml --pcap /tmp/frames          one pcapng per combination, for Wireshark
-  sudo lanyard lab run examples/seed-001 --fabric kernel`
+  sudo lanyard lab run examples/seed-001 --fabric kernel
+  lanyard lab run examples/seed-002 --fabric uml         a real kernel, no root: Debian's package
+                                                         user-mode-linux`
 
 const DOWN_EXAMPLES = `
 A lab that ends, or is stopped with Ctrl-C, removes what it made. Only a killed run leaves
@@ -23,8 +25,11 @@ export function addLabCommands(program: Command): void {
     .description('make a lab, see who reaches whom, judge its expectations, remove it')
     .argument('<file>', 'lab file, or a directory with a lab.yaml')
     .addOption(
-      new Option('--fabric <fabric>', 'where: simulated Linux, or this kernel (needs root)')
-        .choices(['sim', 'kernel'])
+      new Option(
+        '--fabric <fabric>',
+        'where: simulated Linux, this kernel (needs root), or a kernel in User Mode Linux',
+      )
+        .choices(['sim', 'kernel', 'uml'])
         .default('sim'),
     )
     .option('--json', 'print everything as JSON')

@@ -1,4 +1,5 @@
 /** `lanyard lab run`: a lab from its file to its report. */
+import { release } from 'node:os'
 import { reportJson } from '../lab/json.ts'
 import type { Paint } from '../lab/paint.ts'
 import { drawLab } from '../lab/picture.ts'
@@ -15,7 +16,7 @@ import { onStop } from './stop.ts'
 import { painter } from './terminal.ts'
 
 export interface LabRunOptions {
-  readonly fabric: 'sim' | 'kernel'
+  readonly fabric: 'sim' | 'kernel' | 'uml'
   readonly json?: boolean
   readonly pcap?: string
   readonly seed: number
@@ -24,6 +25,10 @@ export interface LabRunOptions {
 /** @returns the exit status */
 export async function labRun(path: string, options: LabRunOptions): Promise<number> {
   const { file, topologies } = loadLab(path)
+  if (options.fabric === 'uml') {
+    const { runLanyardInUml } = await import('./uml-run.ts')
+    return await runLanyardInUml(topologies[0]?.lab ?? '', argumentsOf(path, options))
+  }
   const stop = onStop()
   const place = await openPlace(options.fabric, options.seed, topologies)
   try {
@@ -46,13 +51,24 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
     } else {
       const texts = report.combinations.map((c) => printCombination(c, paint))
       const parts = texts.filter((text) => text !== '').map((text) => `${text}\n\n`)
-      process.stdout.write(`${parts.join('')}${printSummary(report, paint)}\n`)
+      process.stdout.write(
+        `${parts.join('')}${printSummary(report, paint, `Linux ${release()}`)}\n`,
+      )
     }
     return report.missed === 0 ? EXIT.ok : EXIT.missed
   } finally {
     await place.close()
     stop.done()
   }
+}
+
+/** The command line that does the same on the kernel it is typed on. */
+function argumentsOf(path: string, { json, pcap, seed }: LabRunOptions): string[] {
+  return [
+    ...['lab', 'run', path, '--fabric', 'kernel', '--seed', `${seed}`],
+    ...(json === true ? ['--json'] : []),
+    ...(pcap === undefined ? [] : ['--pcap', pcap]),
+  ]
 }
 
 /** Name, title and picture: what there is to see while the pings run. */

@@ -15,6 +15,7 @@ Examples:
   sudo lanyard run --network lan -- ping -c1 192.168.8.1   a command on the LAN, with its own address
   lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
   sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
+  lanyard lab run examples/seed-002 --fabric uml           on a kernel of its own, no root needed
 
 Exit status: 0 all went well, 1 something was missed (an expectation, a holder, drift), 2 refused or
 bad input, 3 not permitted.`

@@ -7,10 +7,11 @@ export interface Stop {
   done(): void
 }
 
-export function onStop(): Stop {
+/** @param again what a second signal is told */
+export function onStop(again = 'still removing the lab'): Stop {
   const controller = new AbortController()
   const stop = (): void => {
-    if (controller.signal.aborted) process.stderr.write('lanyard: still removing the lab\n')
+    if (controller.signal.aborted) process.stderr.write(`lanyard: ${again}\n`)
     controller.abort()
   }
   for (const name of SIGNALS) process.on(name, stop)

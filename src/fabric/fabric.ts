@@ -6,6 +6,7 @@ import type { Ip } from '../addr/ip.ts'
 import type { Clock } from './clock.ts'
 import type { Op, Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { Frame } from '../wire/frame.ts'
 
 export interface Fabric {
   readonly kind: 'sim' | 'kernel'
@@ -40,6 +41,11 @@ export interface Fabric {
     options?: { readonly etherType?: number },
   ): Promise<FramePort>
   /**
+   * Lets a namespace answer on a port of all its addresses until closed: TCP takes connections, UDP
+   * sends back what comes.
+   */
+  listen(netns: string, service: Service): Promise<Closer>
+  /**
    * Waits until links, carriers and tentative addresses stand still (bounded; in virtual time when
    * simulated).
    */
@@ -48,6 +54,12 @@ export interface Fabric {
     readonly timeoutMs?: number
   }): Promise<void>
   close(): Promise<void>
+}
+
+/** A port that answers. */
+export interface Service {
+  readonly protocol: 'tcp' | 'udp'
+  readonly port: number
 }
 
 export interface Closer {
@@ -162,6 +174,8 @@ export interface CapturedFrame {
   readonly type: 'host' | 'broadcast' | 'multicast' | 'otherhost' | 'outgoing'
   /** The frame from its Ethernet header on, with its VLAN tags in place. */
   readonly bytes: Uint8Array
+  /** In the simulator the frame itself: one object at every link it passes unchanged. */
+  readonly frame?: Frame
 }
 
 export interface FramePort extends Closer {

@@ -60,7 +60,49 @@ export function addLink(work: Work, op: LinkAdd): Refusal | undefined {
 
 function addNetlinkLink(work: Work, op: LinkAdd, spec: NetlinkSpec): Refusal | undefined {
   const where = op.parentNetns ?? op.netns
-  const refused = work.links.send(where, () => {
+  const refused = createLink(work, op, spec, op.name, flagsOf(op))
+  if (refused?.errno === 'EEXIST' && where !== op.netns && !work.links.find(op.netns, op.name).ok) {
+    return addUnderAnotherName(work, op, spec)
+  }
+  if (refused !== undefined || op.alias === undefined) return refused
+  return finish(work, op, { alias: op.alias })
+}
+
+/** Names of links that are about to get their own. */
+let renamed = 0
+
+/**
+ * Kernels before 6.13 also want the name to be free in the namespace of the request, the parent's
+ * (net/core/rtnetlink.c `__rtnl_newlink`), where a host's nic is as likely called eth0 as the child
+ * in its container. So the link is born under another name and gets its own where it lives. A crash
+ * in between leaves it there, down.
+ */
+function addUnderAnotherName(work: Work, op: LinkAdd, spec: NetlinkSpec): Refusal | undefined {
+  const name = `ly${process.pid.toString(36)}-${(renamed++).toString(36)}`
+  const refused = createLink(work, op, spec, name, { flags: 0, change: 0 })
+  if (refused !== undefined) return refused
+  const { up, promisc, allmulticast, arp, alias } = op
+  const rest: LinkAttributes = Object.fromEntries(
+    Object.entries({ up, promisc, allmulticast, arp, alias }).filter(([, v]) => v !== undefined),
+  )
+  const kept = changeLink(work, op.netns, name, rest, { name: op.name })
+  work.links.forget()
+  if (kept === undefined) return undefined
+  // The name comes first among what the message changes: it may have been taken.
+  const now = work.links.find(op.netns, name).ok ? name : op.name
+  removeLink(work, { netns: op.netns, name: now })
+  return kept
+}
+
+function createLink(
+  work: Work,
+  op: LinkAdd,
+  spec: NetlinkSpec,
+  name: string,
+  flags: { readonly flags: number; readonly change: number },
+): Refusal | undefined {
+  const where = op.parentNetns ?? op.netns
+  return work.links.send(where, () => {
     const parent = parentOf(spec)
     const lower = parent === undefined ? undefined : work.links.find(where, parent)
     if (lower !== undefined && !lower.ok) return lower
@@ -73,17 +115,15 @@ function addNetlinkLink(work: Work, op: LinkAdd, spec: NetlinkSpec): Refusal | u
         ? netnsFd(peerNetns ?? op.netns)
         : undefined
     const values: LinkValues = {
-      name: op.name,
+      name,
       link: spec.kind === 'vxlan' ? undefined : lower?.index,
       netnsFd: where === op.netns ? undefined : netnsFd(op.netns),
       ...plainValues(op),
       master: master === 0 ? undefined : master,
       info: infoOf(spec, lower?.index, peerFd),
     }
-    return outgoing(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link, flagsOf(op), values)
+    return outgoing(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link, flags, values)
   })
-  if (refused !== undefined || op.alias === undefined) return refused
-  return finish(work, op, { alias: op.alias })
 }
 
 /** The second message of a creation; a refusal takes the link with it. */

@@ -10,6 +10,7 @@ import type {
   OpOutcome,
   Probe,
   ProbeResult,
+  Service,
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { Snapshot } from '../fabric/snapshot.ts'
@@ -17,6 +18,7 @@ import { missingCapabilities } from '../sys/capability.ts'
 import { applyPlan } from './apply.ts'
 import { kernelClock } from './clock.ts'
 import { openFramePort } from './frame-port.ts'
+import { openListener } from './listen.ts'
 import { hasNetns, listNetns } from './netns.ts'
 import { runProbes } from './probe.ts'
 import { settleNetns } from './settle.ts'
@@ -122,6 +124,13 @@ export class KernelFabric implements Fabric {
   ): Promise<FramePort> {
     return new Promise((resolve) => {
       resolve(this.#keep(netns, openFramePort(netns, link, onFrame, options)))
+    })
+  }
+
+  /** See {@link openListener}. */
+  listen(netns: string, service: Service): Promise<Closer> {
+    return new Promise((resolve) => {
+      resolve(this.#keep(netns, openListener(netns, service)))
     })
   }
 

@@ -64,7 +64,7 @@ export function infoOf(
         },
       }
     case 'vlan':
-      return { kind: 'vlan', vlan: vlanData(spec) }
+      return vlanInfo(spec)
     case 'vxlan':
     default:
       return { kind: 'vxlan', vxlan: vxlanData(spec, parent) }
@@ -116,7 +116,14 @@ export function sourceChanges(
   return sources.macs.map((address) => ({ addressMode, address }))
 }
 
-function vlanData(spec: Extract<LinkSpec, { kind: 'vlan' }>): LinkInfo['vlan'] {
+/** Without a word about it the kernel misses all properties, with an empty list only the id. */
+function vlanInfo(spec: Extract<LinkSpec, { kind: 'vlan' }>): LinkInfo {
+  const vlan = vlanData(spec)
+  const says = Object.values(vlan).some((value) => value !== undefined)
+  return says ? { kind: 'vlan', vlan } : { kind: 'vlan' }
+}
+
+function vlanData(spec: Extract<LinkSpec, { kind: 'vlan' }>): NonNullable<LinkInfo['vlan']> {
   const { reorderHeader, looseBinding, gvrp, mvrp } = spec
   let flags = 0
   let mask = 0

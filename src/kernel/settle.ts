@@ -17,12 +17,15 @@ import { allLinks, watchGroups } from './watch.ts'
 const TIMEOUT_MS = 5000
 
 /** IF_OPER_* (RFC 2863). */
+const OPER_UNKNOWN = 0
 const OPER_DOWN = 2
 const OPER_LOWER_LAYER_DOWN = 3
 const OPER_UP = 6
 /** BR_STATE_*: on the way to forwarding. */
 const LISTENING = 1
 const LEARNING = 2
+/** Kinds whose state is looked at as they are made; others are unknown until a carrier changes. */
+const LOOKED_AT: ReadonlySet<string> = new Set(['veth', 'macvlan', 'macvtap', 'vlan'])
 
 /**
  * Waits until, in all namespaces given, every link's operational state fits its carrier (linkwatch
@@ -89,6 +92,9 @@ type Link = typeof link extends {
 function isMoving({ header, attributes }: Link): boolean {
   const state = attributes.operState ?? 0
   const carrier = hasCarrier(header.flags)
+  // A slow machine's link watch may come a second late.
+  const looksSoon = (header.flags & IFF_UP) !== 0 && LOOKED_AT.has(attributes.info?.kind ?? '')
+  if (state === OPER_UNKNOWN && looksSoon) return true
   if (carrier && (state === OPER_DOWN || state === OPER_LOWER_LAYER_DOWN)) return true
   if (!carrier && state === OPER_UP) return true
   const port = attributes.info?.port?.state

@@ -21,6 +21,7 @@ const WANTED: readonly string[] = [
   ...['tun', 'af_packet', 'ipv6', 'nf_tables', 'nft_compat', 'nft_ct', 'nft_masq', 'nft_redir'],
   ...['nft_reject', 'iptable_filter', 'iptable_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state'],
   ...['ipt_REJECT', 'xt_nat', 'xt_REDIRECT', 'xt_comment', 'xt_tcpudp'],
+  ...['ip6table_filter', 'ip6table_nat', 'ip6t_REJECT'],
 ]
 const START = '@@guest-start@@'
 const EXIT = '@@guest-exit '
@@ -33,6 +34,8 @@ export interface UmlOptions {
   /** Guest memory, MiB. */
   readonly memoryMib?: number
   readonly timeoutMs?: number
+  /** Ends the guest at once when aborted; the result then has no exit code. */
+  readonly signal?: AbortSignal
   /** Called with the command's output as it comes. */
   readonly onOutput?: (text: string) => void
 }
@@ -106,6 +109,8 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
     const kill = (): void => killGroup(child)
     const timer = setTimeout(kill, options.timeoutMs ?? 300_000)
     process.once('exit', kill)
+    options.signal?.addEventListener('abort', kill)
+    if (options.signal?.aborted === true) kill()
     let told = 0
     const take = (text: string): void => {
       output += text
@@ -130,6 +135,7 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
     child.once('close', () => {
       clearTimeout(timer)
       process.removeListener('exit', kill)
+      options.signal?.removeEventListener('abort', kill)
       const at = output.lastIndexOf(EXIT)
       const exitCode = at < 0 ? undefined : Number.parseInt(output.slice(at + EXIT.length), 10)
       resolve({

@@ -9,6 +9,7 @@ import { broadcastOf, contains, formatPrefix, networkOf } from '../addr/prefix.t
 import { addressesOf, rangeOf } from '../addr/range.ts'
 import type { Resolving } from './resolving.ts'
 import { segmentsOf } from './segments.ts'
+import { shimAddresses } from './shims.ts'
 import type { Path } from './source.ts'
 import type { Host, Network, Subnet, Switch } from './topology.ts'
 
@@ -29,11 +30,12 @@ export interface Holder {
 
 /** A book with the addresses of the hosts entered, duplicates among them reported. */
 export function addressBook(
-  { source }: Resolving,
+  reading: Resolving,
   switches: readonly Switch[],
   hosts: readonly Host[],
   networks: readonly Network[],
 ): AddressBook {
+  const { source } = reading
   const segmentOf = segmentsOf(switches, hosts)
   const holders = new Map<string, string>()
   /** Automatic addresses keep clear of the whole lab, whatever its segments: easier to read. */
@@ -51,14 +53,11 @@ export function addressBook(
     for (const key of keys) holders.set(key, other ?? holder)
     everywhere.add(ip)
   }
-  for (const host of hosts) {
-    for (const link of [...host.nics, ...host.uppers]) {
-      const path: Path = ['hosts', host.name, 'nics', link.name, 'addr']
-      for (const { address } of link.addresses) {
-        const key = `${segmentOf(host.name, link.name)} ${formatIp(address)}`
-        enter([key], address, `host ${host.name} (${link.name})`, path)
-      }
-    }
+  for (const { host, link, ip, path } of hostAddresses(hosts)) {
+    enter([`${segmentOf(host, link)} ${formatIp(ip)}`], ip, `host ${host} (${link})`, path)
+  }
+  for (const { host, network, ip, path } of shimAddresses(reading, networks)) {
+    enter(keysOf(ip, network, host), ip, `the shim of host ${host}`, path)
   }
   const kept = (ip: Ip): boolean =>
     networks.some((n) => n.aux.includes(ip) || n.subnets.some((s) => s.gateway === ip))
@@ -97,6 +96,19 @@ export function addressBook(
       return undefined
     },
   }
+}
+
+function hostAddresses(
+  hosts: readonly Host[],
+): { host: string; link: string; ip: Ip; path: Path }[] {
+  return hosts.flatMap((host) =>
+    [...host.nics, ...host.uppers].flatMap((link) =>
+      link.addresses.map(({ address: ip }) => {
+        const path: Path = ['hosts', host.name, 'nics', link.name, 'addr']
+        return { host: host.name, link: link.name, ip, path }
+      }),
+    ),
+  )
 }
 
 /** IPv4 keeps the first and last address of a subnet, IPv6 the first (subnet-router anycast). */

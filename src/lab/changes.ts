@@ -5,7 +5,19 @@
  */
 import type { Prefix } from '../addr/ip.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
-import { addressOps, BRIDGE, type Naming, portOps, routeOp, vlanOps } from './plan.ts'
+import { changeFirewall } from './firewall.ts'
+import {
+  addressOps,
+  BRIDGE,
+  type Naming,
+  planShim,
+  portOps,
+  routeOp,
+  routesOf,
+  type Tag,
+  tagOf,
+  vlanOps,
+} from './plan.ts'
 import type { Child, Container, Host, Nic, Route, Switch, Topology } from './topology.ts'
 
 export type Changes =
@@ -22,7 +34,9 @@ export function changes(from: Topology, to: Topology, naming: Naming = { prefix:
       ...pairs('switches', from.switches, to.switches).flatMap(([a, b]) =>
         switchOps(a, b, ns(b.name)),
       ),
-      ...pairs('hosts', from.hosts, to.hosts).flatMap(([a, b]) => hostOps(a, b, ns(b.name))),
+      ...pairs('hosts', from.hosts, to.hosts).flatMap(([a, b]) =>
+        hostOps(a, b, ns(b.name), tagOf(to.lab)),
+      ),
       ...pairs('containers', from.containers, to.containers).flatMap(([a, b]) =>
         containerOps(a, b, ns(b.name)),
       ),
@@ -73,19 +87,41 @@ function switchOps(a: Switch, b: Switch, netns: string): Op[] {
   ]
 }
 
-function hostOps(a: Host, b: Host, netns: string): Op[] {
+function hostOps(a: Host, b: Host, netns: string, tag: Tag): Op[] {
+  const key = (shim: Host['shims'][number]) => text({ ...shim, routes: [] })
+  const gone = a.shims.filter((s) => !b.shims.some((t) => key(s) === key(t)))
+  const come = b.shims.filter((s) => !a.shims.some((t) => key(s) === key(t)))
+  const kept = { ...a, shims: a.shims.filter((s) => !gone.includes(s)) }
   fixed(`the VLAN links of host ${b.name}`, a.uppers.map(bare), b.uppers.map(bare))
   return [
     ...nodeOps(a, b, netns),
     ...pairs('nics', a.nics, b.nics).flatMap(([before, nic]) => nicOps(before, nic, netns)),
     ...pairs('links', a.uppers, b.uppers).flatMap(([before, upper]) =>
-      moveAddresses(before.addresses, upper.addresses, netns, upper.name),
+      upperOps(before, upper, netns),
     ),
-    ...routes(a.routes, b.routes, netns),
+    // The routes of a link go with it.
+    ...gone.map(({ name }): Op => ({ do: 'link.del', netns, name })),
+    ...come.flatMap((shim) => planShim(shim, netns, tag)),
+    ...routes(routesOf(kept), routesOf(b), netns),
   ]
 }
 
-const bare = (upper: Host['uppers'][number]) => ({ ...upper, addresses: [] })
+type Upper = Host['uppers'][number]
+
+const bare = ({ name, parent, id, protocol }: Upper) => ({ name, parent, id, protocol })
+
+function upperOps(a: Upper, b: Upper, netns: string): Op[] {
+  const { name } = b
+  if (a.mac !== b.mac && b.mac === undefined) {
+    throw new Unchangeable(`write the new MAC of ${name}, it cannot just be left out`)
+  }
+  return [
+    ...moveAddresses(a.addresses, b.addresses, netns, name),
+    ...set(a.mac, b.mac, () => ({ do: 'link.set', netns, name, address: b.mac ?? 0 })),
+    ...set(a.mtu, b.mtu, () => ({ do: 'link.set', netns, name, mtu: b.mtu ?? 1500 })),
+    ...set(a.up, b.up, () => ({ do: 'link.set', netns, name, up: b.up })),
+  ]
+}
 
 function nicOps(a: Nic, b: Nic, netns: string): Op[] {
   const { name } = b
@@ -138,7 +174,11 @@ function nodeOps(a: Host | Container, b: Host | Container, netns: string): Op[] 
   const old = new Map(a.sysctls)
   const gone = a.sysctls.find(([key]) => !b.sysctls.some(([k]) => k === key))
   const values = gone === undefined ? b.sysctls : [...b.sysctls, ...unset(a, b)]
+  fixed(`the ports that ${b.name} listens on`, a.listen, b.listen)
   return [
+    ...(equal(a.firewall, b.firewall)
+      ? []
+      : changeFirewall(a.firewall, b.firewall).map((op): Op => ({ ...op, netns }))),
     ...set(a.lo, b.lo, () => ({ do: 'link.set', netns, name: 'lo', up: b.lo })),
     ...values
       .filter(([key, value]) => old.get(key) !== value)
@@ -188,8 +228,12 @@ function fixed(what: string, before: unknown, after: unknown): void {
 
 /** Equality of plain data. */
 function equal(a: unknown, b: unknown): boolean {
-  const text = (value: unknown) =>
+  return text(a) === text(b)
+}
+
+function text(value: unknown): string {
+  return (
     JSON.stringify(value, (_key, v: unknown) => (typeof v === 'bigint' ? `${v}n` : v)) ??
     'undefined'
-  return text(a) === text(b)
+  )
 }

@@ -1,20 +1,23 @@
 /**
- * Expectations, one line each: `A -> B ok|fail [ttl N] [v6] [why CODE]`.
+ * Expectations, one line each: `A -> B ok|fail`, then `ttl N`, `via R`, `tcp/80`, `within 3s`,
+ * `v6`, `why CODE`.
  *
  * A and B are a node, `node.link`, an address (B), `net:NAME`, `{a,b}` or `*`; sets mean every
  * pair, `<->` both directions, and a node is never paired with itself.
  */
 import { tryParseIp } from '../addr/ip.ts'
-import { REASON_CODES, type ReasonCode } from '../fabric/reason.ts'
+import { REASON_CODES } from '../fabric/reason.ts'
 import { evaluate, truth } from './expression.ts'
 import type { Resolving } from './resolving.ts'
 import { each } from './resolve-hosts.ts'
 import type { ExpectFile } from './schema.ts'
 import type { Path } from './source.ts'
+import { parseService } from './phrases.ts'
 import { didYouMean, listed } from './text.ts'
 import { type Expectation, type Member, nodesOf, type Topology } from './topology.ts'
 
-const FORM = 'write "A -> B ok" or "A -> B fail", with ttl N, v6, why CODE behind it'
+const FORM =
+  'write "A -> B ok" or "A -> B fail", with ttl N, via R, tcp/80, within 3s, v6, why CODE behind it'
 
 /** The expectations that hold in this combination. */
 export function resolveExpectations(
@@ -60,7 +63,8 @@ function parse(reading: Resolving, topology: Topology, text: string, path: Path)
         : `"${verdict}" is no verdict: ${FORM}`,
     )
   }
-  const options = parseOptions(words, verdict)
+  const names = nodesOf(topology).map((n) => n.name)
+  const options = parseOptions(words, verdict, names)
   if (typeof options === 'string') return fail(options)
   const from = side(reading, topology, left, path)
   const to = side(reading, topology, right, path)
@@ -85,33 +89,81 @@ function parse(reading: Resolving, topology: Topology, text: string, path: Path)
   ]
 }
 
-interface Options {
-  readonly ttl: number | undefined
-  readonly family: 4 | 6 | undefined
-  readonly why: ReasonCode | undefined
-}
+type Options = Pick<Expectation, 'ttl' | 'family' | 'why' | 'service' | 'withinMs' | 'via'>
 
-function parseOptions(words: readonly string[], verdict: 'ok' | 'fail'): Options | string {
-  let ttl: number | undefined
-  let family: 4 | 6 | undefined
-  let why: ReasonCode | undefined
+type Found = { -readonly [K in keyof Options]: Options[K] }
+
+const WORDS = ['ttl', 'via', 'tcp/', 'udp/', 'within', 'why', 'v4', 'v6']
+/** A unit in milliseconds. */
+const UNITS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000 }
+const WITHIN_MAX_MS = 60_000
+
+function parseOptions(
+  words: readonly string[],
+  verdict: 'ok' | 'fail',
+  routers: readonly string[],
+): Options | string {
+  const found: Found = {
+    ...{ ttl: undefined, family: undefined, why: undefined },
+    ...{ service: undefined, withinMs: undefined, via: undefined },
+  }
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as string
-    if (word === 'v4' || word === 'v6') family = word === 'v6' ? 6 : 4
-    else if (word === 'ttl') {
-      ttl = Number(words[++i])
-      if (!Number.isInteger(ttl) || ttl < 1 || ttl > 255)
-        return `"ttl ${words[i] ?? ''}": a ttl is a number from 1 to 255`
-      if (verdict === 'fail') return 'a ping that fails has no ttl'
-    } else if (word === 'why') {
-      const code = words[++i] ?? ''
-      why = REASON_CODES.find((c) => c === code)
-      if (why === undefined) return `there is no reason "${code}"${didYouMean(code, REASON_CODES)}`
-      if (verdict === 'ok') return 'a ping that works has no reason: "why" follows "fail"'
-    } else
-      return `"${word}" is not understood${didYouMean(word, ['ttl', 'why', 'v4', 'v6'])}: ${FORM}`
+    if (word === 'v4' || word === 'v6') found.family = word === 'v6' ? 6 : 4
+    else if (/^(?:tcp|udp)/.test(word)) {
+      const parsed = parseService(word)
+      if (!parsed.ok) return parsed.sentence
+      found.service = parsed.value
+    } else if (TAKES[word] === undefined) {
+      return `"${word}" is not understood${didYouMean(word, WORDS)}: ${FORM}`
+    } else {
+      const sentence = TAKES[word](found, words[++i] ?? '', routers)
+      if (sentence !== undefined) return sentence
+    }
   }
-  return { ttl, family, why }
+  return contradiction(found, verdict) ?? found
+}
+
+/** Words that take the next one; each gives a sentence when that is wrong. */
+const TAKES: Readonly<
+  Record<string, (found: Found, value: string, routers: readonly string[]) => string | undefined>
+> = {
+  ttl(found, value) {
+    found.ttl = Number(value)
+    const good = /^\d+$/.test(value) && found.ttl >= 1 && found.ttl <= 255
+    return good ? undefined : `"ttl ${value}": a ttl is a number from 1 to 255`
+  },
+  why(found, value) {
+    found.why = REASON_CODES.find((c) => c === value)
+    if (found.why !== undefined) return undefined
+    return `there is no reason "${value}"${didYouMean(value, REASON_CODES)}`
+  },
+  within(found, value) {
+    const [, number, unit] = /^(\d+(?:\.\d+)?)(us|ms|s)$/.exec(value) ?? []
+    found.withinMs = Number(number) * (UNITS[unit ?? ''] ?? Number.NaN)
+    if (found.withinMs > 0 && found.withinMs <= WITHIN_MAX_MS) return undefined
+    return `"within ${value}": write a time up to 60s, as 3s, 20ms or 500us`
+  },
+  via(found, value, routers) {
+    found.via = value.split(',').filter((name) => name !== '')
+    const unknown = found.via.find((name) => !routers.includes(name))
+    if (found.via.length === 0) return 'via is followed by the routers on the way: via r1,r2'
+    if (unknown === undefined) return undefined
+    return `there is no node "${unknown}"${didYouMean(unknown, routers)}: there is ${listed(routers)}`
+  },
+}
+
+/** What cannot be expected together. */
+function contradiction(options: Options, verdict: 'ok' | 'fail'): string | undefined {
+  const { ttl, why, via, service } = options
+  if (verdict === 'fail' && ttl !== undefined) return 'a ping that fails has no ttl'
+  if (verdict === 'fail' && via !== undefined)
+    return 'a ping that fails has no way: "via" follows "ok"'
+  if (verdict === 'ok' && why !== undefined) {
+    return 'a ping that works has no reason: "why" follows "fail"'
+  }
+  if (service?.protocol === 'tcp' && ttl !== undefined) return 'a TCP connection shows no ttl'
+  return undefined
 }
 
 /** The members of one side; those left out of this combination by `when` are left out here too. */

@@ -57,15 +57,29 @@ function asked(
   if (from === undefined || (a.node === b.node && a.link === b.link)) return undefined
   if (b.ip !== undefined) {
     const own = [...nodes.values()].find((n) => n.addresses.some((x) => x.prefix.address === b.ip))
-    return { from: from.name, to: own?.name, target: b.ip, source: sourceOf(from, a, b.ip) }
+    const { name } = from
+    return {
+      ...{ from: name, to: own?.name, target: b.ip, source: sourceOf(from, a, b.ip) },
+      ...how(expectation),
+    }
   }
   const to = nodes.get(b.node ?? '')
   if (to === undefined) return undefined
   const has = (n: AddressedNode, f: 4 | 6) => prefixes(n, undefined).some((p) => familyIs(p, f))
   const family = expectation.family ?? (has(from, 4) && has(to, 4) ? 4 : 6)
   const pair = pairBetween(from, to, a, b, family)
-  const lacking = pair === undefined ? (has(to, family) ? from : to) : undefined
-  return pair ?? `${lacking?.name} has no IPv${family} address`
+  if (pair !== undefined) return { ...pair, ...how(expectation) }
+  const lacking = has(to, family) ? from : to
+  return `${lacking.name} has no IPv${family} address`
+}
+
+/** What is sent, and how long it may take. */
+function how({ service, withinMs, via }: Expectation): Pick<Pair, 'service' | 'withinMs' | 'hops'> {
+  return {
+    ...(service === undefined ? {} : { service }),
+    ...(withinMs === undefined ? {} : { withinMs }),
+    ...(via === undefined ? {} : { hops: true }),
+  }
 }
 
 function pairBetween(
@@ -112,9 +126,18 @@ export function judge(
 
 function miss(expectation: Expectation, cell: Cell): string | undefined {
   const who = `${cell.from} -> ${cell.to ?? 'it'}`
-  const { verdict, ttl, why } = expectation
+  const { verdict, ttl, why, via, withinMs } = expectation
   if (cell.ok !== (verdict === 'ok')) {
-    return cell.ok ? `${who} works, ttl ${cell.ttl}` : `${who} fails: ${whyText(cell)}`
+    const shown = cell.ttl === undefined ? '' : `, ttl ${cell.ttl}`
+    return cell.ok ? `${who} works${shown}` : `${who} fails: ${whyText(cell)}`
+  }
+  const tookMs = (cell.rttNs ?? 0) / 1e6
+  if (cell.ok && withinMs !== undefined && tookMs > withinMs) {
+    return `${who} works, but takes ${tookMs.toFixed(tookMs < 1 ? 3 : 0)} ms, not ${withinMs}`
+  }
+  if (via !== undefined && cell.way?.join() !== via.join()) {
+    const way = cell.way?.length === 0 ? 'directly' : `via ${cell.way?.join(',')}`
+    return `${who} works ${way}, not via ${via.join(',')}`
   }
   if (ttl !== undefined && cell.ttl !== ttl) return `${who} works with ttl ${cell.ttl}, not ${ttl}`
   // A kernel gives no code: there the verdict alone counts.

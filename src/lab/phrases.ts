@@ -1,6 +1,7 @@
 /** The short texts of a lab file: ports, cables, attachments, routes. Parsed; checked elsewhere. */
 import { tryParsePrefix } from '../addr/prefix.ts'
 import { type Ip, type Prefix, tryParseIp } from '../addr/ip.ts'
+import type { FilterMatch, FilterVerdict } from '../fabric/filter.ts'
 import type { Route } from './topology.ts'
 
 export type Parsed<T> =
@@ -20,6 +21,9 @@ export interface PortWords {
   readonly native?: number
 }
 
+/** What is said of a port that is both. */
+export const ONE_SORT =
+  'a port is either access (one VLAN, untagged) or trunk (a list of VLANs, tagged, and native)'
 const PORT_FORM = 'write "access 100" or "trunk 100 200 native 1"'
 
 export function parsePort(text: string): Parsed<PortWords> {
@@ -32,12 +36,16 @@ export function parsePort(text: string): Parsed<PortWords> {
   if (kind !== 'access' && kind !== 'trunk') {
     return no(`"${text}" is no port: ${PORT_FORM}`)
   }
+  const other = kind === 'access' ? 'trunk' : 'access'
+  if (words.includes(other) || (kind === 'access' && words.includes('native'))) {
+    return no(`"${text}" says two things: ${ONE_SORT}`)
+  }
   const split = words.indexOf('native')
   const ids = (split < 0 ? words : words.slice(0, split)).map(Number)
   const natives = split < 0 ? [] : words.slice(split + 1).map(Number)
   const bad = [...ids, ...natives].findIndex((id) => !isVlanId(id))
   if (bad >= 0) {
-    return no(`"${words.filter((w) => w !== 'native')[bad]}" is no VLAN id: 1 to 4094`)
+    return no(`"${words.filter((w) => w !== 'native')[bad]}" is no VLAN id: ids go from 1 to 4094`)
   }
   if (kind === 'access') {
     if (ids.length !== 1 || split >= 0) return no('an access port has one VLAN: write "access 100"')
@@ -122,4 +130,65 @@ function routeTarget(text: string, sibling: Ip | undefined): Prefix | undefined 
   const ip = tryParseIp(text)
   if (ip !== undefined) return { address: ip, length: typeof ip === 'bigint' ? 128 : 32 }
   return tryParsePrefix(text)
+}
+
+/** `tcp/80` */
+export function parseService(text: string): Parsed<{ protocol: 'tcp' | 'udp'; port: number }> {
+  const match = /^(tcp|udp)\/(\d{1,5})$/.exec(text)
+  const port = Number(match?.[2])
+  if (match === null || port < 1 || port > 65_535) {
+    return no(`"${text}" is no port: write tcp/80 or udp/53, the number from 1 to 65535`)
+  }
+  return yes({ protocol: match[1] === 'tcp' ? 'tcp' : 'udp', port })
+}
+
+/** A rule of the table nat. */
+export interface Translation {
+  readonly chain: 'PREROUTING' | 'POSTROUTING'
+  readonly match: FilterMatch
+  readonly verdict: FilterVerdict
+}
+
+const NAT_FORM =
+  'write "masquerade out LINK [from PREFIX]", "snat out LINK to IP [from PREFIX]" or ' +
+  '"dnat in LINK tcp/PORT to IP[:PORT]"'
+
+/** `masquerade out eth0`, `snat out eth0 to 192.0.2.1`, `dnat in eth0 tcp/80 to 10.0.0.5:8080` */
+export function parseNat(text: string): Parsed<Translation> {
+  const [kind, ...words] = text.trim().split(/\s+/)
+  if (kind !== 'masquerade' && kind !== 'snat' && kind !== 'dnat') {
+    return no(`"${text}" is no address translation: ${NAT_FORM}`)
+  }
+  const chain = kind === 'dnat' ? 'PREROUTING' : 'POSTROUTING'
+  const match: { -readonly [K in keyof FilterMatch]: FilterMatch[K] } = {}
+  let to: { ip: number; port: number | undefined } | undefined
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string
+    const service = parseService(word)
+    if (service.ok) {
+      match.protocol = service.value.protocol === 'tcp' ? 6 : 17
+      match.destinationPorts = { first: service.value.port, last: service.value.port }
+      continue
+    }
+    const value = words[++i] ?? ''
+    if (word === 'out' && chain === 'POSTROUTING' && value !== '') match.oif = value
+    else if (word === 'in' && chain === 'PREROUTING' && value !== '') match.iif = value
+    else if (word === 'from') {
+      const from = routeTarget(value, undefined)
+      if (from === undefined) return no(`"${value}" is neither an address nor a prefix`)
+      match.from = from
+    } else if (word === 'to' && kind !== 'masquerade') {
+      const [, ip = '', port] = /^([\d.]+)(?::(\d{1,5}))?$/.exec(value) ?? []
+      const address = tryParseIp(ip)
+      if (typeof address !== 'number') return no(`"${value}" is no IPv4 address: ${NAT_FORM}`)
+      to = { ip: address, port: port === undefined ? undefined : Number(port) }
+    } else return no(`"${word} ${value}" is not understood in "${text}": ${NAT_FORM}`)
+  }
+  if (kind === 'masquerade') return yes({ chain, match, verdict: { do: kind } })
+  if (to === undefined) return no(`"${text}" does not say to which address: ${NAT_FORM}`)
+  if (to.port !== undefined && match.protocol === undefined) {
+    return no(`"${text}" needs tcp/PORT or udp/PORT: only they have ports`)
+  }
+  const ports = to.port === undefined ? {} : { ports: { first: to.port, last: to.port } }
+  return yes({ chain, match, verdict: { do: kind, to: to.ip, ...ports } })
 }

@@ -7,8 +7,10 @@
  */
 import { formatIp } from '../addr/ip.ts'
 import { formatPrefix } from '../addr/prefix.ts'
+import type { FilterOp } from '../fabric/filter.ts'
+import { filterWords } from '../fabric/print-iptables.ts'
 import type { Paint } from './paint.ts'
-import type { Child, Container, Host, Nic, Port, Switch, Topology } from './topology.ts'
+import type { Child, ChildKind, Container, Host, Nic, Port, Switch, Topology } from './topology.ts'
 import { padEnd, padStart, widthOf } from './width.ts'
 
 /** A line inside a box. */
@@ -103,16 +105,7 @@ function hostBox(topology: Topology, host: Host): Box {
   const rows: Row[] = host.nics.flatMap((nic) => [
     nicRow(nic),
     ...childRows(topology, host, nic.name, nic.name, 1),
-    ...host.uppers
-      .filter((u) => u.parent === nic.name)
-      .flatMap((u): Row[] => {
-        const key = `${nic.name}\n${u.name}`
-        const cells = [u.name, `vlan ${u.id}`, u.addresses.map(formatPrefix).join(' '), '', '']
-        return [
-          { key, depth: 1, cells, end: undefined },
-          ...childRows(topology, host, u.name, key, 2),
-        ]
-      }),
+    ...upperRows(topology, host, nic.name, nic.name, 1),
   ])
   for (const dummy of host.uppers.filter((u) => u.parent === undefined)) {
     rows.push({ key: dummy.name, depth: 0, cells: [dummy.name, 'dummy', ''], end: undefined })
@@ -122,7 +115,42 @@ function hostBox(topology: Topology, host: Host): Box {
     if (/^net\.ipv4\.ip_forward$|^net\.ipv6\.conf\.all\.forwarding$/.test(key)) continue
     rows.push({ key: `sysctl ${key}`, depth: -1, cells: [`${key} = ${value}`], end: undefined })
   }
+  for (const op of shownRules(host)) {
+    const words = filterWords(op).join(' ')
+    rows.push({ key: `filter ${words}`, depth: -1, cells: [words], end: undefined })
+  }
   return { title: router ? `${host.name} (router)` : host.name, rows }
+}
+
+/** What holds for both families is shown once, as it is for IPv4. */
+function shownRules({ firewall }: Host): FilterOp[] {
+  const isOf6 = (op: FilterOp): boolean =>
+    op.do === 'filter.add' &&
+    [op.rule.match.from, op.rule.match.to].some((p) => typeof p?.address === 'bigint')
+  return firewall.filter((op) => op.family === 4 || isOf6(op))
+}
+
+function upperRows(
+  topology: Topology,
+  host: Host,
+  parent: string,
+  parentKey: string,
+  depth: number,
+): Row[] {
+  return host.uppers
+    .filter((u) => u.parent === parent)
+    .flatMap((u): Row[] => {
+      const key = `${parentKey}\n${u.name}`
+      const tag = u.protocol === '802.1Q' ? `vlan ${u.id}` : `vlan ${u.id} ${u.protocol}`
+      const flags = [u.mtu === undefined ? '' : `mtu ${u.mtu}`, u.up ? '' : 'down']
+      const more = flags.filter((f) => f !== '').join(' ')
+      const cells = [u.name, tag, u.addresses.map(formatPrefix).join(' '), '', '', more]
+      return [
+        { key, depth, cells, end: undefined },
+        ...childRows(topology, host, u.name, key, depth + 1),
+        ...upperRows(topology, host, u.name, key, depth + 1),
+      ]
+    })
 }
 
 function nicRow(nic: Nic): Row {
@@ -144,7 +172,14 @@ function childRows(
   depth: number,
 ): Row[] {
   const here = topology.containers.filter((c) => c.host === host.name)
-  return here.flatMap((container) =>
+  const shims = host.shims
+    .filter((shim) => shim.parent === parent)
+    .map((shim): Row => {
+      const address = shim.addresses.map(formatPrefix).join(' ')
+      const cells = [shim.name, '', shim.kind.driver, modeOf(shim.kind), address, 'host access']
+      return { key: `${key}\n${shim.name}`, depth, cells, end: undefined }
+    })
+  const children = here.flatMap((container) =>
     container.children
       .filter((child) => child.parent === parent)
       .map(
@@ -156,13 +191,18 @@ function childRows(
         }),
       ),
   )
+  return [...children, ...shims]
 }
 
 function childCells(container: Container, { name, kind, addresses, promisc }: Child): string[] {
-  const mode =
-    kind.driver === 'macvlan' || kind.flag === 'bridge' ? kind.mode : `${kind.mode} ${kind.flag}`
   const address = addresses.map(formatPrefix).join(' ')
-  return [container.name, name, kind.driver, mode, address, promisc ? 'promisc' : '']
+  return [container.name, name, kind.driver, modeOf(kind), address, promisc ? 'promisc' : '']
+}
+
+function modeOf(kind: ChildKind): string {
+  return kind.driver === 'macvlan' || kind.flag === 'bridge'
+    ? kind.mode
+    : `${kind.mode} ${kind.flag}`
 }
 
 function mergedPorts(topologies: readonly Topology[], sw: Switch): Map<string, string> {
@@ -266,7 +306,8 @@ function rowTexts(rows: readonly Row[], joined: string): string[] {
       const stop = later.findIndex((r) => r.depth < depth)
       return (stop < 0 ? later : later.slice(0, stop)).some((r) => r.depth === depth)
     }
-    const guide = row.depth > 1 ? (goesOn(1) ? '│  ' : '   ') : ''
+    const above = Array.from({ length: row.depth - 1 }, (_, d) => (goesOn(d + 1) ? '│  ' : '   '))
+    const guide = above.join('')
     return `${guide}${goesOn(row.depth) ? '├─' : '└─'} ${text}`
   })
 }

@@ -7,10 +7,22 @@
  * everything else on the machine.
  */
 import type { Prefix } from '../addr/ip.ts'
-import type { Op, Plan } from '../fabric/plan.ts'
+import type { LinkSpec, Op, Plan } from '../fabric/plan.ts'
 import { aliasFor, groupFor, macFor } from './identity.ts'
 import { UNPLUGGED } from './resolving.ts'
-import type { Child, Container, End, Host, Nic, Port, Route, Switch, Topology } from './topology.ts'
+import type {
+  Child,
+  Container,
+  End,
+  Host,
+  Nic,
+  Port,
+  Route,
+  Shim,
+  Switch,
+  Topology,
+  Upper,
+} from './topology.ts'
 
 /** The bridge inside a switch's namespace. */
 export const BRIDGE = 'br0'
@@ -21,7 +33,8 @@ export interface Naming {
   readonly prefix: string
 }
 
-interface Tag {
+/** What every link of a lab carries. */
+export interface Tag {
   readonly group: number
   readonly alias: string
 }
@@ -39,7 +52,7 @@ export function namespacesOf(topology: Topology): string[] {
 
 /** The plan that makes a lab. */
 export function planLab(topology: Topology, naming: Naming): Plan {
-  const tag: Tag = { group: groupFor(topology.lab), alias: aliasFor(topology.lab) }
+  const tag = tagOf(topology.lab)
   const ns = (node: string): string => `${naming.prefix}${node}`
   return [
     ...namespacesOf(topology).map((node): Op => ({ do: 'netns.add', netns: ns(node) })),
@@ -50,8 +63,11 @@ export function planLab(topology: Topology, naming: Naming): Plan {
     ...topology.switches.flatMap((sw) => planPorts(sw, ns(sw.name))),
     ...topology.hosts.flatMap((host) => planHost(host, ns(host.name), tag)),
     ...topology.containers.flatMap((c) => planContainer(c, ns(c.name), ns(c.host), tag)),
+    ...[...topology.hosts, ...topology.containers].flatMap(({ name, firewall }) =>
+      firewall.map((op): Op => ({ ...op, netns: ns(name) })),
+    ),
     // Routes last: their gateways must be reachable through links that are up.
-    ...topology.hosts.flatMap((host) => host.routes.map((r) => routeOp(r, ns(host.name)))),
+    ...topology.hosts.flatMap((host) => routesOf(host).map((r) => routeOp(r, ns(host.name)))),
     ...topology.containers.flatMap((c) => c.routes.map((r) => routeOp(r, ns(c.name)))),
   ]
 }
@@ -199,16 +215,55 @@ function planHost(host: Host, netns: string, tag: Tag): Op[] {
         do: 'link.add',
         netns,
         name: upper.name,
-        spec:
-          upper.parent === undefined
-            ? { kind: 'dummy' }
-            : { kind: 'vlan', parent: upper.parent, id: upper.id },
+        spec: upperSpec(upper),
+        ...(upper.mac === undefined ? {} : { address: upper.mac }),
+        ...(upper.mtu === undefined ? {} : { mtu: upper.mtu }),
         ...tag,
       },
       ...addressOps(upper.addresses, netns, upper.name),
-      { do: 'link.set', netns, name: upper.name, up: true },
+      ...(upper.up ? [{ do: 'link.set', netns, name: upper.name, up: true } as const] : []),
     ]),
+    ...host.shims.flatMap((shim) => planShim(shim, netns, tag)),
   ]
+}
+
+function upperSpec({ parent, id, protocol }: Upper): LinkSpec {
+  if (parent === undefined) return { kind: 'dummy' }
+  return { kind: 'vlan', parent, id, ...(protocol === '802.1ad' ? { protocol } : {}) }
+}
+
+/** Its routes come with those of the host, once the containers' children are there. */
+export function planShim(shim: Shim, netns: string, tag: Tag): Op[] {
+  const { name } = shim
+  return [
+    {
+      do: 'link.add',
+      netns,
+      name,
+      spec: childSpec(shim),
+      ...(shim.mac === undefined ? {} : { address: shim.mac }),
+      ...tag,
+    },
+    // Without it the shim answers ARP for the parent, and neighbours learn the wrong MAC.
+    {
+      do: 'sysctl.set',
+      netns,
+      key: `net.ipv4.conf.${name.replaceAll('.', '/')}.arp_filter`,
+      value: '1',
+    },
+    ...addressOps(shim.addresses, netns, name),
+    { do: 'link.set', netns, name, up: true },
+  ]
+}
+
+/** The routes of a node: what stands in the file, then those of its shims. */
+export function routesOf(host: Host): readonly Route[] {
+  return [...host.routes, ...host.shims.flatMap((shim) => shim.routes)]
+}
+
+/** How the links of a lab are marked. */
+export function tagOf(lab: string): Tag {
+  return { group: groupFor(lab), alias: aliasFor(lab) }
 }
 
 function planContainer(container: Container, netns: string, parentNetns: string, tag: Tag): Op[] {
@@ -228,10 +283,10 @@ function planContainer(container: Container, netns: string, parentNetns: string,
   ])
 }
 
-function childSpec({ parent, kind }: Child) {
+function childSpec({ parent, kind }: Child | Shim): LinkSpec {
   return kind.driver === 'macvlan'
-    ? ({ kind: 'macvlan', parent, macvlan: { mode: kind.mode } } as const)
-    : ({ kind: 'ipvlan', parent, mode: kind.mode, flag: kind.flag } as const)
+    ? { kind: 'macvlan', parent, macvlan: { mode: kind.mode } }
+    : { kind: 'ipvlan', parent, mode: kind.mode, flag: kind.flag }
 }
 
 /** IPv6 addresses are usable at once: a lab knows its addresses to be unique. */

@@ -25,11 +25,14 @@ export function printCombination(report: CombinationReport, paint: Paint): strin
   return parts.filter((p) => p !== '').join('\n')
 }
 
-/** The last line: what came out. */
-export function printSummary(report: LabReport, paint: Paint): string {
+/**
+ * The last line: what came out.
+ * @param kernel what it ran on, unless simulated
+ */
+export function printSummary(report: LabReport, paint: Paint, kernel = 'this kernel'): string {
   const { combinations, met, missed } = report
   const runs = combinations.length > 1 ? `${combinations.length} combinations, ` : ''
-  const where = report.fabric === 'sim' ? 'simulated' : 'on this kernel'
+  const where = report.fabric === 'sim' ? 'simulated' : `on ${kernel}`
   const count = `${met} ${met === 1 ? 'expectation' : 'expectations'} met`
   if (met + missed === 0) return `${runs}nothing was expected (${where})`
   const bad = missed > 0 ? paint('bad', `${missed} missed`) : '0 missed'

@@ -8,7 +8,7 @@
 import type { Ip, Prefix } from '../addr/ip.ts'
 import { formatIp } from '../addr/ip.ts'
 import { contains } from '../addr/prefix.ts'
-import type { Fabric, ProbeResult } from '../fabric/fabric.ts'
+import type { Fabric, Probe, ProbeResult, Service } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { REASONS, type ReasonCode } from '../fabric/reason.ts'
 import { BRIDGE, type Naming } from './plan.ts'
@@ -25,6 +25,12 @@ export interface Pair {
   readonly target: Ip
   /** Source address, when an expectation names the link. */
   readonly source: Ip | undefined
+  /** A port to connect or send to in place of a ping. */
+  readonly service?: Service
+  /** How long to wait; default {@link TIMEOUT_MS}. */
+  readonly withinMs?: number
+  /** Whether the way is looked at, too. */
+  readonly hops?: true
 }
 
 /** What a ping met. */
@@ -34,6 +40,8 @@ export interface Cell extends Pair {
   readonly rttNs: number | undefined
   /** Why it failed; undefined when it worked. */
   readonly why: Why | undefined
+  /** The routers on the way, where asked for: node names, or addresses nobody of the lab has. */
+  readonly way?: readonly string[]
 }
 
 export interface Why {
@@ -77,15 +85,7 @@ export class Prober {
     for (const batch of this.#batches([...missing.values()])) {
       await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
-      const results = await this.#fabric.probe(
-        batch.map((pair) => ({
-          protocol: 'icmp',
-          timeoutMs: TIMEOUT_MS,
-          from: `${this.#naming.prefix}${pair.from}`,
-          to: pair.target,
-          ...(pair.source === undefined ? {} : { source: pair.source }),
-        })),
-      )
+      const results = await this.#fabric.probe(batch.map((pair) => probeOf(pair, this.#naming)))
       for (const [i, pair] of batch.entries()) {
         this.#known.set(keyOf(pair), await this.#cell(pair, results[i] as ProbeResult, stop))
       }
@@ -95,7 +95,8 @@ export class Prober {
 
   async #cell(pair: Pair, result: ProbeResult, stop: () => Promise<void>): Promise<Cell> {
     if (result.outcome === 'reply') {
-      return { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
+      const cell = { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
+      return pair.hops === true ? { ...cell, way: await this.#way(pair, stop) } : cell
     }
     let end: Ended | undefined
     if (this.#reason !== undefined) {
@@ -106,6 +107,45 @@ export class Prober {
     const text = end === undefined ? await this.#failure(pair, result) : REASONS[end.code].says
     const why = { code: end?.code, at: end?.at, text }
     return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why }
+  }
+
+  /**
+   * The routers on the way, as traceroute finds them: each answers for the ping that it lets die.
+   * Routers answer few such pings at a time (`icmp_ratelimit`), so a silent one is asked again.
+   */
+  async #way(pair: Pair, stop: () => Promise<void>): Promise<readonly string[]> {
+    let holders: ReadonlyMap<Ip, string> | undefined
+    const way: string[] = []
+    for (let ttl = 1; ttl <= HOPS_MAX; ttl++) {
+      let result: ProbeResult | undefined
+      for (let attempt = 0; attempt < HOP_ATTEMPTS; attempt++) {
+        await stop()
+        await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
+        const { service: _, ...ping } = pair
+        const probe = { ...probeOf(ping, this.#naming), ttl, timeoutMs: HOP_TIMEOUT_MS }
+        const results = await this.#fabric.probe([probe])
+        result = results[0]
+        if (result?.outcome !== 'timeout') break
+      }
+      if (result?.outcome !== 'icmp-error') return way
+      const { responder } = result
+      holders ??= await this.#holders()
+      way.push(holders.get(responder) ?? formatIp(responder))
+    }
+    return way
+  }
+
+  /** Who has which address now: commands may have added some. */
+  async #holders(): Promise<ReadonlyMap<Ip, string>> {
+    const { hosts, containers } = this.#topology
+    const { prefix } = this.#naming
+    const names = [...hosts, ...containers].map((n) => `${prefix}${n.name}`)
+    const { netns } = await this.#fabric.snapshot({ netns: names })
+    return new Map(
+      netns.flatMap((n) =>
+        n.addresses.map((a) => [a.address.address, n.name.slice(prefix.length)] as const),
+      ),
+    )
   }
 
   /** What can be told without a trace: whether it was the neighbour that did not answer. */
@@ -148,8 +188,29 @@ export class Prober {
 }
 
 function keyOf(pair: Pair): string {
-  return `${pair.from} ${pair.source ?? ''} ${typeof pair.target} ${pair.target}`
+  const { from, source, target, service, withinMs, hops } = pair
+  const port = service === undefined ? '' : `${service.protocol}/${service.port}`
+  return `${from} ${source ?? ''} ${typeof target} ${target} ${port} ${withinMs ?? ''} ${hops ?? ''}`
 }
+
+/** The probe of a pair. */
+export function probeOf(pair: Pair, { prefix }: Naming): Probe {
+  const base = {
+    from: `${prefix}${pair.from}`,
+    to: pair.target,
+    // Whoever is late is told apart from whoever does not answer.
+    timeoutMs: Math.max(TIMEOUT_MS, pair.withinMs ?? 0),
+    ...(pair.source === undefined ? {} : { source: pair.source }),
+  }
+  return pair.service === undefined
+    ? { ...base, protocol: 'icmp' }
+    : { ...base, protocol: pair.service.protocol, port: pair.service.port }
+}
+
+/** As far as a lab's way is followed. */
+const HOPS_MAX = 16
+const HOP_ATTEMPTS = 3
+const HOP_TIMEOUT_MS = 1000
 
 /** Forgets what the nodes have learned of each other. */
 export function flushPlan(topology: Topology, naming: Naming): Plan {
@@ -175,7 +236,7 @@ type Failed = Exclude<ProbeResult, { readonly outcome: 'reply' }>
 
 /** A failed ping in words. */
 export function failureText(result: Failed): string {
-  if (result.outcome === 'timeout') return 'no answer to the ping'
+  if (result.outcome === 'timeout') return 'no answer'
   if (result.outcome === 'errno') return ERRNO[result.errno] ?? result.errno
   const from = `says ${formatIp(result.responder)}`
   const v6 = typeof result.responder === 'bigint'
@@ -191,6 +252,7 @@ export function failureText(result: Failed): string {
 const ERRNO: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no route to it (ENETUNREACH)',
   EHOSTUNREACH: 'nobody answered for its address (EHOSTUNREACH)',
+  ECONNREFUSED: 'it refuses: nobody listens on the port (ECONNREFUSED)',
   EMSGSIZE: 'the message is too long (EMSGSIZE)',
   EADDRNOTAVAIL: 'the source address is not there (EADDRNOTAVAIL)',
   EPERM: 'not permitted (EPERM)',

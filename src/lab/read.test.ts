@@ -66,7 +66,7 @@ describe('readLab fills in', () => {
   test('a VLAN link that only a network names', () => {
     const [vlan] = read(BASE.replace('parent: eth0', 'parent: eth0.50')) as [Topology]
     expect(vlan.hosts[1]?.uppers).toEqual([
-      { name: 'eth0.50', parent: 'eth0', id: 50, addresses: [] },
+      expect.objectContaining({ name: 'eth0.50', parent: 'eth0', id: 50, protocol: '802.1Q' }),
     ])
   })
 
@@ -227,6 +227,114 @@ describe('readLab says with line and column', () => {
       'lab.yaml:10:6: containers.b: parent eth0 of host h2 already has the child of a: mode passthru takes one child only',
     ],
     [
+      'a port that is access and trunk at once',
+      'access 100',
+      '{access: 100, trunk: [100, 200]}',
+      'lab.yaml:2:59: switches.sw.ports.p2.trunk: trunk 100 200 contradicts access 100: a port is either access (one VLAN, untagged) or trunk (a list of VLANs, tagged, and native)',
+    ],
+    [
+      'the same in words',
+      'access 100',
+      'access 100 trunk 200',
+      'lab.yaml:2:45: switches.sw.ports.p2: "access 100 trunk 200" says two things: a port is either access (one VLAN, untagged) or trunk (a list of VLANs, tagged, and native)',
+    ],
+    [
+      'VLAN id 0',
+      'parent: eth0',
+      'parent: eth0.0',
+      'lab.yaml:7:34: networks.lan.parent: VLAN id 0 names no VLAN: it marks frames that have a priority only; ids go from 1 to 4094',
+    ],
+    [
+      'VLAN id 4095',
+      'hosts:\n',
+      'hosts:\n  h3: {nics: {eth0: none}, vlans: eth0.4095}\n',
+      'lab.yaml:4:35: hosts.h3.vlans: VLAN id 4095 is out of range: ids go from 1 to 4094 (the kernel: "8021q: Invalid VLAN id.")',
+    ],
+    [
+      'a sub-interface of a sub-interface',
+      'parent: eth0',
+      'parent: eth0.10.20',
+      'lab.yaml:7:34: networks.lan.parent: eth0.10.20 is a sub-interface of the sub-interface eth0.10: give it the parent eth0; for a tag within a tag write {parent: eth0.10, id: 20} in vlans',
+    ],
+    [
+      'a VLAN link over a parent that is down',
+      'hosts:\n',
+      'hosts:\n  h3: {nics: {eth0: {to: none, up: false}}, vlans: [eth0.5]}\n',
+      'lab.yaml:4:53: hosts.h3.vlans[0]: eth0.5 cannot be up while eth0 is down (the kernel: "RTNETLINK answers: Network is down"): bring eth0 up, or write {parent: eth0, id: 5, up: false} in vlans',
+    ],
+    [
+      'a VLAN twice on one nic',
+      'hosts:\n',
+      'hosts:\n  h3: {nics: {eth0: none}, vlans: [eth0.5, {parent: eth0, id: 5, name: v}]}\n',
+      'lab.yaml:4:44: hosts.h3.vlans[1]: eth0.5 is VLAN 5 on eth0 already (the kernel: "8021q: VLAN device already exists.")',
+    ],
+    [
+      'two ipvlan modes on one parent',
+      'containers:\n',
+      '  v2: {driver: ipvlan, parent: eth0, mode: l2, hosts: h1}\n  v3: {driver: ipvlan, parent: eth0, mode: l3, hosts: h1}\ncontainers:\n',
+      'lab.yaml:9:44: networks.v3.mode: parent eth0 of host h1 is in mode l2 for network v2: all ipvlan children of a parent share one mode, and a kernel would silently change theirs to l3',
+    ],
+    [
+      'macvlan and ipvlan on one parent',
+      'containers:\n',
+      '  v2: {driver: ipvlan, parent: eth0, hosts: h2}\ncontainers:\n',
+      'lab.yaml:8:16: networks.v2.driver: parent eth0 of host h2 is already used by network lan (macvlan): a parent carries either macvlan or ipvlan',
+    ],
+    [
+      'a MAC for an ipvlan child',
+      'driver: macvlan, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1, hosts: h2}\ncontainers:\n  a: {host: h2, net: lan}',
+      'driver: ipvlan, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1, hosts: h2}\ncontainers:\n  a: {host: h2, net: {network: lan, mac: "02:00:00:00:00:07"}}',
+      'lab.yaml:9:37: containers.a.net.mac: an ipvlan child has the MAC of its parent eth0 (the kernel: "Operation not supported"): leave mac out, or use macvlan',
+    ],
+    [
+      'host access to children that a shim cannot reach',
+      '10.0.0.2/24}}}\nnetworks:\n',
+      '10.0.0.2/24}}, shim: v}\nnetworks:\n  v: {driver: macvlan, mode: vepa, parent: eth0, hosts: h2}\n',
+      'lab.yaml:5:60: hosts.h2.shim: a shim reaches children in mode bridge only, and network v is in mode vepa',
+    ],
+    [
+      'a port to listen on that is none',
+      '10.0.0.1/24}}}',
+      '10.0.0.1/24}}, listen: [tcp/80, udp/0]}',
+      'lab.yaml:4:71: hosts.h1.listen[1]: "udp/0" is no port: write tcp/80 or udp/53, the number from 1 to 65535',
+    ],
+    [
+      'a rule on a missing link',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: forward, in: eth1, do: drop}]}',
+      'lab.yaml:5:84: hosts.h2.filter[0].in: node h2 has no link "eth1" (did you mean "eth0"?): it has eth0; a rule about it would never match',
+    ],
+    [
+      'a translation on a missing link',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, nat: masquerade out eth0.200}',
+      'lab.yaml:5:59: hosts.h2.nat: node h2 has no link "eth0.200": it has eth0; a rule about it would never match',
+    ],
+    [
+      'a translation that is none',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, nat: [masquerade on eth0]}',
+      'lab.yaml:5:60: hosts.h2.nat[0]: "on eth0" is not understood in "masquerade on eth0": write "masquerade out LINK [from PREFIX]", "snat out LINK to IP [from PREFIX]" or "dnat in LINK tcp/PORT to IP[:PORT]"',
+    ],
+    [
+      'a rule that asks where a packet leaves that stays',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: input, out: eth0, do: drop}]}',
+      'lab.yaml:5:78: hosts.h2.filter[0].out: a packet of chain input stays here: leave it out',
+    ],
+    [
+      'a state that is none',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: input, state: establised, do: drop}]}',
+      'lab.yaml:5:85: hosts.h2.filter[0].state: there is no state "establised" (did you mean "established"?): there is new, established, related, invalid and untracked',
+    ],
+    [
+      'a port without a protocol that has some',
+      '10.0.0.2/24}}}',
+      '10.0.0.2/24}}, filter: [{chain: input, port: 80, do: drop}]}',
+      'lab.yaml:5:84: hosts.h2.filter[0].port: only tcp and udp have ports: write proto: tcp or proto: udp',
+    ],
+    [
       'a port that is neither access nor trunk',
       'access 100',
       'acces 100',
@@ -239,6 +347,18 @@ describe('readLab says with line and column', () => {
       'lab.yaml:2:10: expect[0]: there is no node "c" (did you mean "a"?): there is h1, h2, a and b',
     ],
     [
+      'a router on the way that nobody knows',
+      'lab: t\n',
+      'lab: t\nexpect: [a -> b ok via h3]\n',
+      'lab.yaml:2:10: expect[0]: there is no node "h3" (did you mean "h1"?): there is h1, h2, a and b',
+    ],
+    [
+      'a time that is none',
+      'lab: t\n',
+      'lab: t\nexpect: [a -> b ok within 3]\n',
+      'lab.yaml:2:10: expect[0]: "within 3": write a time up to 60s, as 3s, 20ms or 500us',
+    ],
+    [
       'an expectation without quotes',
       'lab: t\n',
       'lab: t\nexpect:\n  - {a,b} -> h1 ok\n',
@@ -248,7 +368,7 @@ describe('readLab says with line and column', () => {
       'a verdict that is none',
       'lab: t\n',
       'lab: t\nexpect: [a -> b okay]\n',
-      'lab.yaml:2:10: expect[0]: "okay" is no verdict: write "A -> B ok" or "A -> B fail", with ttl N, v6, why CODE behind it',
+      'lab.yaml:2:10: expect[0]: "okay" is no verdict: write "A -> B ok" or "A -> B fail", with ttl N, via R, tcp/80, within 3s, v6, why CODE behind it',
     ],
   ]
   for (const [name, from, to, says] of cases) {
@@ -358,4 +478,4 @@ test('readLab answers any wrong value with problems, never with another error', 
       expect(() => problems(text), text).not.toThrow()
     }
   }
-})
+}, 60_000)

@@ -1,19 +1,21 @@
 /** Hosts: nics with their cables, VLAN links, addresses, routes, sysctls. */
-import { tryParseMac, isGroupMac, type Mac } from '../addr/mac.ts'
 import type { Prefix } from '../addr/ip.ts'
 import { parsePrefix, tryParsePrefix } from '../addr/prefix.ts'
+import type { FilterOp } from '../fabric/filter.ts'
+import type { Service } from '../fabric/fabric.ts'
 import { LanyardError } from '../errors.ts'
 import { type Cables, endKey, resolveCables } from './cables.ts'
+import { resolveFirewall } from './firewall.ts'
 import { macFor } from './identity.ts'
-import { parseRoute } from './phrases.ts'
+import { parseRoute, parseService } from './phrases.ts'
 import type { Resolving } from './resolving.ts'
 import { number } from './resolve-switches.ts'
 import type { ContainerFile, HostFile } from './schema.ts'
 import type { LabSource, Path } from './source.ts'
-import { didYouMean, listed } from './text.ts'
-import type { Host, Network, Nic, Route, RunLine, Switch, Upper } from './topology.ts'
-
-const LINK_NAME_BYTES = 15
+import { noLink, parseMacAt } from './links.ts'
+import { shimNames } from './shims.ts'
+import { resolveUppers } from './resolve-vlans.ts'
+import type { Host, Network, Nic, Route, RunLine, Switch } from './topology.ts'
 
 /** The hosts, and the switches with what is plugged into their ports. */
 export function resolveHosts(
@@ -71,61 +73,13 @@ function resolveHost(
   if (links.includes('lo')) {
     source.problem([...path, 'nics', 'lo'], 'lo is the loopback link every node has', 'key')
   }
-  return { name, ...resolveNode(reading, path, name, host, links), nics, uppers }
-}
-
-/** `host h has no link "eth9" (did you mean "eth0"?): it has eth0 and eth1` */
-export function noLink(host: string, link: string, links: readonly string[]): string {
-  const has = links.length === 0 ? 'it has none' : `it has ${listed(links)}`
-  return `host ${host} has no link "${link}"${didYouMean(link, links)}: ${has}`
-}
-
-/** VLAN links written down, those a network's parent names, and dummies of parentless networks. */
-function resolveUppers(
-  { source }: Resolving,
-  name: string,
-  host: HostFile,
-  networks: readonly Network[],
-): Upper[] {
-  const nics = Object.keys(host.nics ?? {})
-  const uppers = new Map<string, Upper>()
-  const written = typeof host.vlans === 'string' ? [host.vlans] : (host.vlans ?? [])
-  for (const [i, text] of written.entries()) {
-    const path: Path = ['hosts', name, 'vlans', ...(typeof host.vlans === 'string' ? [] : [i])]
-    const vlan = splitVlan(text)
-    if (vlan === undefined)
-      source.problem(
-        path,
-        `"${text}" is no VLAN link: write NIC.ID like eth0.100, ID from 1 to 4094`,
-      )
-    else if (!nics.includes(vlan.parent)) source.problem(path, noLink(name, vlan.parent, nics))
-    else if (uppers.has(text)) source.problem(path, `the VLAN link ${text} is written twice`)
-    else if (text.length > LINK_NAME_BYTES) source.problem(path, tooLong(text))
-    else uppers.set(text, { name: text, ...vlan, addresses: [] })
+  return {
+    name,
+    ...resolveNode(reading, path, name, host, [...links, ...shimNames(host)]),
+    nics,
+    uppers,
+    shims: [],
   }
-  for (const network of networks) {
-    if (!network.hosts.includes(name) || nics.includes(network.parent)) continue
-    if (uppers.has(network.parent)) continue
-    const vlan = splitVlan(network.parent)
-    const known = vlan !== undefined && nics.includes(vlan.parent)
-    if (known) uppers.set(network.parent, { name: network.parent, ...vlan, addresses: [] })
-    else if (network.parent === `dm-${network.name}`) {
-      const dummy = { name: network.parent, parent: undefined, id: undefined, addresses: [] }
-      uppers.set(network.parent, dummy)
-    }
-  }
-  return [...uppers.values()]
-}
-
-/** `eth0.100` as parent and id; the last dot counts. */
-export function splitVlan(text: string): { parent: string; id: number } | undefined {
-  const match = /^(.+)\.([1-9]\d{0,3})$/.exec(text)
-  const id = Number(match?.[2])
-  return match?.[1] === undefined || id > 4094 ? undefined : { parent: match[1], id }
-}
-
-export function tooLong(name: string): string {
-  return `"${name}" has ${name.length} bytes: the name of a link has ${LINK_NAME_BYTES} at most`
 }
 
 /** What hosts and containers share. */
@@ -139,6 +93,8 @@ export function resolveNode(
   lo: boolean
   sysctls: (readonly [string, string])[]
   routes: Route[]
+  firewall: FilterOp[]
+  listen: Service[]
   run: RunLine[]
 } {
   const { source, file } = reading
@@ -169,6 +125,12 @@ export function resolveNode(
       } else return [parsed.value]
       return []
     }),
+    firewall: resolveFirewall(reading, path, name, node, links),
+    listen: each(node.listen).flatMap(({ text, sub }) => {
+      const parsed = parseService(text)
+      if (!parsed.ok) source.problem([...path, 'listen', ...sub], parsed.sentence)
+      return parsed.ok ? [parsed.value] : []
+    }),
     run: each(node.run).map(({ text, sub }) => ({
       node: name,
       text,
@@ -198,21 +160,6 @@ function parseAddresses(
     )
     return []
   })
-}
-
-export function parseMacAt(
-  source: LabSource,
-  path: Path,
-  text: string | undefined,
-): Mac | undefined {
-  if (text === undefined) return undefined
-  const mac = tryParseMac(text)
-  if (mac === undefined)
-    source.problem(path, `"${text}" is no MAC address: write 02:00:00:00:00:01`)
-  else if (isGroupMac(mac))
-    source.problem(path, `"${text}" is a group address: the first byte of a link's MAC is even`)
-  else return mac
-  return undefined
 }
 
 /** The sentence of what a strict parser throws. */

@@ -13,8 +13,11 @@ import { type AddressBook, addressBook } from './addresses.ts'
 import { macFor } from './identity.ts'
 import { parseNet } from './phrases.ts'
 import { type Resolving, unknownName } from './resolving.ts'
-import { each, noLink, parseMacAt, resolveNode, sentenceOf, splitVlan } from './resolve-hosts.ts'
-import type { ContainerFile, NetworkFile } from './schema.ts'
+import { noLink, parseMacAt } from './links.ts'
+import { checkNetworks, checkPassthru } from './parents.ts'
+import { each, resolveNode, sentenceOf } from './resolve-hosts.ts'
+import { splitVlan, vlanMistake } from './resolve-vlans.ts'
+import type { ContainerFile, HostFile, NetworkFile } from './schema.ts'
 import type { Path } from './source.ts'
 import { listed } from './text.ts'
 import type { Child, ChildKind, Container, Host, Network, Subnet, Switch } from './topology.ts'
@@ -23,7 +26,7 @@ const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru', 'source'] as con
 const IPVLAN_MODES = ['l2', 'l3', 'l3s'] as const
 
 export function resolveNetworks(reading: Resolving): Network[] {
-  return Object.entries(reading.file.networks ?? {}).map(([name, typed]) => {
+  const networks = Object.entries(reading.file.networks ?? {}).map(([name, typed]) => {
     const { source, file } = reading
     const path: Path = ['networks', name]
     const parent = typed.parent ?? `dm-${name}`
@@ -36,7 +39,12 @@ export function resolveNetworks(reading: Resolving): Network[] {
     })
     const nic = splitVlan(parent)?.parent ?? parent
     const nicsOf = (host: string) => Object.keys(file.hosts?.[host]?.nics ?? {})
-    const fits = (host: string) => nicsOf(host).includes(parent) || nicsOf(host).includes(nic)
+    const linksOf = (host: string) => [...nicsOf(host), ...vlansOf(file.hosts?.[host])]
+    const fits = (host: string) => linksOf(host).includes(parent) || nicsOf(host).includes(nic)
+    const mistaken = (host: string) =>
+      linksOf(host).includes(parent) || splitVlan(parent) === undefined
+        ? undefined
+        : vlanMistake(parent, nicsOf(host))
     const hosts =
       typed.hosts === undefined
         ? known.filter((h) => typed.parent === undefined || fits(h))
@@ -50,11 +58,13 @@ export function resolveNetworks(reading: Resolving): Network[] {
       )
     else if (typed.parent !== undefined) {
       if (typed.hosts === undefined && hosts.length === 0) {
-        const all = [...new Set(known.flatMap(nicsOf))]
-        source.problem(at, `no host has a link "${parent}": they have ${listed(all)}`)
+        const all = [...new Set(known.flatMap(linksOf))]
+        const say = known.map(mistaken).find((m) => m !== undefined)
+        source.problem(at, say ?? `no host has a link "${parent}": they have ${listed(all)}`)
       }
       for (const host of hosts) {
-        if (!fits(host)) source.problem(at, noLink(host, parent, nicsOf(host)))
+        const say = mistaken(host) ?? (fits(host) ? '' : noLink(host, parent, linksOf(host)))
+        if (say !== '') source.problem(at, say)
       }
     }
     return {
@@ -70,6 +80,14 @@ export function resolveNetworks(reading: Resolving): Network[] {
       hosts,
     }
   })
+  checkNetworks(reading, networks)
+  return networks
+}
+
+/** Names of the VLAN links a host writes down. */
+function vlansOf(host: HostFile | undefined): string[] {
+  const written = typeof host?.vlans === 'string' ? [host.vlans] : (host?.vlans ?? [])
+  return written.map((v) => (typeof v === 'string' ? v : (v.name ?? `${v.parent}.${v.id}`)))
 }
 
 function resolveKind({ source }: Resolving, path: Path, typed: NetworkFile): ChildKind {
@@ -185,7 +203,7 @@ export function resolveContainers(
   const containers = attached.map(({ name, container, attachments }) =>
     resolveContainer(reading, book, name, container, attachments),
   )
-  checkParents(reading, containers)
+  checkPassthru(reading, containers)
   return containers
 }
 
@@ -218,9 +236,14 @@ function resolveContainer(
       if (!gateways.some((g) => typeof g === typeof gateway)) gateways.push(gateway)
     }
     const inherits = kind.driver === 'ipvlan' || kind.mode === 'passthru'
-    const mac = parseMacAt(source, a.path, a.mac)
-    if (mac !== undefined && kind.driver === 'ipvlan') {
-      source.problem(a.path, 'an ipvlan child has the MAC of its parent: leave mac out')
+    const mac = parseMacAt(source, [...a.path, 'mac'], a.mac)
+    if (a.mac !== undefined && kind.driver === 'ipvlan') {
+      source.problem(
+        [...a.path, 'mac'],
+        `an ipvlan child has the MAC of its parent ${a.network.parent} (the kernel: "Operation not ` +
+          'supported"): leave mac out, or use macvlan',
+        'key',
+      )
     }
     return {
       name: a.nic,
@@ -328,38 +351,4 @@ function fixedAddresses(
     source.problem(path, say)
     return []
   })
-}
-
-/** What one parent can carry (macvlan_port_create, ipvlan_port_create, macvlan_newlink). */
-function checkParents({ source }: Resolving, containers: readonly Container[]): void {
-  const first = new Map<string, { container: string; child: Child }>()
-  for (const container of containers) {
-    for (const child of container.children) {
-      const parent = `${container.host}:${child.parent}`
-      const before = first.get(parent)
-      const path: Path = ['containers', container.name]
-      if (before === undefined) {
-        first.set(parent, { container: container.name, child })
-        continue
-      }
-      const holder = `network ${before.child.network}`
-      const where = `parent ${child.parent} of host ${container.host}`
-      if (before.child.kind.driver !== child.kind.driver) {
-        source.problem(
-          path,
-          `${where} is already used by ${holder} (${before.child.kind.driver}): a parent carries either macvlan or ipvlan`,
-        )
-      } else if (before.child.kind.mode === 'passthru' || child.kind.mode === 'passthru') {
-        source.problem(
-          path,
-          `${where} already has the child of ${before.container}: mode passthru takes one child only`,
-        )
-      } else if (child.kind.driver === 'ipvlan' && child.kind.mode !== before.child.kind.mode) {
-        source.problem(
-          path,
-          `${where} is in mode ${before.child.kind.mode} for ${holder}: all ipvlan children of a parent share one mode`,
-        )
-      }
-    }
-  }
 }

@@ -1,5 +1,5 @@
 /** Switches and their ports. */
-import { parsePort } from './phrases.ts'
+import { ONE_SORT, parsePort } from './phrases.ts'
 import type { Resolving } from './resolving.ts'
 import type { LabFile } from './schema.ts'
 import type { Path } from './source.ts'
@@ -35,7 +35,13 @@ function longForm(
     return { name, options: parsed.ok ? (parsed.value as PortFile) : {} }
   }
   if (value.access !== undefined && (value.trunk !== undefined || value.native !== undefined)) {
-    source.problem(path, 'a port is either access or trunk (with native), not both')
+    const list =
+      value.trunk === undefined ? `native ${value.native}` : `trunk ${value.trunk.join(' ')}`
+    source.problem(
+      [...path, value.trunk === undefined ? 'native' : 'trunk'],
+      `${list} contradicts access ${value.access}: ${ONE_SORT}`,
+      'key',
+    )
   }
   return { name, options: value }
 }

@@ -8,6 +8,7 @@ import { evaluate, truth, type Variables } from './expression.ts'
 import { resolveExpectations } from './expectation.ts'
 import { resolveContainers, resolveNetworks } from './resolve-networks.ts'
 import { resolveHosts } from './resolve-hosts.ts'
+import { withShims } from './shims.ts'
 import { type Resolving, SECTIONS, UNPLUGGED } from './resolving.ts'
 import { resolveSwitches } from './resolve-switches.ts'
 import { knownKeys, type LabFile, labSchema } from './schema.ts'
@@ -20,15 +21,17 @@ import { substitute } from './variables.ts'
  * The topology of one combination, without its steps; undefined when its values do not fit the
  * shape of a lab.
  * @param raw the file as parsed, its variables not yet put in
+ * @param running whether it is what a step makes of a lab that runs
  */
 export function resolve(
   source: LabSource,
   raw: unknown,
   variables: Variables,
+  running = false,
 ): Topology | undefined {
   const typed = checkShape(source, substitute(source, raw, variables))
   if (typed === undefined) return undefined
-  const reading: Resolving = { source, file: present(source, typed, variables), variables }
+  const reading: Resolving = { source, file: present(source, typed, variables), variables, running }
   const switches = resolveSwitches(reading)
   const networks = resolveNetworks(reading)
   const { hosts, ports } = resolveHosts(reading, switches, networks)
@@ -38,7 +41,7 @@ export function resolve(
     title: typed.title,
     variables,
     switches: ports,
-    hosts,
+    hosts: withShims(reading, hosts, networks, containers),
     networks,
     containers,
     expect: [],

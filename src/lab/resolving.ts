@@ -9,6 +9,8 @@ export interface Resolving {
   readonly source: LabSource
   readonly file: LabFile
   readonly variables: Variables
+  /** What a step makes of a lab that runs: links may have gone down meanwhile. */
+  readonly running?: boolean
 }
 
 /** The namespace that holds the far ends of nics without a cable. */

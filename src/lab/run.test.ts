@@ -117,7 +117,7 @@ test('runLab says which pair missed an expectation and why', async () => {
   expect(report.combinations[0]?.expectations[1]).toMatchObject({
     line: 9,
     met: false,
-    misses: ['h1 -> h3 fails: no answer to the ping'],
+    misses: ['h1 -> h3 fails: no answer'],
   })
 })
 

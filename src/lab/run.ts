@@ -253,6 +253,11 @@ class Run {
     }
     await this.#stop()
     await this.#apply(plan.filter((op) => !isSpace(op)))
+    for (const { name, listen } of [...this.#topology.hosts, ...this.#topology.containers]) {
+      for (const service of listen) {
+        this.#closers.push(await this.#fabric.listen(`${this.#naming.prefix}${name}`, service))
+      }
+    }
     await this.#settle()
   }
 
@@ -264,6 +269,12 @@ class Run {
       const detail = refused ? (error as LanyardError<'op-refused'>).detail : undefined
       const op = plan[detail?.index ?? -1]
       if (detail === undefined || op === undefined) throw error
+      const what = detail.errno === 'EOPNOTSUPP' ? lackedFor(op) : undefined
+      if (what !== undefined) {
+        const { message } = detail
+        const said = { what, op: printOp(op)[0] ?? '', message }
+        throw new LanyardError('kernel-lacks', said, { cause: error })
+      }
       throw new LanyardError(
         'op-refused',
         { ...detail, op: printOp(op).join('; ') },
@@ -360,6 +371,14 @@ class Run {
   }
 }
 
+/** What a kernel lacks that does not support an op of a good lab. */
+function lackedFor(op: Op): string | undefined {
+  if (op.do !== 'link.add') return undefined
+  const { kind } = op.spec
+  if (kind === 'bridge') return 'VLAN filtering of bridges (CONFIG_BRIDGE_VLAN_FILTERING)'
+  return `module ${kind === 'vlan' ? '8021q' : kind}`
+}
+
 function refusal(op: Op, errno: string, extack: string | undefined, index: number): LanyardError {
   const message = extack ?? 'refused'
   return new LanyardError('op-refused', { op: printOp(op).join('; '), errno, message, index })
@@ -374,7 +393,7 @@ export function linksOf(topology: Topology): { node: string; link: string }[] {
       ...s.ports.filter((p) => p.peer !== undefined).map((p) => ({ node: s.name, link: p.name })),
     ]),
     ...topology.hosts.flatMap((h) =>
-      [...h.nics, ...h.uppers].map((l) => ({ node: h.name, link: l.name })),
+      [...h.nics, ...h.uppers, ...h.shims].map((l) => ({ node: h.name, link: l.name })),
     ),
     ...topology.containers.flatMap((c) => c.children.map((l) => ({ node: c.name, link: l.name }))),
   ].filter((l) => open.has(l.node))

@@ -80,6 +80,10 @@ const ROUTES = some(
   'a route like "default via 10.0.0.1" or "10.1.0.0/16 dev eth0"',
   'Routes as `ip route add` takes them: TO [via IP] [dev LINK] [src IP] [metric N].',
 )
+const LISTEN = some(
+  'tcp/PORT or udp/PORT',
+  'Ports that answer: TCP takes connections, UDP sends back what comes.',
+)
 const WHEN = text(
   'an expression over the matrix variables',
   'Only in combinations where this holds.',
@@ -133,11 +137,87 @@ const nic = z
   .union([z.string(), nicOptions], allowed('SWITCH:PORT, HOST:NIC, none, or a mapping with `to`'))
   .check(z.describe('A network card: where its cable leads, or the long form.'))
 
+const CHAINS = ['input', 'forward', 'output'] as const
+const SAY_CHAINS = 'input, forward or output'
+const PREFIX = 'an address or prefix'
+const filterRule = object('a filter rule', {
+  chain: z
+    .enum(CHAINS, allowed(SAY_CHAINS))
+    .check(z.describe('What is for this node, passes through it, or comes from it.')),
+  in: z.optional(text('the name of a link', 'The link it came in by; `eth+`: all that begin so.')),
+  out: z.optional(text('the name of a link', 'The link it leaves by.')),
+  from: z.optional(text(PREFIX, 'Its source.')),
+  to: z.optional(text(PREFIX, 'Its destination.')),
+  state: z.optional(some('a connection state', 'new, established, related, invalid, untracked.')),
+  proto: z.optional(word(['tcp', 'udp', 'icmp'], 'tcp, udp or icmp', 'Its protocol.')),
+  port: z.optional(
+    z
+      .union([z.string(), z.int()], allowed('a port, or a range like 8000-8080'))
+      .check(z.describe('Destination port or ports, of tcp and udp.')),
+  ),
+  do: z
+    .enum(['accept', 'drop', 'reject'], allowed('accept, drop or reject'))
+    .check(z.describe('What becomes of it.')),
+})
+const POLICY = z.optional(
+  z
+    .partialRecord(
+      z.enum(CHAINS, allowed(SAY_CHAINS)),
+      z.enum(['accept', 'drop'], allowed('accept or drop')),
+      allowed(`a mapping of ${SAY_CHAINS} to accept or drop`),
+    )
+    .check(z.describe('What becomes of packets no rule decides on, by chain; default accept.')),
+)
+const FILTER = z.optional(
+  list(filterRule, 'a list of rules').check(z.describe('Packet filter, in order.')),
+)
+const NAT = z.optional(
+  some(
+    'a rule like "masquerade out eth0"',
+    'Address translation: `masquerade out LINK`, `snat out LINK to IP`, `dnat in LINK tcp/80 to IP:8080`.',
+  ),
+)
+
+const vlanOptions = object('a VLAN link', {
+  parent: text('the name of a nic or of another VLAN link', 'The link it sits on.'),
+  id: whole(1, 4094, 'Its VLAN id.'),
+  name: z.optional(text('a link name', 'Default: parent.id.')),
+  protocol: z.optional(
+    word(['802.1Q', '802.1ad'], '802.1Q or 802.1ad', 'Its tag; 802.1ad is the outer of two.'),
+  ),
+  mac: z.optional(text('a MAC address', "Default: its parent's, following it.")),
+  mtu: z.optional(whole(68, 65535, "MTU, default its parent's.")),
+  up: z.optional(flag('Administratively up (default true); false while its parent is down.')),
+})
+const vlan = z.union(
+  [z.string(), vlanOptions],
+  allowed('NIC.VLAN-ID like eth0.100, or a mapping with the keys parent, id, name, protocol, ...'),
+)
+const shim = z
+  .union(
+    [
+      z.string(),
+      z.array(z.string(allowed('the name of a network'))),
+      z.record(z.string(), z.string(allowed('an address, or none'))),
+    ],
+    allowed('a network, a list of such, or a mapping of networks to an address or none'),
+  )
+  .check(
+    z.describe(
+      'Host access: a child of its own on the parent of these networks, with a route to each ' +
+        "container here. Without an address it speaks with the parent's.",
+    ),
+  )
+
 const host = object('a host', {
   nics: z.optional(
     byLink(nic, 'a mapping of nic names to nics').check(z.describe('Its network cards, by name.')),
   ),
-  vlans: z.optional(some('NIC.VLAN-ID, like eth0.100', 'VLAN links to make on the nics.')),
+  vlans: z.optional(
+    z
+      .union([z.string(), z.array(vlan)], allowed('NIC.VLAN-ID like eth0.100, or a list of such'))
+      .check(z.describe('VLAN links to make: `eth0.100`, or the long form.')),
+  ),
   addr: z.optional(
     byLink(
       z.union([z.string(), z.array(z.string())], allowed(`${ADDR}, or a list of such`)),
@@ -147,6 +227,11 @@ const host = object('a host', {
   routes: z.optional(ROUTES),
   sysctl: z.optional(SYSCTL),
   forward: z.optional(flag('Forwards IPv4 and IPv6: a router.')),
+  shim: z.optional(shim),
+  nat: NAT,
+  filter: FILTER,
+  policy: POLICY,
+  listen: z.optional(LISTEN),
   lo: z.optional(flag('Bring the loopback link up; default: the `lo` of the lab.')),
   run: z.optional(RUN),
   when: z.optional(WHEN),
@@ -207,12 +292,16 @@ const container = object('a container', {
   routes: z.optional(ROUTES),
   sysctl: z.optional(SYSCTL),
   promisc: z.optional(flag('Promiscuous mode of its links.')),
+  nat: NAT,
+  filter: FILTER,
+  policy: POLICY,
+  listen: z.optional(LISTEN),
   lo: z.optional(flag('Bring the loopback link up; default: the `lo` of the lab.')),
   run: z.optional(RUN),
   when: z.optional(WHEN),
 })
 
-const EXPECT = 'A -> B ok|fail [ttl N] [v6] [why CODE]'
+const EXPECT = 'A -> B ok|fail [ttl N] [via R] [tcp/80] [within 3s] [v6] [why CODE]'
 const lines = (about: string) =>
   z
     .union([z.string(), z.array(z.string())], allowed(`"${EXPECT}", or a list of such`))
@@ -238,9 +327,10 @@ const expectation = z
   )
 const expectations = list(expectation, 'a list of expectations').check(
   z.describe(
-    'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `v6`, `why CODE` (a kernel ' +
-      'tells no code: there `fail` alone counts). A and B are a node, node.link, an address (B), ' +
-      'net:NAME, {a,b} or *; a double arrow means both ways.',
+    'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `via R` or `via R,S` (the ' +
+      'routers on the way), `tcp/80` or `udp/53` in place of a ping, `within 3s` (how long to wait, ' +
+      'default 500ms), `v6`, `why CODE` (a kernel tells no code: there `fail` alone counts). A and ' +
+      'B are a node, node.link, an address (B), net:NAME, {a,b} or *; a double arrow means both ways.',
   ),
 )
 

@@ -20,13 +20,21 @@ export function segmentsOf(switches: readonly Switch[], hosts: readonly Host[]):
   }
   return (hostName, link) => {
     const host = hosts.find((h) => h.name === hostName)
-    const upper = host?.uppers.find((u) => u.name === link)
-    const nic = host?.nics.find((n) => n.name === (upper?.parent ?? link))
+    const uppers = host?.uppers ?? []
+    const upper = uppers.find((u) => u.name === link)
+    const tags: string[] = []
+    let below = link
+    for (let u = upper; u !== undefined; u = uppers.find((x) => x.name === below)) {
+      tags.unshift(u.protocol === '802.1Q' ? `${u.id}` : `${u.id} ${u.protocol}`)
+      below = u.parent ?? link
+      if (u.parent === undefined) break
+    }
+    const nic = host?.nics.find((n) => n.name === below)
     const { peer } = nic ?? {}
     // A dummy, or nothing plugged in: alone.
     if (nic === undefined || peer === undefined) return `${hostName}:${link}`
     const port = switches.find((s) => s.name === peer.node)?.ports.find((p) => p.name === peer.link)
-    const vlan = upper?.id ?? port?.pvid ?? 1
+    const vlan = upper === undefined ? `${port?.pvid ?? 1}` : tags.join('.')
     if (port !== undefined) return `${root(peer.node)} ${vlan}`
     const ends = [`${hostName}:${nic.name}`, `${peer.node}:${peer.link}`].sort()
     return `${ends.join(' ')} ${vlan}`

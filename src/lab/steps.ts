@@ -47,7 +47,7 @@ export function resolveSteps(reading: Resolving, raw: unknown, start: Topology):
 function resolveChanged(reading: Resolving, value: unknown, path: Path): Topology | undefined {
   const scratch = new LabSource(reading.source.file, '')
   scratch.value = { ...(value as object), steps: [], expect: [] }
-  const topology = resolve(scratch, scratch.value, reading.variables)
+  const topology = resolve(scratch, scratch.value, reading.variables, true)
   const known = new Set(reading.source.problems.map((p) => `${p.path}: ${p.sentence}`))
   const own = scratch.problems.filter((p) => !known.has(`${p.path}: ${p.sentence}`))
   for (const problem of own) {

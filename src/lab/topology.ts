@@ -1,6 +1,8 @@
 /** A lab resolved for one combination of its variables: defaults filled, names checked. */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
+import type { FilterOp } from '../fabric/filter.ts'
+import type { Service } from '../fabric/fabric.ts'
 import type { IpvlanFlag, IpvlanMode, MacvlanMode } from '../fabric/plan.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { Variables } from './expression.ts'
@@ -51,7 +53,26 @@ export interface Upper {
   readonly parent: string | undefined
   /** VLAN id; undefined for a dummy. */
   readonly id: number | undefined
+  readonly protocol: '802.1Q' | '802.1ad'
+  /** Undefined: its parent's. */
+  readonly mac: Mac | undefined
+  readonly mtu: number | undefined
+  readonly up: boolean
   readonly addresses: readonly Prefix[]
+}
+
+/** Host access: a child of the host's own, beside those of its containers. */
+export interface Shim {
+  readonly name: string
+  readonly network: string
+  readonly parent: string
+  readonly kind: ChildKind
+  /** Undefined: the parent's (ipvlan). */
+  readonly mac: Mac | undefined
+  /** One address without neighbours, or none: then the host speaks with its parent's. */
+  readonly addresses: readonly Prefix[]
+  /** To each container of the network on this host. */
+  readonly routes: readonly Route[]
 }
 
 export interface Route {
@@ -75,12 +96,17 @@ interface NodeBase {
   readonly lo: boolean
   readonly sysctls: readonly (readonly [key: string, value: string])[]
   readonly routes: readonly Route[]
+  /** Rules and policies of its packet filter; the namespace in them is left open. */
+  readonly firewall: readonly FilterOp[]
+  readonly listen: readonly Service[]
   readonly run: readonly RunLine[]
 }
 
 export interface Host extends NodeBase {
   readonly nics: readonly Nic[]
+  /** In the order they are made: a VLAN link on another comes after it. */
   readonly uppers: readonly Upper[]
+  readonly shims: readonly Shim[]
 }
 
 export interface Subnet {
@@ -141,6 +167,12 @@ export interface Expectation {
   readonly ttl: number | undefined
   readonly family: 4 | 6 | undefined
   readonly why: ReasonCode | undefined
+  /** A connection or a datagram to a port; undefined: a ping. */
+  readonly service: Service | undefined
+  /** How long an answer may take; undefined: as long as it may in the matrix. */
+  readonly withinMs: number | undefined
+  /** The routers on the way, in order; undefined: not looked at. */
+  readonly via: readonly string[] | undefined
 }
 
 export interface Step {
@@ -175,7 +207,10 @@ export function nodesOf(topology: Topology): AddressedNode[] {
   const of = (links: readonly { readonly name: string; readonly addresses: readonly Prefix[] }[]) =>
     links.flatMap((link) => link.addresses.map((prefix) => ({ link: link.name, prefix })))
   return [
-    ...topology.hosts.map((h) => ({ name: h.name, addresses: of([...h.nics, ...h.uppers]) })),
+    ...topology.hosts.map((h) => ({
+      name: h.name,
+      addresses: of([...h.nics, ...h.uppers, ...h.shims]),
+    })),
     ...topology.containers.map((c) => ({ name: c.name, addresses: of(c.children) })),
   ]
 }

@@ -11,7 +11,7 @@ import type { Device } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Naming } from './plan.ts'
-import { type FindReason, TIMEOUT_MS } from './probing.ts'
+import { type FindReason, probeOf } from './probing.ts'
 
 /** A node that was not meant, or another's frame: the ordinary end of a flooded copy. */
 const NOT_CONCERNED: ReadonlySet<string> = new Set([
@@ -29,15 +29,7 @@ export function simReason(fabric: SimFabric, naming: Naming): FindReason {
   const { world } = fabric
   return async (pair) => {
     const since = world.trace.count
-    await fabric.probe([
-      {
-        protocol: 'icmp',
-        timeoutMs: TIMEOUT_MS,
-        from: `${naming.prefix}${pair.from}`,
-        to: pair.target,
-        ...(pair.source === undefined ? {} : { source: pair.source }),
-      },
-    ])
+    await fabric.probe([probeOf(pair, naming)])
     const { steps } = world.trace.read(since)
     const idOf = (node: string | undefined) => world.netns.get(`${naming.prefix}${node}`)?.id
     const end = decidingStep(steps, {
@@ -110,6 +102,10 @@ function messageOf({ packet }: Frame): string | undefined {
     // Solicitation and advertisement of one address; router and address discovery are background.
     const asks = payload.type === 135 || payload.type === 136
     return asks && packet.src !== 0n ? `nd ${payload.type} ${payload.target}` : undefined
+  }
+  if (payload.kind === 'tcp' || payload.kind === 'udp') {
+    const ports = `${payload.srcPort}>${payload.dstPort}`
+    return `${payload.kind} ${ends(packet.src, packet.dst)} ${ports}`
   }
   if (payload.kind !== 'icmp') return undefined
   const echo = payload.version === 4 ? [8, 0] : [128, 129]

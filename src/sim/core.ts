@@ -39,7 +39,7 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
     drop(world, dev, frame, 'LOOP')
     return 0
   }
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_TX, -1, frame)
+  world.trace.record(world, dev, STEP_TX, -1, frame)
   world.depth++
   const result = dev.ops.transmit(world, dev, frame)
   world.depth--
@@ -52,7 +52,7 @@ export function receive(world: World, dev: Device, frame: Frame, type: PacketTyp
     drop(world, dev, frame, 'LINK_DOWN')
     return
   }
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_RX, -1, frame)
+  world.trace.record(world, dev, STEP_RX, -1, frame)
   if (world.taps.size > 0) tap(world, dev, frame, type, undefined)
   if (frame.tags.length > 0 && dev.vlans !== undefined) {
     const tag = frame.tags[0] as VlanTag
@@ -82,14 +82,14 @@ function leftover(world: World, dev: Device, frame: Frame, type: PacketType): vo
     else receive(world, dev, inner, type)
     return
   }
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DELIVER, PACKET_OTHERHOST, frame)
+  world.trace.record(world, dev, STEP_DELIVER, PACKET_OTHERHOST, frame)
   if (world.taps.size > 0) tap(world, dev, frame, PACKET_OTHERHOST, frame.etherType)
   drop(world, dev, frame, 'VLAN_NO_DEVICE')
 }
 
 /** Hands a frame to the protocol stack of the device's namespace. */
 export function deliver(world: World, dev: Device, frame: Frame, type: PacketType): void {
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DELIVER, type, frame)
+  world.trace.record(world, dev, STEP_DELIVER, type, frame)
   if (world.taps.size > 0) tap(world, dev, frame, type, frame.etherType)
   world.stack.receive(world, dev, frame, type)
 }
@@ -103,7 +103,7 @@ export function packetType(dev: Device, frame: Frame): PacketType {
 }
 
 export function drop(world: World, dev: Device, frame: Frame, reason: ReasonCode): void {
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DROP, -1, frame, reason)
+  world.trace.record(world, dev, STEP_DROP, -1, frame, reason)
 }
 
 /** A drop on the way to another device: `to` says where it would have gone. */
@@ -114,7 +114,7 @@ export function dropTo(
   frame: Frame,
   reason: ReasonCode,
 ): void {
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DROP, to.id, frame, reason)
+  world.trace.record(world, dev, STEP_DROP, to.id, frame, reason)
 }
 
 function tap(

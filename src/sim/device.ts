@@ -177,8 +177,8 @@ export function setMtu(world: World, dev: Device, mtu: number): Refusal | undefi
 
 /** `dev_change_name`. Kernel 6.1 refuses it for a device that is up. */
 export function renameDevice(world: World, dev: Device, wanted: string): Refusal | undefined {
-  if (wanted === dev.name) return undefined
   if (dev.up && world.traits.version === '6.1') return refuse('EBUSY')
+  if (wanted === dev.name) return undefined
   const name = findName(dev.netns, wanted)
   if (typeof name !== 'string') return name
   unlist(dev)
@@ -210,6 +210,8 @@ export function moveDevice(world: World, dev: Device, netns: Netns): Refusal | u
   world.stack.deviceEvent(world, dev, 'unregister')
   dev.master?.ops.lowerEvent?.(world, dev.master, dev, 'unregister')
   dev.netns = netns
+  // dev_shutdown: without a queueing discipline until it comes up again.
+  dev.opened = false
   if (netns.byIndex.has(dev.index)) dev.index = newIndex(netns)
   list(dev)
   world.stack.deviceEvent(world, dev, 'register')

@@ -10,6 +10,7 @@ import type {
   OpOutcome,
   Probe,
   ProbeResult,
+  Service,
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { Snapshot } from '../fabric/snapshot.ts'
@@ -19,6 +20,7 @@ import { transmit } from './core.ts'
 import { forkWorld } from './fork.ts'
 import { listAddresses } from './ip/snapshot.ts'
 import { runProbes } from './ip/probe.ts'
+import { listen, stopListening } from './ip/transport.ts'
 import { portOf, STATE_LEARNING, STATE_LISTENING } from './link/bridge-state.ts'
 import { loadSnapshot } from './load.ts'
 import type { Device, World } from './model.ts'
@@ -101,6 +103,17 @@ export class SimFabric implements Fabric {
     options?: { readonly etherType?: number },
   ): Promise<FramePort> {
     return this.#now(() => openPort(this.world, netns, link, onFrame, options?.etherType))
+  }
+
+  /** See {@link listen}. @throws LanyardError `netns-missing` */
+  listen(netns: string, service: Service): Promise<Closer> {
+    return this.#now(() => {
+      const where = this.world.netns.get(netns)
+      if (where === undefined) throw new LanyardError('netns-missing', { netns })
+      const { protocol, port } = service
+      listen(where, protocol, port, { echo: true })
+      return { close: () => stopListening(where, protocol, port) }
+    })
   }
 
   /** Lets virtual time pass until nothing moves by itself, or the time is over. */

@@ -7,9 +7,6 @@
  * copied with its prototype. A class with private fields must bring its own `fork()`; an array, Map
  * or Set belongs to the one object that holds it; a class of numbers alone says `static flat`.
  */
-import { EventQueue } from './queue.ts'
-import { Random } from './random.ts'
-import { TraceRing } from './trace-ring.ts'
 import type { World } from './model.ts'
 
 type Bag = Record<string, unknown>
@@ -22,6 +19,11 @@ function isImmutable(value: object): boolean {
     value instanceof Uint8Array ||
     Object.isFrozen(value)
   )
+}
+
+/** A class with private fields makes its copies itself. */
+function isForkable(value: object): value is { fork(copy: Copier['copy']): object } {
+  return 'fork' in value
 }
 
 /** A class all whose fields are numbers says so: its copies need no second look. */
@@ -77,8 +79,7 @@ class Copier {
       this.#pending.push(copy)
       return copy
     }
-    if (value instanceof EventQueue) return value.fork(this.copy)
-    if (value instanceof Random || value instanceof TraceRing) return value.fork()
+    if (isForkable(value)) return value.fork(this.copy)
     if (value instanceof Uint8Array || Object.isFrozen(value)) return value
     // Spread and a new prototype: ten times as quick as field by field.
     const copy = Object.setPrototypeOf({ ...value }, prototype) as Bag

@@ -17,7 +17,7 @@ export function setCarrier(world: World, dev: Device, on: boolean): void {
 export function fireLinkwatch(world: World, dev: Device): void {
   if (dev.linkwatchPending || dev.dying) return
   dev.linkwatchPending = true
-  world.queue.push(world.now, EV_LINKWATCH, dev.id, undefined)
+  world.queue.pushNow(world.now, EV_LINKWATCH, dev.id, undefined)
 }
 
 /** `netif_stacked_transfer_operstate`: a link on top takes the carrier of the one below. */

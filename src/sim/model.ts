@@ -11,6 +11,7 @@ import type { LinkSpec } from '../fabric/plan.ts'
 import type { KernelTraits } from '../fabric/traits.ts'
 import type { OperState } from '../fabric/snapshot.ts'
 import type { Frame, Ip4Packet, Ip6Packet } from '../wire/frame.ts'
+import type { Audience } from './audience.ts'
 import { EventQueue } from './queue.ts'
 import { Random } from './random.ts'
 import { TraceRing } from './trace-ring.ts'
@@ -32,6 +33,7 @@ export const EV_BRIDGE_TIMER = 3
 export const EV_NEIGHBOUR_TIMER = 4
 export const EV_ADDRESS_TIMER = 5
 export const EV_STACK_TIMER = 6
+export const EV_CROWD = 7
 export const EVENT_KINDS = 8
 
 /** What can happen to a device that others want to know (as the kernel's netdev notifiers). */
@@ -89,6 +91,19 @@ export interface RxHandler {
 export interface StackOps {
   /** A frame reached the stack of the device's namespace (ETH_P_IP, _IPV6, _ARP handlers). */
   receive(world: World, dev: Device, frame: Frame, type: PacketType): void
+  /**
+   * Receives a group frame for those of an audience whom it plainly does not concern: see
+   * ip/overhear.ts.
+   *
+   * @returns index of the first, from `from` on, who must receive it properly
+   */
+  overhear(
+    world: World,
+    audience: Audience<Device>,
+    from: number,
+    except: Device | undefined,
+    frame: Frame,
+  ): number
   deviceEvent(world: World, dev: Device, event: DeviceEvent): void
   /**
    * What the packet filter of a bridge's namespace makes of a frame it forwards (br_netfilter).

@@ -20,7 +20,8 @@ export function changeBridgeVlan(world: World, op: BridgeVlanChange): Refusal | 
   if (op.to !== undefined) {
     if (op.pvid === true) return refuse('EINVAL', "bridge: Pvid isn't allowed in a range")
     if (last <= op.from) {
-      return refuse('EINVAL', 'bridge: End VLAN id is less than or equal to start VLAN id')
+      const vlan = world.traits.version === '6.1' ? 'vlan' : 'VLAN'
+      return refuse('EINVAL', `bridge: End ${vlan} id is less than or equal to start ${vlan} id`)
     }
   }
   const port = self ? undefined : portOf(dev)

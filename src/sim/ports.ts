@@ -52,7 +52,7 @@ export function openPort(
     etherType,
     see(timeNs, frame, type) {
       if (type === PACKET_OUTGOING && (sending || dev.ops.kind === 'loopback')) return
-      onFrame({ timeNs, type: typeName(type), bytes: encodeFrame(frame) })
+      onFrame({ timeNs, type: typeName(type), bytes: encodeFrame(frame), frame })
     },
   }
   const taps = world.taps.get(dev.id)

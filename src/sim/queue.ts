@@ -1,10 +1,11 @@
 /**
- * The event queue: order is (time, seq). Frames crossing a cable with the constant default delay go
- * through a ring (they are already in order), timers and impaired cables through a heap.
+ * The event queue: order is (time, seq). What follows at once and what crosses a cable with the
+ * constant default delay goes through a ring each (such events come in order), timers and impaired
+ * cables through a heap.
  *
  * Events are plain data, never closures, so a world can be forked while frames are in flight.
  */
-export interface SimEvent {
+interface SimEvent {
   /** ns */
   readonly time: number
   readonly seq: number
@@ -15,32 +16,141 @@ export interface SimEvent {
   readonly data: unknown
 }
 
-export class EventQueue {
-  #seq = 0
-  #ring: (SimEvent | undefined)[] = Array.from({ length: 256 }, () => undefined)
-  #head = 0
-  #count = 0
-  #heap: SimEvent[] = []
+const FIRST_ROOM = 64
 
-  get size(): number {
-    return this.#count + this.#heap.length
+/** Events that come in the order in which they leave; in columns, so that none is an object. */
+class Lane {
+  count = 0
+  #head = 0
+  #mask = FIRST_ROOM - 1
+  #times = new Float64Array(FIRST_ROOM)
+  #seqs = new Float64Array(FIRST_ROOM)
+  #kinds = new Int32Array(FIRST_ROOM)
+  #targets = new Int32Array(FIRST_ROOM)
+  #data: unknown[] = emptySlots(FIRST_ROOM)
+
+  /** @returns false when the event would have to stand before the last one */
+  push(time: number, seq: number, kind: number, target: number, data: unknown): boolean {
+    if (this.count > 0 && (this.#times[this.#at(this.count - 1)] as number) > time) return false
+    if (this.count > this.#mask) this.#grow()
+    const at = this.#at(this.count)
+    this.#times[at] = time
+    this.#seqs[at] = seq
+    this.#kinds[at] = kind
+    this.#targets[at] = target
+    this.#data[at] = data
+    this.count++
+    return true
   }
 
-  /** Adds an event whose time is not before that of any event pushed in order. */
+  /** Of the first event; there must be one. */
+  time(): number {
+    return this.#times[this.#head] as number
+  }
+
+  seq(): number {
+    return this.#seqs[this.#head] as number
+  }
+
+  kind(): number {
+    return this.#kinds[this.#head] as number
+  }
+
+  target(): number {
+    return this.#targets[this.#head] as number
+  }
+
+  /** Takes the first event away. @returns its data */
+  shift(): unknown {
+    const at = this.#head
+    const data = this.#data[at]
+    this.#data[at] = undefined
+    this.#head = (at + 1) & this.#mask
+    this.count--
+    return data
+  }
+
+  fork(copyData: (data: unknown) => unknown): Lane {
+    const copy = new Lane()
+    for (let i = 0; i < this.count; i++) {
+      const at = this.#at(i)
+      copy.push(
+        this.#times[at] as number,
+        this.#seqs[at] as number,
+        this.#kinds[at] as number,
+        this.#targets[at] as number,
+        copyData(this.#data[at]),
+      )
+    }
+    return copy
+  }
+
+  #at(i: number): number {
+    return (this.#head + i) & this.#mask
+  }
+
+  #grow(): void {
+    const old = this.#mask + 1
+    const room = old * 2
+    const order = Array.from({ length: old }, (_, i) => this.#at(i))
+    const move = <T extends Float64Array | Int32Array>(from: T, to: T): T => {
+      for (let i = 0; i < old; i++) to[i] = from[order[i] as number] as number
+      return to
+    }
+    this.#times = move(this.#times, new Float64Array(room))
+    this.#seqs = move(this.#seqs, new Float64Array(room))
+    this.#kinds = move(this.#kinds, new Int32Array(room))
+    this.#targets = move(this.#targets, new Int32Array(room))
+    const data = emptySlots(room)
+    for (let i = 0; i < old; i++) data[i] = this.#data[order[i] as number]
+    this.#data = data
+    this.#mask = room - 1
+    this.#head = 0
+  }
+}
+
+export class EventQueue {
+  // The event taken last.
+  #time = 0
+  #kind = 0
+  #target = 0
+  #data: unknown = undefined
+  #seq = 0
+  #now = new Lane()
+  #ring = new Lane()
+  #heap: SimEvent[] = []
+
+  /** Of the event {@link next} took; so are `kind`, `target` and `data`. */
+  get time(): number {
+    return this.#time
+  }
+
+  get kind(): number {
+    return this.#kind
+  }
+
+  get target(): number {
+    return this.#target
+  }
+
+  get data(): unknown {
+    return this.#data
+  }
+
+  get size(): number {
+    return this.#now.count + this.#ring.count + this.#heap.length
+  }
+
+  /** Adds an event that follows at once. */
+  pushNow(now: number, kind: number, target: number, data: unknown): void {
+    if (!this.#now.push(now, this.#seq++, kind, target, data)) this.push(now, kind, target, data)
+  }
+
+  /** Adds an event whose time is, as a rule, not before that of any event pushed in order. */
   pushInOrder(time: number, kind: number, target: number, data: unknown): void {
-    if (this.#count > 0) {
-      const last = this.#ring[(this.#head + this.#count - 1) & (this.#ring.length - 1)]
-      if (last !== undefined && last.time > time) return this.push(time, kind, target, data)
+    if (!this.#ring.push(time, this.#seq++, kind, target, data)) {
+      this.push(time, kind, target, data)
     }
-    if (this.#count === this.#ring.length) this.#growRing()
-    this.#ring[(this.#head + this.#count) & (this.#ring.length - 1)] = {
-      time,
-      seq: this.#seq++,
-      kind,
-      target,
-      data,
-    }
-    this.#count++
   }
 
   push(time: number, kind: number, target: number, data: unknown): void {
@@ -58,30 +168,40 @@ export class EventQueue {
     heap[at] = event
   }
 
-  peek(): SimEvent | undefined {
-    const a = this.#count > 0 ? this.#ring[this.#head] : undefined
-    const b = this.#heap[0]
-    if (a === undefined) return b
-    if (b === undefined) return a
-    return before(a, b) ? a : b
+  /**
+   * Takes the next event, unless it is due later.
+   * @returns false when there was none; else it stands in `time`, `kind`, `target` and `data`
+   */
+  next(untilNs: number): boolean {
+    const first = this.#first()
+    if (first !== undefined) {
+      const time = first.time()
+      const top = this.#heap[0]
+      if (top === undefined || time < top.time || (time === top.time && first.seq() < top.seq)) {
+        if (time > untilNs) return false
+        return this.#take(time, first.kind(), first.target(), first.shift())
+      }
+    }
+    const top = this.#heap[0]
+    if (top === undefined || top.time > untilNs) return false
+    this.#popHeap()
+    return this.#take(top.time, top.kind, top.target, top.data)
   }
 
-  pop(): SimEvent | undefined {
-    const next = this.peek()
-    if (next === undefined) return undefined
-    if (this.#count > 0 && this.#ring[this.#head] === next) {
-      this.#ring[this.#head] = undefined
-      this.#head = (this.#head + 1) & (this.#ring.length - 1)
-      this.#count--
-    } else this.#popHeap()
-    return next
+  #take(time: number, kind: number, target: number, data: unknown): true {
+    this.#time = time
+    this.#kind = kind
+    this.#target = target
+    this.#data = data
+    return true
   }
 
   /** Forgets all events but those of one kind. */
   keepOnly(kind: number): void {
     const kept: SimEvent[] = []
-    for (let event = this.pop(); event !== undefined; event = this.pop()) {
-      if (event.kind === kind) kept.push(event)
+    while (this.next(Infinity)) {
+      const { time, target, data } = this
+      if (this.kind === kind) kept.push({ time, seq: 0, kind, target, data })
     }
     for (const { time, target, data } of kept) this.push(time, kind, target, data)
   }
@@ -94,25 +214,24 @@ export class EventQueue {
    */
   fork(copyData: (data: unknown) => unknown): EventQueue {
     const copy = new EventQueue()
-    const move = (event: SimEvent | undefined): SimEvent | undefined => {
-      if (event === undefined) return undefined
+    copy.#seq = this.#seq
+    copy.#now = this.#now.fork(copyData)
+    copy.#ring = this.#ring.fork(copyData)
+    copy.#heap = this.#heap.map((event) => {
       const data = copyData(event.data)
       return data === event.data ? event : { ...event, data }
-    }
-    copy.#seq = this.#seq
-    copy.#ring = this.#ring.map(move)
-    copy.#head = this.#head
-    copy.#count = this.#count
-    copy.#heap = this.#heap.map((event) => move(event) as SimEvent)
+    })
     return copy
   }
 
-  #growRing(): void {
-    const old = this.#ring
-    const grown: (SimEvent | undefined)[] = Array.from({ length: old.length * 2 }, () => undefined)
-    for (let i = 0; i < this.#count; i++) grown[i] = old[(this.#head + i) & (old.length - 1)]
-    this.#ring = grown
-    this.#head = 0
+  /** The lane whose first event comes before that of the other. */
+  #first(): Lane | undefined {
+    const now = this.#now
+    const ring = this.#ring
+    if (now.count === 0) return ring.count === 0 ? undefined : ring
+    if (ring.count === 0) return now
+    const [a, b] = [now.time(), ring.time()]
+    return a < b || (a === b && now.seq() < ring.seq()) ? now : ring
   }
 
   #popHeap(): void {
@@ -136,4 +255,8 @@ export class EventQueue {
 
 function before(a: SimEvent, b: SimEvent): boolean {
   return a.time < b.time || (a.time === b.time && a.seq < b.seq)
+}
+
+function emptySlots(length: number): unknown[] {
+  return Array.from({ length }, () => undefined)
 }

@@ -9,15 +9,14 @@ const EVENT_BUDGET = 5_000_000
  * @returns false when the event budget ran out: frames go round in a loop
  */
 export function runUntil(world: World, untilNs: number, done?: () => boolean): boolean {
+  const { queue, handlers } = world
   for (let handled = 0; handled < EVENT_BUDGET; handled++) {
-    const next = world.queue.peek()
-    if (next === undefined || next.time > untilNs) {
+    if (!queue.next(untilNs)) {
       world.now = Math.max(world.now, untilNs)
       return true
     }
-    world.queue.pop()
-    world.now = next.time
-    world.handlers[next.kind]?.(world, next.target, next.data)
+    world.now = queue.time
+    handlers[queue.kind]?.(world, queue.target, queue.data)
     if (done?.() === true) return true
   }
   return false

@@ -5,6 +5,7 @@
 import { REASON_CODES, type ReasonCode } from '../fabric/reason.ts'
 import type { StepAction } from '../fabric/trace.ts'
 import type { Frame } from '../wire/frame.ts'
+import type { Audience, Traced } from './audience.ts'
 
 const ACTIONS: readonly StepAction[] = [
   'tx',
@@ -30,7 +31,23 @@ export const STEP_CONSUME = 8
 /** A ring starts small, so that a world is cheap to make and to copy. */
 const FIRST_ROOM = 256
 
-const REASON_INDEX = new Map<ReasonCode, number>(REASON_CODES.map((code, i) => [code, i]))
+/** A flood to an audience in one entry: its numbers are namespace, device, who is left out. */
+const FLOOD_ALL = 9
+/** Received in vain by some of an audience: from which on, up to which, who is left out. */
+const OVERHEARD = 10
+
+/** PACKET_BROADCAST of model.ts, which rests on this file. */
+const BROADCAST = 1
+
+/** Numbers of an entry: namespace, device, where it leads, action and reason. */
+const WORDS = 4
+/** The reason stands above the action, from 1 on; 0 = none. */
+const WITH_REASON = 16
+const REASON_INDEX = new Map<ReasonCode, number>(REASON_CODES.map((code, i) => [code, i + 1]))
+
+function indexOf(reason: ReasonCode): number {
+  return REASON_INDEX.get(reason) as number
+}
 
 /** One entry as read back: device ids, not names. */
 export interface RawStep {
@@ -53,6 +70,8 @@ export class TraceRing {
   #times: Float64Array
   #words: Int32Array
   #frames: (Frame | undefined)[]
+  /** Of the last two kinds of entries. */
+  readonly #audiences: (Audience | undefined)[] = []
   /** Number of the first entry this ring ever held. */
   readonly #base: number
   /** Entries ever written. */
@@ -67,7 +86,7 @@ export class TraceRing {
     this.#size = size
     this.#room = Math.min(size, FIRST_ROOM)
     this.#times = new Float64Array(this.#room)
-    this.#words = new Int32Array(this.#room * 5)
+    this.#words = new Int32Array(this.#room * WORDS)
     this.#frames = Array.from({ length: this.#room }, () => undefined)
     this.#base = base
     this.count = base
@@ -81,7 +100,7 @@ export class TraceRing {
   #grow(): void {
     const room = this.#room * 4 > this.#size ? this.#size : this.#room * 4
     const times = new Float64Array(room)
-    const words = new Int32Array(room * 5)
+    const words = new Int32Array(room * WORDS)
     times.set(this.#times)
     words.set(this.#words)
     while (this.#frames.length < room) this.#frames.push(undefined)
@@ -90,26 +109,22 @@ export class TraceRing {
     this.#room = room
   }
 
+  /**
+   * Writes a step.
+   *
+   * @param clock whoever knows the time: handed over whole, as a number would be boxed on the way
+   * @param to the device it leads to or (a delivery) the packet type, or -1
+   */
   record(
-    time: number,
-    netns: number,
-    device: number,
+    clock: { readonly now: number },
+    at: Traced,
     action: number,
     to: number,
     frame: Frame | undefined,
     reason?: ReasonCode,
   ): void {
-    const n = this.count++ - this.#base
-    if (n >= this.#room && this.#room < this.#size) this.#grow()
-    const at = n & (this.#size - 1)
-    const word = at * 5
-    this.#times[at] = time
-    this.#words[word] = netns
-    this.#words[word + 1] = device
-    this.#words[word + 2] = action
-    this.#words[word + 3] = to
-    this.#words[word + 4] = reason === undefined ? -1 : (REASON_INDEX.get(reason) as number)
-    this.#frames[at] = frame
+    const what = reason === undefined ? action : action + WITH_REASON * indexOf(reason)
+    this.#write(clock, at.netns.id, at.id, to, what, frame)
   }
 
   /** Says more about the entry written last. */
@@ -118,25 +133,107 @@ export class TraceRing {
     this.#notes.set(this.count - 1, text)
   }
 
-  /** Entries from number `since` on that are still kept. */
+  /** Writes what are as many steps as there are devices: a flood to all but one of an audience. */
+  recordFlood(
+    clock: { readonly now: number },
+    at: Traced,
+    audience: Audience,
+    except: Traced | undefined,
+    frame: Frame,
+  ): void {
+    const slot = this.#write(clock, at.netns.id, at.id, except?.id ?? -1, FLOOD_ALL, frame)
+    this.#audiences[slot] = audience
+  }
+
+  /**
+   * Writes that part of an audience received a broadcast and its stacks did nothing with it: three
+   * steps a device.
+   *
+   * @param reason why they dropped it; undefined: they consumed it
+   */
+  recordOverheard(
+    clock: { readonly now: number },
+    audience: Audience,
+    from: number,
+    until: number,
+    except: Traced | undefined,
+    frame: Frame,
+    reason: ReasonCode | undefined,
+  ): void {
+    const what = reason === undefined ? OVERHEARD : OVERHEARD + WITH_REASON * indexOf(reason)
+    const slot = this.#write(clock, from, until, except?.id ?? -1, what, frame)
+    this.#audiences[slot] = audience
+  }
+
+  #write(
+    clock: { readonly now: number },
+    a: number,
+    b: number,
+    c: number,
+    what: number,
+    frame: Frame | undefined,
+  ): number {
+    const n = this.count++ - this.#base
+    if (n >= this.#room && this.#room < this.#size) this.#grow()
+    const slot = n & (this.#size - 1)
+    const word = slot * WORDS
+    const words = this.#words
+    this.#times[slot] = clock.now
+    words[word] = a
+    words[word + 1] = b
+    words[word + 2] = c
+    words[word + 3] = what
+    this.#frames[slot] = frame
+    return slot
+  }
+
+  /**
+   * Steps of the entries from number `since` on that are still kept: one each, but for those that
+   * stand for many.
+   */
   read(since: number): { steps: RawStep[]; truncated: boolean } {
     const first = Math.max(since, this.count - this.#size, this.#base)
     const steps: RawStep[] = []
-    for (let n = first; n < this.count; n++) {
-      const at = (n - this.#base) & (this.#size - 1)
-      const word = at * 5
-      const reason = this.#words[word + 4] as number
-      steps.push({
-        timeNs: this.#times[at] as number,
-        netns: this.#words[word] as number,
-        device: this.#words[word + 1] as number,
-        action: ACTIONS[this.#words[word + 2] as number] as StepAction,
-        to: this.#words[word + 3] as number,
-        reason: reason < 0 ? undefined : REASON_CODES[reason],
-        frame: this.#frames[at],
-        note: this.#notes.get(n),
-      })
-    }
+    for (let n = first; n < this.count; n++) this.#readOne(n, steps)
     return { steps, truncated: first > since }
+  }
+
+  #readOne(n: number, into: RawStep[]): void {
+    const slot = (n - this.#base) & (this.#size - 1)
+    const word = slot * WORDS
+    const what = this.#words[word + 3] as number
+    const code = Math.floor(what / WITH_REASON)
+    const kind = what % WITH_REASON
+    const entry: RawStep = {
+      timeNs: this.#times[slot] as number,
+      netns: this.#words[word] as number,
+      device: this.#words[word + 1] as number,
+      action: ACTIONS[kind] ?? 'flood',
+      to: this.#words[word + 2] as number,
+      reason: code === 0 ? undefined : REASON_CODES[code - 1],
+      frame: this.#frames[slot],
+      note: this.#notes.get(n),
+    }
+    const audience = this.#audiences[slot]
+    if (kind === FLOOD_ALL && audience !== undefined) readFlood(entry, audience, into)
+    else if (kind === OVERHEARD && audience !== undefined) readOverheard(entry, audience, into)
+    else into.push(entry)
+  }
+}
+
+function readFlood(entry: RawStep, audience: Audience, into: RawStep[]): void {
+  for (const { id } of audience.devices) if (id !== entry.to) into.push({ ...entry, to: id })
+}
+
+/** What each of them would have written: it came in, reached the stack, and ended there. */
+function readOverheard(entry: RawStep, audience: Audience, into: RawStep[]): void {
+  const { netns: from, device: until, to: except, reason } = entry
+  const end = reason === undefined ? 'consume' : 'drop'
+  for (let i = from; i < until; i++) {
+    const device = audience.devices[i]?.id ?? -1
+    if (device === except) continue
+    const netns = audience.netns[i] ?? -1
+    const step: RawStep = { ...entry, netns, device, action: 'rx', to: -1, reason: undefined }
+    into.push(step, { ...step, action: 'deliver', to: BROADCAST }, { ...step, action: end, reason })
   }
 }

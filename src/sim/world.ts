@@ -3,6 +3,7 @@ import type { Op } from '../fabric/plan.ts'
 import type { KernelTraits } from '../fabric/traits.ts'
 import type { OpHandlers } from './apply.ts'
 import { packetType, receive } from './core.ts'
+import { onCrowd } from './crowd.ts'
 import { IP_HANDLERS } from './ip/handlers.ts'
 import { onNeighbourTimer } from './ip/neighbour.ts'
 import { onAddressTimer, onStackTimer, STACK } from './ip/stack.ts'
@@ -13,6 +14,7 @@ import { onLinkwatch } from './linkwatch.ts'
 import {
   EV_ADDRESS_TIMER,
   EV_BRIDGE_TIMER,
+  EV_CROWD,
   EV_LINKWATCH,
   EV_MACVLAN_BROADCAST,
   EV_NEIGHBOUR_TIMER,
@@ -47,6 +49,7 @@ EVENT_HANDLERS[EV_RECEIVE] = (world, target, data) => {
   const frame = data as Frame
   receive(world, dev, frame, packetType(dev, frame))
 }
+EVENT_HANDLERS[EV_CROWD] = onCrowd
 EVENT_HANDLERS[EV_LINKWATCH] = onLinkwatch
 EVENT_HANDLERS[EV_NEIGHBOUR_TIMER] = onNeighbourTimer
 EVENT_HANDLERS[EV_ADDRESS_TIMER] = onAddressTimer

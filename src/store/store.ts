@@ -5,6 +5,10 @@
  *
  * Values are JSON text; what they mean belongs to ipam and the engine. Revisions grow by one with
  * every transaction that wrote something and are never used again.
+ *
+ * What all engines can do bounds what may be asked (request.ts): keys are printable ASCII, so that
+ * their order is the same everywhere; a transaction has at most 128 conditions, writes and reads
+ * each (etcd's `--max-txn-ops`) and writes a key once.
  */
 
 export interface Entry {
@@ -25,7 +29,10 @@ export type Write =
   | {
       readonly put: string
       readonly value: string
-      /** The entry goes by itself after so long. Never for an address that somebody holds. */
+      /**
+       * The entry goes by itself after so long: from then on nobody sees it, and its going is a
+       * change with a revision. Never for an address that somebody holds.
+       */
       readonly ttlSeconds?: number
     }
   | { readonly delete: string }
@@ -72,11 +79,18 @@ export interface Store {
     prefix: string,
     options?: { readonly from?: string; readonly limit?: number },
   ): Promise<Page>
-  /** @throws LanyardError `store-full`, `store-unavailable`, `store-corrupt` */
+  /**
+   * When it throws `store-unavailable` nobody knows whether the transaction was done: ask again,
+   * the same, and look in `otherwise` at who was there first.
+   *
+   * @throws LanyardError `store-full`, `store-unavailable`, `store-corrupt`,
+   * `store-request-invalid`
+   */
   transact(transaction: Transaction): Promise<TransactionResult>
   /**
    * Every change of keys under `prefix` after `revision`, in order, until closed. When the store
-   * has forgotten changes since then (compaction) `onLost` is called instead: read all again.
+   * has forgotten changes since then (compaction) `onLost` is called instead, and the watch is
+   * over: read everything again and watch from the revision read.
    */
   watch(
     prefix: string,

@@ -16,6 +16,7 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Bytes, length: number): number
   connect(fd: number, address: Bytes, length: number): number
+  listen(fd: number, backlog: number): number
   getsockname(fd: number, address: Bytes, length: Bytes): number
   send(fd: number, bytes: Bytes, length: number, flags: number): number
   sendto(
@@ -53,6 +54,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: re
     socket: ['int', ['int', 'int', 'int']],
     bind: ['int', ['int', 'void *', 'uint32_t']],
     connect: ['int', ['int', 'void *', 'uint32_t']],
+    listen: ['int', ['int', 'int']],
     getsockname: ['int', ['int', 'void *', 'void *']],
     send: ['long', ['int', 'void *', 'size_t', 'int']],
     sendto: ['long', ['int', 'void *', 'size_t', 'int', 'void *', 'uint32_t']],

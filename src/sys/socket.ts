@@ -18,6 +18,7 @@ export const SOCK_NONBLOCK = 0x800
 export const SOCK_CLOEXEC = 0x80000
 
 export const SOL_SOCKET = 1
+export const SO_REUSEADDR = 2
 export const SO_ERROR = 4
 export const SO_BROADCAST = 6
 export const SO_SNDBUF = 7
@@ -51,6 +52,11 @@ export function bindSocket(fd: number, address: Uint8Array): void {
 /** @returns 0, or `-errno`: what a probe meets here is its result, EINPROGRESS above all */
 export function connectSocket(fd: number, address: Uint8Array): number {
   return libc().connect(fd, address, address.length)
+}
+
+/** Takes connections, `backlog` of them before anybody looks. */
+export function listenSocket(fd: number, backlog: number): void {
+  check('listen', libc().listen(fd, backlog))
 }
 
 /** @returns bytes sent, or `-errno` */

@@ -129,6 +129,94 @@ steps:
   expect(status).toBe(0)
 })
 
+test('ports that answer, the way taken, the time allowed, host access', async () => {
+  const path = labFile(
+    'services.yaml',
+    `lab: services
+switches: {sw: {ports: {p0: {}, p1: {}}}}
+hosts:
+  h:
+    nics: {eth0: {to: sw:p0, addr: 10.0.0.1/24}}
+    vlans: [{parent: eth0, id: 7, name: outer, protocol: 802.1ad}, {parent: outer, id: 8}]
+    listen: [udp/53]
+  r: {nics: {eth0: {to: sw:p1, addr: [10.0.0.2/24, 10.1.0.1/24]}}, forward: true}
+networks:
+  lan: {driver: macvlan, parent: eth0, subnet: [10.0.0.0/24, 10.1.0.0/24], gateway: [10.0.0.2, 10.1.0.1], hosts: h}
+containers:
+  a: {host: h, net: lan, listen: tcp/80}
+  b: {host: h, net: lan}
+  c: {host: h, net: lan=10.1.0.9}
+expect:
+  - a -> h fail
+  - "{b,r} -> a ok tcp/80"
+  - b -> a fail tcp/81 why PORT_CLOSED
+  - r -> h ok udp/53 within 20ms
+  - r -> h fail udp/54
+  - c -> a ok via r
+  - c -> a ok via h
+  - c -> a ok via r within 1us
+  - a -> b ok via r
+steps:
+  - name: with host access
+    set: {hosts.h.shim: lan}
+    expect: ["{a,b} <-> h ok", a -> h ok udp/53]
+  - name: and without
+    set: {hosts.h.shim: []}
+    expect: ["{a,b} -> h fail", "h -> {a,b} fail"]
+`,
+  )
+  const { status, stdout, stderr } = await runProgram('lab', 'run', path)
+  expect(stderr).toBe('')
+  expect(stdout).toContain('│ └─ outer  vlan 7 802.1ad')
+  expect(stdout).toContain('│    └─ outer.8  vlan 8')
+  expect(stdout).toContain('c -> a works via r, not via h\n')
+  expect(stdout).toMatch(/c -> a works, but takes 0\.\d{3} ms, not 0\.001\n/)
+  expect(stdout).toContain('a -> b works directly, not via r\n')
+  expect(stdout).toContain('10 expectations met, 3 missed')
+  expect(status).toBe(1)
+})
+
+test('a packet filter, masquerading and a port forwarded', async () => {
+  const path = labFile(
+    'firewall.yaml',
+    `lab: firewall
+switches: {s1: {ports: {p0: {}, p1: {}}}, s2: {ports: {p0: {}, p1: {}}}}
+hosts:
+  a: {nics: {eth0: {to: s1:p0, addr: [10.1.0.2/24, "fd01::2/64"]}}, routes: [default via 10.1.0.1, "default via fd01::1"], listen: [tcp/80]}
+  r:
+    nics: {eth0: {to: s1:p1, addr: [10.1.0.1/24, "fd01::1/64"]}, eth1: {to: s2:p0, addr: [10.2.0.1/24, "fd02::1/64"]}}
+    forward: true
+    policy: {forward: drop}
+    filter:
+      - {chain: forward, state: [established, related], do: accept}
+      - {chain: forward, in: eth0, proto: icmp, do: accept}
+      - {chain: forward, in: eth1, proto: tcp, port: 80-81, do: accept}
+      - {chain: input, in: eth1, proto: icmp, from: 10.2.0.0/24, do: reject}
+    nat: [masquerade out eth1, dnat in eth1 tcp/8080 to 10.1.0.2:80]
+  b: {nics: {eth0: {to: s2:p1, addr: [10.2.0.2/24, "fd02::2/64"]}}, listen: [tcp/80], routes: [default via 10.2.0.1, "default via fd02::1"]}
+expect:
+  - a -> b ok ttl 63 via r
+  - a -> b ok v6
+  - b -> a fail
+  - b -> a fail v6
+  - b -> r fail
+  - b -> a ok tcp/80
+  - b -> 10.2.0.1 ok tcp/8080
+  - a -> b fail tcp/80
+steps:
+  - name: open
+    set: {hosts.r.policy: {}, hosts.r.filter: []}
+    expect: [b -> a ok v6, b -> r ok]
+`,
+  )
+  const { status, stdout, stderr } = await runProgram('lab', 'run', path)
+  expect(stderr).toBe('')
+  expect(stdout).toContain('│ iptables -t nat -A POSTROUTING -o eth1 -j MASQUERADE ')
+  expect(stdout).toContain('NETFILTER_FORWARD at r:eth1')
+  expect(stdout).toContain('10 expectations met, 0 missed')
+  expect(status).toBe(0)
+})
+
 test('Ctrl-C ends a simulated lab with 130', async () => {
   const many = Array.from({ length: 120 }, (_, i) => i)
   const ports = many.map((i) => `p${i}: {}`).join(', ')

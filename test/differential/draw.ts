@@ -3,10 +3,14 @@
  * which a kernel refuses. The same seed draws the same plan. MACs and addresses are set by hand so
  * that two fabrics doing the plan can be compared link by link.
  */
-import type { Mac } from '../../src/addr/mac.ts'
 import type { LinkAdd, LinkSet, MacvlanMode, Op, PortOptions } from '../../src/fabric/plan.ts'
 import { Random } from '../../src/sim/random.ts'
-import { addressOps, cableOps, childOps, netnsOps, switchOps } from '../lan.ts'
+import type { KernelTraits } from '../../src/fabric/traits.ts'
+import { cableOps, childOps, switchOps } from '../lan.ts'
+import { addNetns, addresses, chance, type Draft, mac, newDraft, pick, someMac } from './draft.ts'
+import { drawIpvlan } from './draw-ipvlan.ts'
+import { drawRouted } from './draw-routed.ts'
+import { drawTrunks } from './draw-trunks.ts'
 
 export interface DrawnWorld {
   readonly seed: number
@@ -15,57 +19,39 @@ export interface DrawnWorld {
   readonly netns: readonly string[]
 }
 
-/** What the drawing keeps in mind of what it has drawn. */
-interface Draft {
-  readonly random: Random
-  readonly prefix: string
-  /**
-   * Worlds without IPv6 are silent; only there may tables be tampered with (its chatter re-teaches
-   * them).
-   */
-  readonly ip6: boolean
-  readonly plan: Op[]
-  readonly netns: string[]
-  readonly hosts: { readonly netns: string; readonly port: string }[]
-  readonly children: { readonly netns: string; readonly host: string; readonly name: string }[]
-  number: number
-}
-
 const MODES: readonly MacvlanMode[] = ['bridge', 'bridge', 'vepa', 'private', 'passthru', 'source']
 
 /**
  * @param prefix of every namespace name, so that many worlds can stand side by side on one kernel
+ * @param traits of the judge: only what it has is drawn
  */
-export function drawWorld(seed: number, prefix: string): DrawnWorld {
-  const random = new Random(seed)
-  const ip6 = random.next() < 0.4
-  const draft: Draft = {
-    random,
-    prefix,
-    ip6,
-    plan: [],
-    netns: [],
-    hosts: [],
-    children: [],
-    number: 0,
-  }
-  drawSwitch(draft)
-  const hosts = 1 + random.below(3)
-  for (let i = 0; i < hosts; i++) drawHost(draft)
-  for (const host of draft.hosts) {
-    const children = random.below(4)
-    for (let i = 0; i < children; i++) drawChild(draft, host.netns)
-  }
-  const changes = random.below(7)
-  for (let i = 0; i < changes; i++) drawChange(draft)
+export function drawWorld(seed: number, prefix: string, traits: KernelTraits): DrawnWorld {
+  const draft = newDraft(new Random(seed), prefix)
+  // Drawn beside the rest, so that a seed's LAN is the same on every judge.
+  const draw = pick({ random: new Random(seed ^ 0x1a2b3c) }, flavoursOf(traits))
+  draw(draft)
   return { seed, plan: draft.plan, netns: draft.netns }
 }
 
-function addNetns(draft: Draft, name: string): string {
-  const netns = draft.prefix + name
-  draft.netns.push(netns)
-  draft.plan.push(...netnsOps(netns, { ip6: draft.ip6, lo: chance(draft, 0.8) }))
-  return netns
+function flavoursOf(traits: KernelTraits): readonly ((draft: Draft) => void)[] {
+  const has = (kind: string): boolean => !traits.missingKinds.includes(kind)
+  const flavours = [drawLan, drawLan, drawLan, drawRouted]
+  if (has('vlan') && traits.bridgeVlanFiltering) flavours.push(drawTrunks, drawTrunks, drawTrunks)
+  if (has('ipvlan') && has('dummy')) flavours.push(drawIpvlan, drawIpvlan, drawIpvlan)
+  return flavours
+}
+
+/** Hosts on a switch, with macvlan children of every mode, and changes to what stands. */
+function drawLan(draft: Draft): void {
+  drawSwitch(draft)
+  const hosts = 1 + draft.random.below(3)
+  for (let i = 0; i < hosts; i++) drawHost(draft)
+  for (const host of draft.hosts) {
+    const children = draft.random.below(4)
+    for (let i = 0; i < children; i++) drawChild(draft, host.netns)
+  }
+  const changes = draft.random.below(7)
+  for (let i = 0; i < changes; i++) drawChange(draft)
 }
 
 function drawSwitch(draft: Draft): void {
@@ -190,30 +176,4 @@ function drawChange(draft: Draft): void {
       }),
   ]
   pick(draft, changes)()
-}
-
-function addresses(draft: Draft, netns: string, link: string, last?: number): void {
-  const number = last ?? draft.netns.length + 1
-  if (chance(draft, 0.95)) draft.plan.push(...addressOps(netns, link, number, draft.ip6))
-}
-
-function mac(draft: Draft): Mac {
-  draft.number++
-  return 0x020000000000 + draft.number
-}
-
-/** Mostly a MAC already in use, now and then a bad one. */
-function someMac(draft: Draft): Mac {
-  const roll = draft.random.next()
-  if (roll < 0.05) return 0
-  if (roll < 0.1) return 0x010203040506
-  return 0x020000000000 + 1 + draft.random.below(draft.number + 2)
-}
-
-function chance(draft: Draft, probability: number): boolean {
-  return draft.random.next() < probability
-}
-
-function pick<T>(draft: Draft, from: readonly T[]): T {
-  return from[draft.random.below(from.length)] as T
 }

@@ -1,19 +1,24 @@
 /**
- * npm run differential -- --count N --seed S [--fabric kernel]
+ * npm run differential -- --count N --seed S [--fabric kernel|uml]
  *
  * Draws worlds, does each plan on the simulator and on another fabric, and compares. A world that
- * disagrees is shrunk and written to a file that `--replay FILE` does again.
+ * disagrees is shrunk and written to a file that `--replay FILE` does again. With `uml` the same
+ * program runs inside User Mode Linux with that one's kernel, a range of seeds a boot.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { Plan } from '../../src/fabric/plan.ts'
 import { detectTraits, type KernelTraits } from '../../src/fabric/traits.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
+import { umlMissing } from '../../src/kernel/uml.ts'
 import { openSim } from '../../src/sim/fabric.ts'
 import { disagreements } from './compare.ts'
 import { drawWorld } from './draw.ts'
 import { shrink } from './shrink.ts'
+import { differInUml, replayInUml, type Tally } from './uml.ts'
 
 const SHRINK_ATTEMPTS = 60
 
@@ -25,24 +30,53 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '12' },
     replay: { type: 'string' },
     'no-shrink': { type: 'boolean', default: false },
+    report: { type: 'string' },
   },
 })
 
+/** A fabric to compare with, and what the simulator imitates of it. */
+interface Judge {
+  readonly fabric: Fabric
+  readonly traits: KernelTraits
+}
+
 process.exitCode = await main()
 
-/** The other fabric's, which the simulator imitates. */
-let traits: KernelTraits | undefined
-
 async function main(): Promise<number> {
+  if (values.fabric === 'uml') return inUml()
   const other = await openOther()
   if (other === undefined) return 2
   try {
-    traits = await detectTraits(other, `d${process.pid}-traits`)
-    if (values.replay !== undefined) return await replay(other, values.replay)
-    return await run(other, Number(values.seed), Number(values.count))
+    const traits = await detectTraits(other, `d${process.pid}-traits`)
+    const judge = { fabric: other, traits }
+    if (values.replay !== undefined) return await replay(judge, values.replay)
+    const started = performance.now()
+    const tally = await run(judge, Number(values.seed), Number(values.count))
+    if (values.report !== undefined) writeFileSync(values.report, JSON.stringify(tally))
+    else summary(tally, other.kind, (performance.now() - started) / 1000)
+    return tally.failed.length === 0 ? 0 : 1
   } finally {
     await other.close()
   }
+}
+
+async function inUml(): Promise<number> {
+  const missing = umlMissing()
+  if (missing !== undefined) {
+    process.stderr.write(`differential: --fabric uml: ${missing}\n`)
+    return 2
+  }
+  const program = fileURLToPath(import.meta.url)
+  if (values.replay !== undefined) return replayInUml(program, resolve(values.replay))
+  const started = performance.now()
+  const tally = await differInUml(program, {
+    first: Number(values.seed),
+    count: Number(values.count),
+    args: [`--jobs=${values.jobs}`, ...(values['no-shrink'] ? ['--no-shrink'] : [])],
+  })
+  summary(tally, 'uml', (performance.now() - started) / 1000)
+  for (const { name, how } of tally.died) process.stdout.write(`${name}: ${how}\n`)
+  return tally.failed.length + tally.died.length === 0 ? 0 : 1
 }
 
 /** The simulator against itself finds what is not deterministic; a kernel is the judge. */
@@ -52,51 +86,51 @@ async function openOther(): Promise<Fabric | undefined> {
     const { openKernel } = await import('../../src/kernel/fabric.ts')
     return openKernel()
   }
-  process.stderr.write(`differential: --fabric is sim or kernel, not "${values.fabric}"\n`)
+  process.stderr.write(`differential: --fabric is sim, kernel or uml, not "${values.fabric}"\n`)
   return undefined
 }
 
-async function run(other: Fabric, first: number, count: number): Promise<number> {
-  const started = performance.now()
+async function run(judge: Judge, first: number, count: number): Promise<Tally> {
   const failed: number[] = []
   let ops = 0
   let next = first
   const worker = async (): Promise<void> => {
     while (next < first + count) {
       const seed = next++
-      const { plan } = drawWorld(seed, `d${process.pid}-${seed}-`)
+      const { plan } = drawWorld(seed, `d${process.pid}-${seed}-`, judge.traits)
       ops += plan.length
-      const found = await differ(other, plan)
+      const found = await differ(judge, plan)
       if (found.length === 0) continue
       failed.push(seed)
       process.stdout.write(`seed ${seed}: ${found.length} differences\n`)
       for (const line of found.slice(0, 40)) process.stdout.write(`  ${line}\n`)
-      if (!values['no-shrink'] && failed.length <= 3) await report(other, seed, plan, found)
+      if (!values['no-shrink'] && failed.length <= 3) await report(judge, seed, plan, found)
     }
   }
   await Promise.all(Array.from({ length: Math.min(Number(values.jobs), count) }, worker))
-  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  return { first, count, ops, failed }
+}
+
+function summary({ first, count, ops, failed }: Tally, other: string, seconds: number): void {
+  const seeds = failed.toSorted((x, y) => x - y).join(', ')
   process.stdout.write(
-    `${count} worlds (seeds ${first}..${first + count - 1}), ${ops} ops, sim against ${other.kind}: ` +
-      `${failed.length} differ${failed.length > 0 ? ` (seeds ${failed.sort((x, y) => x - y).join(', ')})` : ''}; ${seconds} s\n`,
+    `${count} worlds (seeds ${first}..${first + count - 1}), ${ops} ops, sim against ${other}: ` +
+      `${failed.length} differ${failed.length > 0 ? ` (seeds ${seeds})` : ''}; ` +
+      `${seconds.toFixed(1)} s\n`,
   )
-  return failed.length === 0 ? 0 : 1
 }
 
 /** A fresh simulator each time: a world must not depend on the ones before it. */
-async function differ(other: Fabric, plan: Plan): Promise<string[]> {
-  const open = (): Fabric =>
-    openSim({ seed: 7, ...(traits === undefined ? {} : { kernel: traits }) })
-  const sim = open()
-  const second = other.kind === 'sim' ? open() : other
-  return disagreements(sim, second, plan)
+async function differ({ fabric, traits }: Judge, plan: Plan): Promise<string[]> {
+  const open = (): Fabric => openSim({ seed: 7, kernel: traits })
+  return disagreements(open(), fabric.kind === 'sim' ? open() : fabric, plan)
 }
 
-async function report(other: Fabric, seed: number, plan: Plan, found: string[]): Promise<void> {
+async function report(judge: Judge, seed: number, plan: Plan, found: string[]): Promise<void> {
   const wanted = plain(found[0] as string)
   const smallest = await shrink(
     plan,
-    async (candidate) => (await differ(other, candidate)).some((line) => plain(line) === wanted),
+    async (candidate) => (await differ(judge, candidate)).some((line) => plain(line) === wanted),
     SHRINK_ATTEMPTS,
   )
   const file = `differential-${seed}.json`
@@ -105,7 +139,7 @@ async function report(other: Fabric, seed: number, plan: Plan, found: string[]):
     `  smallest world found (${smallest.length} ops), replay with --replay ${file}:\n`,
   )
   for (const line of printPlan(smallest)) process.stdout.write(`    ${line}\n`)
-  for (const line of await differ(other, smallest)) process.stdout.write(`  => ${line}\n`)
+  for (const line of await differ(judge, smallest)) process.stdout.write(`  => ${line}\n`)
 }
 
 /** A difference without the number of its op, which changes as ops are left out. */
@@ -113,10 +147,12 @@ function plain(line: string): string {
   return line.replace(/^op \d+ /, 'op ')
 }
 
-async function replay(other: Fabric, file: string): Promise<number> {
-  const found = await differ(other, decode(readFileSync(file, 'utf8')))
+async function replay(judge: Judge, file: string): Promise<number> {
+  const found = await differ(judge, decode(readFileSync(file, 'utf8')))
   for (const line of found) process.stdout.write(`${line}\n`)
   process.stdout.write(`${found.length} differences\n`)
+  if (values.report !== undefined)
+    writeFileSync(values.report, JSON.stringify({ differences: found.length }))
   return found.length === 0 ? 0 : 1
 }
 

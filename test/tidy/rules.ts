@@ -33,7 +33,7 @@ function target(from: string, specifier: string): string | undefined {
 }
 
 /** Tests, and what they share. */
-const forTests = (path: string): boolean => /\.(?:test|fixture)\.tsx?$/.test(path)
+const forTests = (path: string): boolean => /\.(?:test|fixture|case)\.tsx?$/.test(path)
 
 /** What a test beside the code may import on top of its folder's row. */
 const TEST_PACKAGES = ['vitest', 'fast-check']

@@ -36,6 +36,7 @@ export function renamed(fabric: Fabric, suffix: string): Fabric {
       fabric.watch(netns.map(there), (e) => onEvent({ ...e, netns: here(e.netns) })),
     openPort: (netns, link, onFrame, options) =>
       fabric.openPort(there(netns), link, onFrame, options),
+    listen: (netns, service) => fabric.listen(there(netns), service),
     settle: (options = {}) => {
       const { netns, ...rest } = options
       return fabric.settle(netns === undefined ? rest : { ...rest, netns: netns.map(there) })

@@ -1,30 +1,47 @@
 /**
- * `npm run truth -- [--fabric sim|kernel] [--json] [NAME...]`: replays what was measured on real
- * kernels and names every row that differs. Exit code 1 when one does.
+ * `npm run truth -- [--fabric sim|kernel|uml] [--json] [NAME...]`: replays what was measured on
+ * real kernels and names every row that differs. Exit code 1 when one does. With `uml` the same
+ * program runs inside User Mode Linux with that one's kernel, some files a boot.
  */
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { umlMissing } from '../../src/kernel/uml.ts'
 import { replay } from './replay.ts'
 import { differences, reasons, type Replayed, table } from './report.ts'
 import { readTruth, type TruthFile } from './rows.ts'
+import { replayInUml } from './uml.ts'
 import { kernelPlaces, type Places, simPlaces } from './world.ts'
 
 interface Options {
   fabric: string
   json: boolean
   names: string[]
+  /** Exactly these files. */
+  files: string[] | undefined
+  /** Where what was replayed is written, for the program that started this one. */
+  report: string | undefined
 }
 
 function readOptions(words: readonly string[]): Options {
-  const options: Options = { fabric: 'sim', json: false, names: [] }
+  const options: Options = {
+    fabric: 'sim',
+    json: false,
+    names: [],
+    files: undefined,
+    report: undefined,
+  }
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string
     if (word === '--json') options.json = true
     else if (word === '--fabric') options.fabric = words[++at] ?? ''
     else if (word.startsWith('--fabric=')) options.fabric = word.slice('--fabric='.length)
+    else if (word.startsWith('--files=')) options.files = word.slice('--files='.length).split(',')
+    else if (word.startsWith('--report=')) options.report = word.slice('--report='.length)
     else if (word.startsWith('-')) throw new Error(`unknown option ${word}`)
     else options.names.push(word)
   }
-  if (options.fabric !== 'sim' && options.fabric !== 'kernel') {
-    throw new Error(`--fabric is sim or kernel, not "${options.fabric}"`)
+  if (!['sim', 'kernel', 'uml'].includes(options.fabric)) {
+    throw new Error(`--fabric is sim, kernel or uml, not "${options.fabric}"`)
   }
   return options
 }
@@ -57,6 +74,24 @@ async function replayAll(
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2))
+  const { files: only } = options
+  const files = readTruth(options.names).filter((f) => only === undefined || only.includes(f.name))
+  const done = await replayOn(options, files)
+  if (options.report !== undefined) writeFileSync(options.report, JSON.stringify(done))
+  const rows = done.flatMap((d) => d.rows)
+  if (options.report !== undefined) return 0
+  if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`)
+  else process.stdout.write(`${differences(done)}${reasons(done)}${table(done)}`)
+  if (rows.length === 0) throw new Error(`no rows: is there a file named ${options.names.join(', ')}?`)
+  return rows.some((r) => r.verdict === 'differ') ? 1 : 0
+}
+
+async function replayOn(options: Options, files: TruthFile[]): Promise<readonly Replayed[]> {
+  if (options.fabric === 'uml') {
+    const missing = umlMissing()
+    if (missing !== undefined) throw new Error(`--fabric uml: ${missing}`)
+    return replayInUml(fileURLToPath(import.meta.url), files)
+  }
   if (options.fabric === 'kernel' && process.getuid?.() !== 0) {
     throw new Error('--fabric kernel needs root: it makes network namespaces; try --fabric sim')
   }
@@ -66,17 +101,11 @@ async function main(): Promise<number> {
   }
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
-  let done: readonly Replayed[]
   try {
-    done = await replayAll(places, readTruth(options.names), options.json)
+    return await replayAll(places, files, options.json)
   } finally {
     await places.close()
   }
-  const rows = done.flatMap((d) => d.rows)
-  if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`)
-  else process.stdout.write(`${differences(done)}${reasons(done)}${table(done)}`)
-  if (rows.length === 0) throw new Error(`no rows: is there a file named ${options.names.join(', ')}?`)
-  return rows.some((r) => r.verdict === 'differ') ? 1 : 0
 }
 
 try {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import type { Op, Plan } from '../../src/fabric/plan.ts'
 import type { Fabric, OpOutcome } from '../../src/fabric/fabric.ts'
+import { detectTraits } from '../../src/fabric/traits.ts'
 import { openSession, type Output, type Session } from '../../src/shell/session.ts'
 import { runCommand } from '../../src/shell/run.ts'
 import { openSim } from '../../src/sim/fabric.ts'
@@ -61,17 +62,20 @@ export function simPlaces(): Places {
 }
 
 /**
- * The machine's own kernel: rows measured on it. Each place has namespaces of its own, named
+ * The kernel this runs on: rows measured on one like it. Each place has namespaces of its own, named
  * krn….PID-N after the row's name, the process and the place, and removes them when it is closed.
  */
 export async function kernelPlaces(): Promise<Places> {
   const { openKernel } = await import('../../src/kernel/fabric.ts')
   const open = new Set<Place>()
   let count = 0
-  await removeLeftOver(await openKernel())
+  const first = await openKernel()
+  await removeLeftOver(first)
+  const { version } = await detectTraits(first, `krntraits.${process.pid}-0`)
+  const own: Kernel = version === '6.18' ? '6.18' : 'uml-6.1'
   return {
     kind: 'kernel',
-    speaksFor: (kernel) => kernel === '6.18',
+    speaksFor: (kernel) => kernel === own,
     open: async () => {
       const made = place(renamed(await openKernel(), `.${process.pid}-${count++}`), true)
       open.add(made)

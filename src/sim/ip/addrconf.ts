@@ -58,6 +58,7 @@ export function addAddress6(
     const text = 'ipv6: Cannot assign multicast address without "IFA_F_MCAUTOJOIN" flag'
     return extack(world, 'EADDRNOTAVAIL', text, '6.18')
   }
+  if (!ip.has6) return { errno: 'EINVAL' }
   if (ip.conf6.disable_ipv6 !== 0) {
     return extack(world, 'EACCES', 'ipv6: IPv6 is disabled on this device', '6.18')
   }
@@ -329,7 +330,7 @@ export function removeAddress6(world: World, dev: Device, ip: DeviceIp, address:
 /** A link was registered: groups everybody is in (`ipv6_add_dev`). */
 export function register6(world: World, dev: Device, ip: DeviceIp): void {
   ip.groupsLoaded6 = true
-  if (dev.ops.kind === 'loopback') ip.conf6.accept_dad = -1
+  if (dev.ops.kind === 'loopback' || !dev.arp) ip.conf6.accept_dad = -1
   ip.conf6.mtu = dev.mtu
   joinGroup6(world, dev, ip, ALL_NODES_HOST)
   joinGroup6(world, dev, ip, ALL_NODES)

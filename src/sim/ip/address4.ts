@@ -5,6 +5,7 @@
 import type { Ip4 } from '../../addr/ip.ts'
 import type { AddressChange } from '../../fabric/plan.ts'
 import type { Device, Refusal, World } from '../model.ts'
+import { refuse } from '../refusal.ts'
 import { flushRouteCache } from './cache.ts'
 import { mask4 } from './fib.ts'
 import { ipvlanConflict } from './ipvlan-conflict.ts'
@@ -37,6 +38,8 @@ export function addAddress4(
   const mask = mask4(length)
   const scope =
     op.scope === undefined ? (own >>> 24 === 127 ? SCOPE_HOST : SCOPE_GLOBAL) : SCOPES[op.scope]
+  if (!ip.has4) return refuse('ENOBUFS')
+  ip.conf4AllSet = true
   let secondary = false
   for (const other of ip.addresses4) {
     if (other.mask !== mask || ((other.ip ^ own) & mask) !== 0) continue

@@ -55,7 +55,7 @@ export function receiveArp(world: World, dev: Device, frame: Frame, type: Packet
   }
   const reason = process(world, dev, ip, packet, type)
   if (reason === undefined) {
-    world.trace.record(world.now, dev.netns.id, dev.id, STEP_CONSUME, -1, frame)
+    world.trace.record(world, dev, STEP_CONSUME, -1, frame)
   } else drop(world, dev, frame, reason)
 }
 

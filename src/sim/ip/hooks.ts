@@ -11,8 +11,8 @@ import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import { type Device, EV_STACK_TIMER, type World } from '../model.ts'
 import { reassemble4 } from './fragment.ts'
 import { track } from './netfilter/conntrack.ts'
-import { type HookContext, type HookName, runHook } from './netfilter/hook.ts'
-import type { Netfilter, Tracked } from './netfilter/state.ts'
+import { type HookContext, runHook } from './netfilter/hook.ts'
+import type { HookName, Netfilter, Tracked } from './netfilter/state.ts'
 import { selectAddress4 } from './route4.ts'
 import { selectSource6 } from './route6.ts'
 import { deviceIp, type NetnsIp, SCOPE_GLOBAL } from './state.ts'
@@ -45,6 +45,8 @@ export function hookPrerouting<P extends Packet>(
   dev: Device,
   packet: P,
 ): P | undefined {
+  nf.current = undefined
+  if (!isBusy(nf, 'PREROUTING', packet)) return packet
   const looped = nf.looped.get(packet)
   if (looped !== undefined) nf.looped.delete(packet)
   nf.current = looped
@@ -68,6 +70,7 @@ export function hookInput<P extends Packet>(
   dev: Device,
   packet: P,
 ): P | undefined {
+  if (!isBusy(nf, 'INPUT', packet)) return packet
   return pass(world, ns, nf, 'INPUT', packet, dev, undefined, NO_ADDRESS)
 }
 
@@ -80,6 +83,7 @@ export function hookForward<P extends Packet>(
   out: Device,
   packet: P,
 ): P | undefined {
+  if (!isBusy(nf, 'FORWARD', packet)) return packet
   return pass(world, ns, nf, 'FORWARD', packet, dev, out, NO_ADDRESS)
 }
 
@@ -111,6 +115,7 @@ export function hookOutput<P extends Packet>(
 ): P | undefined {
   nf.current = nf.attached
   nf.attached = undefined
+  if (!isBusy(nf, 'OUTPUT', packet)) return packet
   // nf_nat_redirect: what was made here is redirected to loopback.
   const own = (): Ip => (packet.kind === 'ip4' ? 0x7f000001 : 1n)
   return pass(world, ns, nf, 'OUTPUT', packet, undefined, dev, own)
@@ -125,6 +130,7 @@ export function hookPostrouting<P extends Packet>(
   packet: P,
   nextHop: Ip,
 ): P | undefined {
+  if (!isBusy(nf, 'POSTROUTING', packet)) return packet
   const masqueraded = (): Ip | undefined => {
     if (typeof nextHop === 'bigint') return selectSource6(ns, packet.dst as bigint, dev, world.now)
     return selectAddress4(ns, dev, nextHop, SCOPE_GLOBAL) || undefined
@@ -135,6 +141,10 @@ export function hookPostrouting<P extends Packet>(
     nf.looped.set(passed, nf.current)
   }
   return passed
+}
+
+function isBusy(nf: Netfilter, hook: HookName, packet: Packet): boolean {
+  return nf.busy[packet.kind === 'ip4' ? 4 : 6][hook]
 }
 
 function isFragment(packet: Ip4Packet): boolean {
@@ -186,7 +196,7 @@ function pass<P extends Packet>(
       inDev,
       local: hook === 'INPUT',
     }
-    world.queue.push(world.now, EV_STACK_TIMER, ns.netns.id, rejection)
+    world.queue.pushNow(world.now, EV_STACK_TIMER, ns.netns.id, rejection)
   }
   return undefined
 }

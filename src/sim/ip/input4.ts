@@ -71,7 +71,7 @@ function receiveL3s4(
   const nf = ns.netfilter
   const passed = nf === undefined ? packet : hookInput(world, ns, nf, dev, packet)
   if (ip === undefined || passed === undefined) return
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, child.id, frame)
+  world.trace.record(world, dev, STEP_FORWARD, child.id, frame)
   const reason = routeInput4(world, ip.ns, child, ip, frame, passed, type)
   if (reason !== undefined) drop(world, child, frame, reason)
 }
@@ -167,7 +167,7 @@ function forward4(
   const nf = ns.netfilter
   const passed = nf === undefined ? older : hookForward(world, ns, nf, dev, out, older)
   if (passed === undefined) return undefined
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_ROUTE, out.id, frame)
+  world.trace.record(world, dev, STEP_ROUTE, out.id, frame)
   output4(world, ns, out, 'unicast', route, passed)
   return undefined
 }
@@ -203,7 +203,7 @@ function deliver4(
   packet: Ip4Packet,
   group: boolean,
 ): ReasonCode | undefined {
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_CONSUME, -1, frame)
+  world.trace.record(world, dev, STEP_CONSUME, -1, frame)
   let whole = packet
   if (packet.moreFragments || packet.fragmentOffset !== 0) {
     const made = reassemble4(world, ns, packet)

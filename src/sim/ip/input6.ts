@@ -68,7 +68,7 @@ function receiveL3s6(
   const nf = ns.netfilter
   const passed = nf === undefined ? packet : hookInput(world, ns, nf, dev, packet)
   if (ip === undefined || passed === undefined) return
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, child.id, frame)
+  world.trace.record(world, dev, STEP_FORWARD, child.id, frame)
   const reason = routeInput6(world, ip.ns, child, ip, frame, passed, type)
   if (reason !== undefined) drop(world, child, frame, reason)
 }
@@ -151,7 +151,7 @@ function forward6(
   const nf = ns.netfilter
   const passed = nf === undefined ? older : hookForward(world, ns, nf, dev, out, older)
   if (passed === undefined) return undefined
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_ROUTE, out.id, frame)
+  world.trace.record(world, dev, STEP_ROUTE, out.id, frame)
   output6(world, ns, out, route, passed, false)
   return undefined
 }
@@ -165,7 +165,7 @@ function deliver6(
   packet: Ip6Packet,
   type: PacketType,
 ): ReasonCode | undefined {
-  world.trace.record(world.now, ns.netns.id, dev.id, STEP_CONSUME, -1, frame)
+  world.trace.record(world, dev, STEP_CONSUME, -1, frame)
   const made = packet.fragment === undefined ? packet : reassemble6(world, ns, packet)
   if (made === undefined) return undefined
   const nf = ns.netfilter

@@ -184,7 +184,7 @@ function invalidate(world: World, n: Neighbour): void {
   if (packets === undefined || packets.length === 0) return
   for (const packet of packets) dropPacket(world, n.dev, packet, 'NEIGHBOUR_FAILED')
   const data: LinkFailure = { what: 'link-failure', packets }
-  world.queue.push(world.now, EV_STACK_TIMER, n.dev.netns.id, data)
+  world.queue.pushNow(world.now, EV_STACK_TIMER, n.dev.netns.id, data)
 }
 
 /** Sends a packet to a resolved or resolvable neighbour: `neigh_output`, `neigh_resolve_output`. */
@@ -256,7 +256,7 @@ function enqueue(
   n.queue.push(packet)
   n.queuedBytes += size
   const dev = n.dev
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_QUEUE, -1, traceFrame(dev, packet))
+  world.trace.record(world, dev, STEP_QUEUE, -1, traceFrame(dev, packet))
 }
 
 function trueSize(length: number): number {

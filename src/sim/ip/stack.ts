@@ -30,12 +30,16 @@ import { holdsAddress } from './ipvlan-conflict.ts'
 import { routeOut } from './ipvlan-out.ts'
 import { type MldEvent, onMldTimer } from './mld.ts'
 import { flushNeighbours, type LinkFailure } from './neighbour.ts'
+import { overhear } from './overhear.ts'
 import { bridgeForward } from './netfilter/bridge.ts'
 import { sendReject } from './netfilter/reject.ts'
 import { initRules } from './rule-ops.ts'
 import { DeviceIp, deviceIp, NetnsIp, netnsIp, SCOPE_HOST } from './state.ts'
 import { initSysctls } from './sysctl.ts'
 
+/** What each family needs of a link (IPV4_MIN_MTU, IPV6_MIN_MTU). */
+const MIN_MTU4 = 68
+const MIN_MTU6 = 1280
 /** 224.0.0.1 */
 const ALL_HOSTS_MAC = groupMacOf(0xe0000001)
 
@@ -56,6 +60,7 @@ export const STACK: StackOps = Object.freeze<StackOps>({
         drop(world, dev, frame, type === PACKET_OTHERHOST ? 'OTHERHOST' : 'NO_PROTOCOL')
     }
   },
+  overhear,
   deviceEvent,
   bridgeForward,
   holds: holdsAddress,
@@ -120,7 +125,9 @@ function register(world: World, dev: Device): void {
   copyConf(ns.neighbour6Default, ip.neighbourConf6)
   dev.ip = ip
   if (dev.ops.kind === 'loopback') ns.lo = dev
-  register6(world, dev, ip)
+  ip.has4 = dev.mtu >= MIN_MTU4
+  ip.has6 = dev.mtu >= MIN_MTU6
+  if (ip.has6) register6(world, dev, ip)
   flushRouteCache(ns, false)
 }
 
@@ -138,11 +145,13 @@ function unregister(world: World, dev: Device, ip: DeviceIp): void {
 }
 
 function up4(world: World, dev: Device, ip: DeviceIp): void {
+  if (!ip.has4) return
   if (!ip.running4) {
     ip.running4 = true
     addMulticast(world, dev, ALL_HOSTS_MAC)
   }
   if (dev.ops.kind === 'loopback' && ip.addresses4.length === 0) {
+    ip.conf4AllSet = true
     insertAddress4(dev, ip, {
       ip: 0x7f000001,
       length: 8,
@@ -186,15 +195,43 @@ function carrier4(world: World, dev: Device, ip: DeviceIp): void {
   if (evict) flushNeighbours(world, dev, 4, true)
 }
 
-/** IPv6 needs 1280 bytes and follows the link; IPv4 reads the link's when it sends. */
+/**
+ * `inetdev_event` and `addrconf_notify`, NETDEV_CHANGEMTU: below its least MTU a family leaves the
+ * link with all it had, settings too, and comes back as to a new one.
+ */
 function mtuChanged(world: World, dev: Device, ip: DeviceIp): void {
-  if (dev.mtu < 1280) {
-    down6(world, dev, ip, false)
+  if (dev.mtu < MIN_MTU4 && ip.has4) {
+    down4(world, dev, ip)
+    for (const address of ip.addresses4.slice()) removeAddress4(dev, ip, address)
+    ip.has4 = false
+  } else if (dev.mtu >= MIN_MTU4 && !ip.has4) {
+    ip.has4 = true
+    ip.conf4AllSet = false
+    ip.conf4Set.clear()
+    copyConf(ip.ns.conf4Default, ip.conf4)
+    copyConf(ip.ns.neighbour4Default, ip.neighbourConf4)
+    if (dev.up) up4(world, dev, ip)
+  }
+  if (dev.mtu < MIN_MTU6) {
+    if (ip.has6) remove6(world, dev, ip)
     return
   }
-  const fresh = ip.conf6.mtu < 1280
-  ip.conf6.mtu = dev.mtu
-  if (fresh && dev.up && !ip.ready6) up6(world, dev, ip)
+  if (ip.has6) {
+    ip.conf6.mtu = dev.mtu
+    return
+  }
+  ip.has6 = true
+  copyConf(ip.ns.conf6Default, ip.conf6)
+  copyConf(ip.ns.neighbour6Default, ip.neighbourConf6)
+  register6(world, dev, ip)
+  if (dev.up) up6(world, dev, ip)
+}
+
+/** `addrconf_ifdown` with `unregister` */
+function remove6(world: World, dev: Device, ip: DeviceIp): void {
+  down6(world, dev, ip, true)
+  ip.groups6.clear()
+  ip.has6 = false
 }
 
 /** Handler of EV_ADDRESS_TIMER. */

@@ -185,6 +185,11 @@ export class DeviceIp {
   readonly conf6 = new Conf6()
   /** Names of IPv4 values set for this very link: `default` no longer changes them. */
   readonly conf4Set = new Set<string>()
+  /** All of them count as set: it was given an IPv4 address once. */
+  conf4AllSet = false
+  /** Its MTU is enough for IPv4 (68) and for IPv6 (1280): without, it has none of it. */
+  has4 = true
+  has6 = true
   readonly neighbourConf4 = new NeighbourConf()
   readonly neighbourConf6 = new NeighbourConf()
   addresses4: Address4[] = []

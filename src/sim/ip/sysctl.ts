@@ -101,7 +101,7 @@ function findConf(
   }
   const dev = netns.byName.get(link)
   const ip = dev === undefined ? undefined : deviceIp(dev)
-  if (ip === undefined) return undefined
+  if (ip === undefined || !(family === 'ipv4' ? ip.has4 : ip.has6)) return undefined
   return place(family === 'ipv4' ? ip.conf4 : ip.conf6, leaf, 1, group, undefined, dev)
 }
 
@@ -119,7 +119,7 @@ function findNeighbour(
   }
   const dev = netns.byName.get(link)
   const ip = dev === undefined ? undefined : deviceIp(dev)
-  if (ip === undefined) return undefined
+  if (ip === undefined || !(family === 'ipv4' ? ip.has4 : ip.has6)) return undefined
   const conf = family === 'ipv4' ? ip.neighbourConf4 : ip.neighbourConf6
   return place(conf, field, unit, 'neighbour', undefined, dev)
 }
@@ -182,11 +182,14 @@ function set(world: World, netns: Netns, at: Place, value: number): void {
   }
 }
 
-/** `devinet_copy_dflt_conf`: links follow `default` in what was not set for them. */
+/**
+ * `devinet_copy_dflt_conf`: links follow `default` in what was not set for them; the first address
+ * sets everything (`ipv4_devconf_setall`).
+ */
 function copyDefault(netns: Netns, field: string, value: number): void {
   for (const dev of netns.byIndex.values()) {
     const ip = deviceIp(dev)
-    if (ip === undefined || ip.conf4Set.has(field)) continue
+    if (ip === undefined || ip.conf4AllSet || ip.conf4Set.has(field)) continue
     ;(ip.conf4 as unknown as Numbers)[field] = value
   }
 }
@@ -242,8 +245,8 @@ export function listSysctls(netns: Netns): Record<string, string> {
     const ip = deviceIp(dev)
     if (ip === undefined) continue
     const name = dev.name.replaceAll('.', '/')
-    take(`net.ipv4.conf.${name}`, ip.conf4, LINK4)
-    take(`net.ipv6.conf.${name}`, ip.conf6, LINK6)
+    if (ip.has4) take(`net.ipv4.conf.${name}`, ip.conf4, LINK4)
+    if (ip.has6) take(`net.ipv6.conf.${name}`, ip.conf6, LINK6)
   }
   return out
 }

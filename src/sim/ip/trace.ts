@@ -19,5 +19,5 @@ export function dropPacket(
   reason: ReasonCode,
 ): void {
   const frame = traceFrame(dev, packet)
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_DROP, -1, frame, reason)
+  world.trace.record(world, dev, STEP_DROP, -1, frame, reason)
 }

@@ -33,6 +33,11 @@ export function listen(
   netnsIp(netns).listeners.set(key, { echo: options.echo ?? false })
 }
 
+/** From here on nobody listens on the port. */
+export function stopListening(netns: Netns, protocol: 'udp' | 'tcp', port: number): void {
+  netnsIp(netns).listeners.delete((protocol === 'tcp' ? PROTO_TCP : PROTO_UDP) * 65_536 + port)
+}
+
 /** What to send back for a TCP segment; undefined for nothing. */
 export function receiveTcp(
   world: World,

@@ -1,6 +1,7 @@
 /** A bridge's forwarding database (net/bridge/br_fdb.c). */
 import type { Mac } from '../../addr/mac.ts'
 import type { Device, World } from '../model.ts'
+import { MacMap } from './mac-map.ts'
 import { type BridgePort, type BridgeState, bridgeOf, FdbEntry } from './bridge-state.ts'
 
 /** `br_fdb_find`; an entry whose age ran out is gone. */
@@ -21,7 +22,7 @@ export function findFdb(
 function insert(own: BridgeState, entry: FdbEntry): void {
   let table = own.fdb.get(entry.vid)
   if (table === undefined) {
-    table = new Map()
+    table = new MacMap()
     own.fdb.set(entry.vid, table)
   }
   table.set(entry.mac, entry)

@@ -2,6 +2,7 @@
 import type { Mac } from '../../addr/mac.ts'
 import { ETH_8021Q } from '../../wire/frame.ts'
 import type { Device } from '../model.ts'
+import type { MacMap } from './mac-map.ts'
 
 export const STATE_DISABLED = 0
 export const STATE_LISTENING = 1
@@ -68,7 +69,7 @@ export class BridgeState {
   /** Newest first, as the kernel adds at the head of its list. */
   ports: BridgePort[] = []
   /** By VLAN id (0 without filtering), then by address. */
-  readonly fdb = new Map<number, Map<Mac, FdbEntry>>()
+  readonly fdb = new Map<number, MacMap<FdbEntry>>()
   vlanFiltering = false
   vlanProtocol = ETH_8021Q
   defaultPvid = 1

@@ -128,7 +128,7 @@ function passUp(
     }
     out = member ? egressFrame(own.vlans, filtered) : filtered.tagged
   }
-  world.trace.record(world.now, port.dev.netns.id, port.dev.id, STEP_FORWARD, bridge.id, out)
+  world.trace.record(world, port.dev, STEP_FORWARD, bridge.id, out)
   receive(world, bridge, out, type)
 }
 
@@ -208,7 +208,7 @@ function push(
     out = passed
   }
   if (out.length > dev.mtu + TAG_ROOM) return dropTo(world, at, dev, out, 'MTU_EXCEEDED')
-  world.trace.record(world.now, at.netns.id, at.id, step, dev.id, out)
+  world.trace.record(world, at, step, dev.id, out)
   transmit(world, dev, out)
 }
 

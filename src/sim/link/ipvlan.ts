@@ -84,8 +84,8 @@ function transmitL2(world: World, dev: Device, port: IpvlanPort, frame: Frame): 
     const to = findChild(world, port, frame, true)
     if (to !== undefined) return toSibling(world, dev, port, to, frame)
     // For the parent's own stack: no child has the address, but the MAC is theirs.
-    world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, lower.id, frame)
-    world.queue.push(world.now, EV_RECEIVE, lower.id, frame)
+    world.trace.record(world, dev, STEP_FORWARD, lower.id, frame)
+    world.queue.pushNow(world.now, EV_RECEIVE, lower.id, frame)
     return 0
   }
   if (isGroupMac(frame.dst)) {
@@ -107,7 +107,7 @@ function transmitL3(world: World, dev: Device, port: IpvlanPort, frame: Frame): 
     return ENOBUFS
   }
   const { lower } = ipvlanOf(dev)
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, lower.id, frame)
+  world.trace.record(world, dev, STEP_FORWARD, lower.id, frame)
   return world.stack.routeOut(world, lower, packet)
 }
 
@@ -123,8 +123,8 @@ function toSibling(
     dropTo(world, dev, to.dev, frame, 'IPVLAN_PRIVATE')
     return ENOBUFS
   }
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, to.dev.id, frame)
-  world.queue.push(world.now, EV_RECEIVE, to.dev.id, frame)
+  world.trace.record(world, dev, STEP_FORWARD, to.dev.id, frame)
+  world.queue.pushNow(world.now, EV_RECEIVE, to.dev.id, frame)
   return 0
 }
 
@@ -142,9 +142,9 @@ function floodChildren(
     if (dev === from || !dev.up) continue
     const all = dev.promiscuity > 0 || dev.allmulti > 0 || type === PACKET_BROADCAST
     if (!all && !dev.multicast.has(frame.dst)) continue
-    world.trace.record(world.now, at.netns.id, at.id, STEP_FLOOD, dev.id, frame)
+    world.trace.record(world, at, STEP_FLOOD, dev.id, frame)
     if (from === undefined) receive(world, dev, frame, type)
-    else world.queue.push(world.now, EV_RECEIVE, dev.id, frame)
+    else world.queue.pushNow(world.now, EV_RECEIVE, dev.id, frame)
   }
 }
 
@@ -162,7 +162,7 @@ export const IPVLAN_RX: RxHandler = Object.freeze<RxHandler>({
     }
     const to = findChild(world, port, frame, true)
     if (to === undefined) return false
-    world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, to.dev.id, frame)
+    world.trace.record(world, dev, STEP_FORWARD, to.dev.id, frame)
     receive(world, to.dev, frame, type)
     return true
   },

@@ -110,12 +110,12 @@ const macvlan: Omit<LinkOps, 'kind'> = {
     const { lower, synced } = childOf(dev)
     syncLists(world, lower, dev, synced)
   },
-  /** `macvlan_change_rx_flags` */
+  /** `macvlan_change_rx_flags`: a passthru child's `promisc` is not its parent's. */
   rxFlags(world: World, dev: Device, changed: 'promisc' | 'allmulti', on: boolean): void {
     if (!dev.up) return
-    const { lower } = childOf(dev)
+    const { lower, port } = childOf(dev)
     if (changed === 'allmulti') setAllmulti(world, lower, on ? 1 : -1)
-    else setPromiscuity(world, lower, on ? 1 : -1)
+    else if (!port.passthru) setPromiscuity(world, lower, on ? 1 : -1)
   },
   /** `macvlan_device_event` */
   lowerEvent(world: World, dev: Device, lower: Device, event: DeviceEvent): void {

@@ -2,8 +2,10 @@
 import type { Mac } from '../../addr/mac.ts'
 import type { MacvlanMode } from '../../fabric/plan.ts'
 import type { Frame } from '../../wire/frame.ts'
+import { Audience } from '../audience.ts'
 import { newSyncedLists, type SyncedLists } from '../address-lists.ts'
 import type { Device } from '../model.ts'
+import { MacMap } from './mac-map.ts'
 
 /** What a new child asks for when it says nothing: MACVLAN_DEFAULT_BC_QUEUE_LEN. */
 export const DEFAULT_QUEUE_LENGTH = 1000
@@ -19,7 +21,7 @@ export class MacvlanPort {
   /** In the order they came. */
   children: MacvlanChild[] = []
   /** Children that are up. */
-  readonly byMac = new Map<Mac, MacvlanChild>()
+  readonly byMac = new MacMap<MacvlanChild>()
   /** Source MAC -> source-mode children that list it, the latest first. */
   readonly bySource = new Map<Mac, MacvlanChild[]>()
   passthru = false
@@ -27,6 +29,9 @@ export class MacvlanPort {
   ownMac: Mac
   /** A passthru child is changing the parent's address right now. */
   changingAddress = false
+  /** Who got the last broadcast of a child, its sender included, and the last one from outside. */
+  siblings = new Audience<Device>()
+  hearers = new Audience<Device>()
   queue: QueuedBroadcast[] = []
   queueLength = 0
 

@@ -7,20 +7,20 @@ import { isGroupMac, MAC_BROADCAST, type Mac } from '../../addr/mac.ts'
 import type { MacvlanMode } from '../../fabric/plan.ts'
 import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Frame } from '../../wire/frame.ts'
+import { Gathering } from '../audience.ts'
 import { drop, dropTo, receive, transmit } from '../core.ts'
+import { groupType, receiveAll, sendToAll } from '../crowd.ts'
 import {
   type Device,
   EV_MACVLAN_BROADCAST,
   EV_RECEIVE,
-  PACKET_BROADCAST,
   PACKET_HOST,
   PACKET_LOOPBACK,
-  PACKET_MULTICAST,
   type PacketType,
   type RxHandler,
   type World,
 } from '../model.ts'
-import { STEP_FLOOD, STEP_FORWARD, STEP_QUEUE } from '../trace-ring.ts'
+import { STEP_FORWARD, STEP_QUEUE } from '../trace-ring.ts'
 import { childOf, type MacvlanChild, type MacvlanPort, macvlanPortOf } from './macvlan-state.ts'
 
 const ETH_PAUSE = 0x8808
@@ -41,8 +41,8 @@ export function transmitMacvlan(world: World, dev: Device, frame: Frame): number
           drop(world, lower, frame, lower.up ? 'MTU_EXCEEDED' : 'LINK_DOWN')
           return 0
         }
-        world.trace.record(world.now, dev.netns.id, dev.id, STEP_FORWARD, to.dev.id, frame)
-        world.queue.push(world.now, EV_RECEIVE, lower.id, frame)
+        world.trace.record(world, dev, STEP_FORWARD, to.dev.id, frame)
+        world.queue.pushNow(world.now, EV_RECEIVE, lower.id, frame)
         return 0
       }
     }
@@ -53,16 +53,22 @@ export function transmitMacvlan(world: World, dev: Device, frame: Frame): number
 /** `macvlan_broadcast` for bridge mode: copies to siblings, by way of their backlog. */
 function floodSiblings(world: World, port: MacvlanPort, from: MacvlanChild, frame: Frame): void {
   if (frame.etherType === ETH_PAUSE) return
-  for (const to of port.children) {
-    if (to === from || to.mode !== 'bridge' || !to.dev.up) continue
-    if (!isSubscribed(to.dev, frame.dst)) continue
-    if (frame.length > to.dev.mtu + TAG_ROOM) {
-      dropTo(world, from.dev, to.dev, frame, 'MTU_EXCEEDED')
-      continue
+  const { children } = port
+  const gathering = new Gathering(port.siblings)
+  for (let i = 0; i < children.length; i++) {
+    const to = children[i] as MacvlanChild
+    const { dev } = to
+    // With its sender, whoever that is, the audience stays the same.
+    if (to === from) gathering.add(dev)
+    else if (to.mode === 'bridge' && dev.up && isSubscribed(dev, frame.dst)) {
+      if (frame.length <= dev.mtu + TAG_ROOM) gathering.add(dev)
+      else dropTo(world, from.dev, dev, frame, 'MTU_EXCEEDED')
     }
-    record(world, from.dev, STEP_FLOOD, to.dev, frame)
-    world.queue.push(world.now, EV_RECEIVE, to.dev.id, frame)
   }
+  port.siblings = gathering.finish()
+  if (port.siblings.devices.length < 2) return
+  world.trace.recordFlood(world, from.dev, port.siblings, from.dev, frame)
+  sendToAll(world, port.siblings, from.dev, frame)
 }
 
 /** Whether a device asked for a group: `macvlan_compute_filter`, exact. */
@@ -73,7 +79,7 @@ function isSubscribed(dev: Device, group: Mac): boolean {
 }
 
 function record(world: World, at: Device, step: number, to: Device, frame: Frame): void {
-  world.trace.record(world.now, at.netns.id, at.id, step, to.id, frame)
+  world.trace.record(world, at, step, to.id, frame)
 }
 
 /** Why a child's own group frame, sent back by the switch, reaches nobody. */
@@ -140,10 +146,6 @@ function receiveGroup(world: World, port: MacvlanPort, frame: Frame): boolean {
   return false
 }
 
-function groupType(frame: Frame): PacketType {
-  return frame.dst === MAC_BROADCAST ? PACKET_BROADCAST : PACKET_MULTICAST
-}
-
 /** `port->bc_filter`: more than one child wants the group, or the parent listens to all of them. */
 function needsQueue(port: MacvlanPort, group: Mac): boolean {
   const { dev } = port
@@ -165,9 +167,10 @@ function enqueue(
     drop(world, dev, frame, 'MACVLAN_QUEUE_FULL')
     return
   }
-  if (port.queue.length === 0) world.queue.push(world.now, EV_MACVLAN_BROADCAST, dev.id, undefined)
+  if (port.queue.length === 0)
+    world.queue.pushNow(world.now, EV_MACVLAN_BROADCAST, dev.id, undefined)
   port.queue.push({ frame, from })
-  world.trace.record(world.now, dev.netns.id, dev.id, STEP_QUEUE, -1, frame)
+  world.trace.record(world, dev, STEP_QUEUE, -1, frame)
 }
 
 /** Handler of EV_MACVLAN_BROADCAST: `macvlan_process_broadcast`. */
@@ -192,14 +195,17 @@ function floodChildren(
   from: MacvlanChild | undefined,
 ): void {
   if (frame.etherType === ETH_PAUSE) return
-  const type = groupType(frame)
+  const gathering = new Gathering(port.hearers)
   for (const to of port.children) {
     if (to === from || !to.dev.up || to.mode === 'source') continue
     if (from !== undefined) {
       if (to.mode !== 'vepa' && !(to.mode === 'bridge' && from.mode === 'vepa')) continue
     }
-    if (!isSubscribed(to.dev, frame.dst)) continue
-    record(world, port.dev, STEP_FLOOD, to.dev, frame)
-    receive(world, to.dev, frame, type)
+    if (isSubscribed(to.dev, frame.dst)) gathering.add(to.dev)
   }
+  const audience = gathering.finish()
+  port.hearers = audience
+  if (audience.devices.length === 0) return
+  world.trace.recordFlood(world, port.dev, audience, undefined, frame)
+  receiveAll(world, audience, undefined, frame)
 }

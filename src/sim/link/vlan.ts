@@ -94,8 +94,6 @@ export const VLAN: LinkOps = Object.freeze<LinkOps>({
     const { lower, looseBinding } = vlanOf(dev)
     if (!lower.up && !looseBinding) return ENETDOWN
     if (dev.mac !== lower.mac && !inherit(world, dev, lower)) addUnicast(world, lower, dev.mac)
-    if (dev.allmulti > 0) setAllmulti(world, lower, 1)
-    if (dev.promiscuity > 0) setPromiscuity(world, lower, 1)
     vlanOf(dev).lowerMac = lower.mac
     if (lower.carrier) setCarrier(world, dev, true)
     return undefined
@@ -104,8 +102,6 @@ export const VLAN: LinkOps = Object.freeze<LinkOps>({
   stop(world: World, dev: Device): void {
     const { lower, synced } = vlanOf(dev)
     unsyncLists(world, lower, synced)
-    if (dev.allmulti > 0) setAllmulti(world, lower, -1)
-    if (dev.promiscuity > 0) setPromiscuity(world, lower, -1)
     if (dev.mac !== lower.mac) removeUnicast(world, lower, dev.mac)
     setCarrier(world, dev, false)
   },
@@ -134,8 +130,8 @@ export const VLAN: LinkOps = Object.freeze<LinkOps>({
     const { lower, synced } = vlanOf(dev)
     syncLists(world, lower, dev, synced)
   },
+  /** `vlan_dev_change_rx_flags`: passed on whether it is up or not. */
   rxFlags(world: World, dev: Device, changed: 'promisc' | 'allmulti', on: boolean): void {
-    if (!dev.up) return
     const { lower } = vlanOf(dev)
     if (changed === 'allmulti') setAllmulti(world, lower, on ? 1 : -1)
     else setPromiscuity(world, lower, on ? 1 : -1)

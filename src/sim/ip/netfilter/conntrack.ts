@@ -4,14 +4,8 @@
  */
 import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
 import { portsOf, protocolOf } from './match.ts'
-import {
-  type Connection,
-  invert,
-  type Netfilter,
-  type Tracked,
-  type Tuple,
-  tupleKey,
-} from './state.ts'
+import { type Connection, type Entry, invert, type Tuple } from './connections.ts'
+import type { Netfilter, Tracked } from './state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 
@@ -25,7 +19,7 @@ const TIMEOUT_TCP_OPENING = 120
 const TIMEOUT_TCP_CLOSE = 10
 const TIMEOUT_GENERIC = 600
 /** So many connections are begun before old ones are looked for (gc_worker). */
-const SWEEP = 256
+const SWEEP = 4096
 
 const FIN = 1
 const SYN = 2
@@ -47,7 +41,7 @@ export function track(nf: Netfilter, packet: Packet, now: number): Tracked {
   if (payload.kind === 'icmp' && payload.quoted !== undefined)
     return related(nf, payload.quoted, now)
   const tuple = tupleOf(packet)
-  const known = find(nf, tupleKey(tuple), now)
+  const known = find(nf, tuple, now)
   if (known === undefined) {
     if (!mayBegin(payload)) return INVALID
     return { connection: begin(nf, tuple, payload, now), direction: 'original', state: 'new' }
@@ -65,24 +59,17 @@ export function track(nf: Netfilter, packet: Packet, now: number): Tracked {
  */
 export function confirm(nf: Netfilter, connection: Connection, now: number): boolean {
   if (connection.confirmed) return true
-  if (isTaken(nf, connection.originalKey, now, connection)) return false
-  if (isTaken(nf, connection.replyKey, now, connection)) return false
+  if (isTaken(nf, connection.original, now, connection)) return false
+  if (isTaken(nf, connection.reply, now, connection)) return false
   connection.confirmed = true
-  nf.connections.set(connection.originalKey, connection)
-  nf.connections.set(connection.replyKey, connection)
+  nf.connections.add(connection)
   return true
 }
 
 /** Whether a tuple is that of another connection (nf_nat_used_tuple). */
-export function isTaken(nf: Netfilter, key: string, now: number, own: Connection): boolean {
-  const known = find(nf, key, now)
+export function isTaken(nf: Netfilter, tuple: Tuple, now: number, own: Connection): boolean {
+  const known = find(nf, tuple, now)
   return known !== undefined && known.connection !== own
-}
-
-/** Gives a connection another answer; only before it is in the table. */
-export function setReply(connection: Connection, reply: Tuple): void {
-  connection.reply = reply
-  connection.replyKey = tupleKey(reply)
 }
 
 /** The tuple of a packet; 0 for ports it has none of. */
@@ -100,28 +87,16 @@ export function tupleOf(packet: Packet): Tuple {
 
 /** An error belongs to the connection of the packet it quotes, in the other direction. */
 function related(nf: Netfilter, quoted: Packet, now: number): Tracked {
-  const known = find(nf, tupleKey(invert(tupleOf(quoted))), now)
+  const known = find(nf, invert(tupleOf(quoted)), now)
   if (known === undefined) return INVALID
   return { connection: known.connection, direction: known.direction, state: 'related' }
 }
 
-function find(
-  nf: Netfilter,
-  key: string,
-  now: number,
-): { connection: Connection; direction: 'original' | 'reply' } | undefined {
-  const connection = nf.connections.get(key)
-  if (connection === undefined) return undefined
-  if (connection.expires < now) {
-    forget(nf, connection)
-    return undefined
-  }
-  return { connection, direction: connection.originalKey === key ? 'original' : 'reply' }
-}
-
-function forget(nf: Netfilter, connection: Connection): void {
-  nf.connections.delete(connection.originalKey)
-  nf.connections.delete(connection.replyKey)
+function find(nf: Netfilter, tuple: Tuple, now: number): Entry | undefined {
+  const entry = nf.connections.find(tuple)
+  if (entry === undefined || entry.connection.expires >= now) return entry
+  nf.connections.remove(entry.connection)
+  return undefined
 }
 
 /**
@@ -138,14 +113,12 @@ function mayBegin(payload: Payload): boolean {
 function begin(nf: Netfilter, original: Tuple, payload: Payload, now: number): Connection {
   if (++nf.fresh >= SWEEP) {
     nf.fresh = 0
-    for (const old of nf.connections.values()) if (old.expires < now) forget(nf, old)
+    const old = [...nf.connections.values()].filter(({ expires }) => expires < now)
+    for (const connection of old) nf.connections.remove(connection)
   }
-  const reply = invert(original)
   const connection: Connection = {
     original,
-    originalKey: tupleKey(original),
-    reply,
-    replyKey: tupleKey(reply),
+    reply: invert(original),
     confirmed: false,
     seenReply: false,
     destinationDone: false,

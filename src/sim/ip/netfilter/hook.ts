@@ -9,9 +9,7 @@ import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
 import { confirm, track } from './conntrack.ts'
 import { matches } from './match.ts'
 import { bind, type Manip, type NatVerdict, translate } from './nat.ts'
-import type { Chain, Netfilter, Tracked } from './state.ts'
-
-export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING'
+import type { Chain, HookName, Netfilter, Tracked } from './state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 

@@ -5,15 +5,9 @@
 import type { Ip } from '../../../addr/ip.ts'
 import type { FilterVerdict, PortRange } from '../../../fabric/filter.ts'
 import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
-import { isTaken, setReply } from './conntrack.ts'
-import {
-  type Connection,
-  invert,
-  type Netfilter,
-  type Tracked,
-  type Tuple,
-  tupleKey,
-} from './state.ts'
+import { type Connection, invert, sameTuple, type Tuple } from './connections.ts'
+import { isTaken } from './conntrack.ts'
+import type { Netfilter, Tracked } from './state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 
@@ -57,8 +51,8 @@ export function bind(
         ? uniqueSource(nf, connection, { ...before, src: to }, ports, now)
         : withDestination(before, to, ports)
   }
-  if (tupleKey(after) === tupleKey(before)) return true
-  setReply(connection, invert(after))
+  if (sameTuple(after, before)) return true
+  connection.reply = invert(after)
   if (manip === 'source') connection.sourceNat = true
   else connection.destinationNat = true
   return true
@@ -114,7 +108,7 @@ function uniqueSource(
   now: number,
 ): Tuple {
   const isEcho = seen.protocol === 1 || seen.protocol === 58
-  const isFree = (t: Tuple): boolean => !isTaken(nf, tupleKey(invert(t)), now, connection)
+  const isFree = (t: Tuple): boolean => !isTaken(nf, invert(t), now, connection)
   const wanted = inPorts(seen.srcPort, ports)
     ? seen
     : withSourcePort(seen, ports?.first ?? 0, isEcho)

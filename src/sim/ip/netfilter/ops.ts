@@ -12,7 +12,7 @@ import {
 import { sameRule } from '../../../fabric/filter-rule.ts'
 import type { Refusal, World } from '../../model.ts'
 import { type NetnsIp, netnsIp } from '../state.ts'
-import { type Chain, Netfilter } from './state.ts'
+import { type Chain, type HookName, Netfilter } from './state.ts'
 
 const refuse = (errno: string): Refusal => ({ errno })
 
@@ -24,7 +24,7 @@ export function changeFilter(world: World, op: FilterOp): Refusal | undefined {
   ns.netfilter ??= new Netfilter()
   const chains = chainsOf(ns.netfilter, op.family, op.table)
   const refusal = change(chains, op)
-  if (refusal === undefined) countTrackers(ns.netfilter, op.family)
+  if (refusal === undefined) takeStock(ns.netfilter, op.family)
   return refusal
 }
 
@@ -139,14 +139,21 @@ function isJumpedTo(chains: ReadonlyMap<string, Chain>, name: string): boolean {
   return false
 }
 
-/** Rules about states and NAT targets each hold connection tracking on. */
-function countTrackers(nf: Netfilter, family: 4 | 6): void {
+/** Rules about states and NAT targets each hold connection tracking, and so every hook, on. */
+function takeStock(nf: Netfilter, family: 4 | 6): void {
   let count = 0
   for (const chains of nf.tables[family].values())
     for (const chain of chains.values())
       for (const { rule } of chain.rules)
         if (rule.match.states !== undefined || rule.verdict.do in NAT_CHAINS) count++
   nf.trackers[family] = count
+  const { busy, tables } = nf
+  const filter = tables[family].get('filter')
+  for (const hook of Object.keys(busy[family]) as HookName[]) {
+    const chain = filter?.get(hook)
+    const hasSay = chain !== undefined && (chain.policy === 'drop' || chain.rules.length > 0)
+    busy[family][hook] = count > 0 || hasSay
+  }
 }
 
 /** The chains of a namespace as a snapshot says them; nothing where nobody spoke of netfilter. */
@@ -175,6 +182,6 @@ export function restoreFilters(ns: NetnsIp, filters: readonly FilterChainSnapsho
     const counted = rules.map(({ packets, bytes, ...rule }) => ({ rule, packets, bytes }))
     chainsOf(nf, family, table).set(name, { name, policy, rules: counted })
   }
-  countTrackers(nf, 4)
-  countTrackers(nf, 6)
+  takeStock(nf, 4)
+  takeStock(nf, 6)
 }

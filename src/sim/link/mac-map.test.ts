@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { MacMap } from './mac-map.ts'
+
+/** Two addresses that share their low bits. */
+const A = 0x020000000005
+const B = 0x060000000005
+
+test('MacMap answers as a Map does, also for addresses that share their place', () => {
+  const map = new MacMap<string>()
+  expect(map.get(A)).toBeUndefined()
+  map.set(A, 'a')
+  expect(map.get(A)).toBe('a')
+  expect(map.get(B)).toBeUndefined()
+  expect(map.get(A)).toBe('a')
+  map.set(B, 'b')
+  expect([map.get(A), map.get(B), map.get(A)]).toEqual(['a', 'b', 'a'])
+  map.set(A, 'c')
+  expect(map.get(A)).toBe('c')
+  expect([...map.values()]).toEqual(['c', 'b'])
+  expect([map.delete(A), map.delete(A)]).toEqual([true, false])
+  expect([map.get(A), map.get(B), map.size, map.has(A)]).toEqual([undefined, 'b', 1, false])
+})
