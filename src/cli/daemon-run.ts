@@ -1,4 +1,4 @@
-/** `lanyard daemon`: the daemon with what it must be handed: kernel, locks, credentials, manager. */
+/** `lanyard daemon`: the daemon with what it is handed: kernel, locks, credentials. */
 import { constants } from 'node:os'
 import { openLog, type Level } from '../daemon/log.ts'
 import { startDaemon } from '../daemon/serve.ts'

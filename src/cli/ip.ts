@@ -56,7 +56,11 @@ export async function ipWho(text: string, options: WhoOptions): Promise<number> 
     const holder = await engine.whoHas(address)
     const { lease, answeredBy } = holder
     if (options.json === true) printJson(encodeHolder(holder))
-    else printLines([whoText(text, lease, answeredBy)])
+    else {
+      const endpoints = lease?.kind === 'endpoint' ? await engine.endpoints(lease.network) : []
+      const own = lease?.mac ?? endpoints.find((one) => one.name === lease?.holder)?.mac
+      printLines([whoText(text, lease && { ...lease, mac: own }, answeredBy)])
+    }
     return lease === undefined && answeredBy === undefined ? EXIT.missed : EXIT.ok
   })
 }

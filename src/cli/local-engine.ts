@@ -26,7 +26,7 @@ export async function openLocalEngine(socket: string, state: string): Promise<En
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-daemon', { socket, missing })
   makeState(state)
-  // Looked at, not kept: a daemon that starts meanwhile shares the store transaction by transaction.
+  // Looked at, not kept: a daemon that starts meanwhile shares the store by transactions.
   const lock = tryLockFile(stateLock(state), 'shared')
   if (lock === undefined) {
     const pid = holderOf(stateLock(state))

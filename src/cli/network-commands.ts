@@ -21,10 +21,10 @@ export function wholeNumber(text: string): number {
 const CREATE_EXAMPLES = `${driverOptionsHelp()}
 Examples:
   lanyard network create --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=enp0s8 mcv
-  lanyard network create --subnet 192.168.8.0/24 --ip-range 192.168.8.100-192.168.8.199 -o parent=eth0 lan
+  lanyard network create --subnet 10.9.0.0/24 --ip-range 10.9.0.100-10.9.0.199 -o parent=eth0 lan
   lanyard network create -d ipvlan --subnet 10.5.0.0/24 -o parent=eth0.50 -o mode=l2 v50
   lanyard network create --subnet 10.9.0.0/24 inside                  no parent: nobody outside
-  lanyard network create --dry-run --subnet 10.9.0.0/24 -o parent=eth0 lan   prints ip commands only`
+  lanyard network create --dry-run --subnet 10.9.0.0/24 -o parent=eth0 lan     prints only`
 
 const CONNECT_EXAMPLES = `
 A sandbox is a network namespace: a name as "ip netns" knows it, an absolute path, or pid:N.

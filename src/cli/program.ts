@@ -12,7 +12,7 @@ import { version } from './version.ts'
 const EXAMPLES = `
 Examples:
   sudo lanyard network create --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=eth0 lan
-  sudo lanyard run --network lan -- ping -c1 192.168.8.1   a command on the LAN, with its own address
+  sudo lanyard run --network lan -- ip addr               a command with its own place there
   lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
   sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
   lanyard lab run examples/seed-002 --fabric uml           on a kernel of its own, no root needed

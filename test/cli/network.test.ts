@@ -16,9 +16,12 @@ afterEach(() => daemon.close())
 
 /** Runs one line as it is typed, without quotes. */
 const lanyard = (...words: readonly string[]): Promise<Ended> =>
-  startProgram(words.flatMap((w) => (w.startsWith('=') ? [w.slice(1)] : w.split(' '))), {
-    LANYARD_SOCKET: daemon.socket,
-  }).ended
+  startProgram(
+    words.flatMap((w) => (w.startsWith('=') ? [w.slice(1)] : w.split(' '))),
+    {
+      LANYARD_SOCKET: daemon.socket,
+    },
+  ).ended
 
 const CREATE = 'network create -d macvlan --subnet=192.168.8.0/24 --gateway=192.168.8.1'
 const ID = `${'1'.padStart(64, '0')}\n`
@@ -74,7 +77,9 @@ describe('lanyard network', () => {
   test('filters and templates', async () => {
     await lanyard(`${CREATE} -o parent=eth0 --label a=b mcv`)
     await lanyard('network create -d ipvlan --subnet 10.0.0.0/24 --ip-range 10.0.0.64/26 ipv')
-    expect((await lanyard('network ls -f driver=ipvlan --format', '={{.Name}}')).stdout).toBe('ipv\n')
+    expect((await lanyard('network ls -f driver=ipvlan --format', '={{.Name}}')).stdout).toBe(
+      'ipv\n',
+    )
     expect((await lanyard('network ls -f label=a=b -q --no-trunc')).stdout).toBe(ID)
     const table = await lanyard('network ls --format', '=table {{.Name}}\\t{{.Subnets}}')
     expect(table.stdout).toBe('NAME   SUBNETS\nipv    10.0.0.0/24\nmcv    192.168.8.0/24\n')
@@ -94,7 +99,10 @@ describe('lanyard network', () => {
     expect((await lanyard('ip ls mcv -q')).stdout).toBe('192.168.8.2\n192.168.8.50\n')
     const kept = await lanyard('network inspect mcv --format', '={{len .Containers}}')
     expect(kept.stdout).toBe('2\n')
-    expect(await lanyard('network disconnect mcv pid:4711')).toMatchObject({ status: 0, stdout: '' })
+    expect(await lanyard('network disconnect mcv pid:4711')).toMatchObject({
+      status: 0,
+      stdout: '',
+    })
     expect((await daemon.engine.endpoints()).map((one) => one.name)).toEqual(['web'])
     expect((await lanyard('network disconnect -f mcv gone')).status).toBe(0)
   })
@@ -121,9 +129,15 @@ describe('lanyard network', () => {
   })
 
   test.each([
-    [`${CREATE} -o parnet=eth0 x`, 'unknown driver option "parnet" (did you mean "parent"?): there'],
+    [
+      `${CREATE} -o parnet=eth0 x`,
+      'unknown driver option "parnet" (did you mean "parent"?): there',
+    ],
     [`${CREATE} -o mtu=big x`, 'driver option mtu is a whole number, not "big"'],
-    [`${CREATE} -o check=alway x`, 'is auto or always or never, not "alway" (did you mean "always"?'],
+    [
+      `${CREATE} -o check=alway x`,
+      'is auto or always or never, not "alway" (did you mean "always"?',
+    ],
     [`${CREATE} -o parent=a -o parent=b x`, 'driver option parent is given twice: a and b'],
     ['network create -d mcvlan x', 'plugin "mcvlan" not found (did you mean "macvlan"?)'],
     ['network create x', 'a network needs a subnet'],
@@ -155,10 +169,13 @@ describe('lanyard network', () => {
       'network create --subnet 10.0.0.0/24 --gateway 10.0.0.1 --gateway 10.0.0.2 x',
       'cannot configure multiple gateways (10.0.0.2, 10.0.0.1) for the same subnet (10.0.0.0/24)',
     ],
-    ['network create --subnet 10.0.0.5/24 x', 'invalid subnet 10.0.0.5/24: it should be 10.0.0.0/24'],
+    [
+      'network create --subnet 10.0.0.5/24 x',
+      'invalid subnet 10.0.0.5/24: it should be 10.0.0.0/24',
+    ],
     ['network create --subnet 10.0.0.0/24 --ipv6 x', '--ipv6 needs an IPv6 subnet'],
     ['network create --subnet 10.0.0.0/8 --exclude 10.0.0.0/16 x', 'is 65536 addresses, more than'],
-    ['network ls -f drivr=x', "invalid filter 'drivr=x' (did you mean \"driver\"?)"],
+    ['network ls -f drivr=x', 'invalid filter \'drivr=x\' (did you mean "driver"?)'],
     ['network ls --format {{.Nam}}', 'there is no field .Nam (did you mean "Name"?)'],
     ['network connect mcv web --mac-address 2:3', '"2:3" is not a MAC address'],
     ['ip who 10.0.0', '"10.0.0" is not an IPv4 address'],
