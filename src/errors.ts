@@ -67,6 +67,212 @@ const TABLE = {
     errno: 'ENODEV',
     say: (d) => `link "${d.link}" does not exist in namespace "${d.netns}"`,
   }),
+  // -- driver
+  'mode-invalid': row<{ kind: 'macvlan' | 'ipvlan'; mode: string; allowed: readonly string[] }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) =>
+      `requested ${d.kind} mode '${d.mode}' is not valid, '${d.allowed[0]}' mode is the ${d.kind} driver default`,
+    mend: (d) => `use one of: ${d.allowed.join(', ')}`,
+  }),
+  'flag-invalid': row<{ flag: string; allowed: readonly string[] }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) =>
+      `requested ipvlan flag '${d.flag}' is not valid, 'bridge' is the ipvlan driver default`,
+    mend: (d) => `use one of: ${d.allowed.join(', ')}`,
+  }),
+  'network-invalid': row<{ network: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `invalid network config of ${d.network}: ${d.why}`,
+  }),
+  'parent-loopback': row<{ parent: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `loopback interface is not a valid macvlan parent link: ${d.parent}`,
+    mend: () => 'name the network card that is on the LAN, or none for an internal network',
+  }),
+  'parent-name-invalid': row<{ name: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) =>
+      `required interface name format is: name.vlan_id, ex. eth0.10 for vlan 10, instead received ${d.name}`,
+    mend: () => 'make a VLAN in a VLAN by hand and name it as the parent',
+  }),
+  'vlan-invalid': row<{ received: string }>({
+    status: 400,
+    errno: 'ERANGE',
+    say: (d) =>
+      /^[0-9]+$/.test(d.received)
+        ? `vlan id must be between 1-4094, received: ${d.received}`
+        : `unable to parse a valid vlan id from: ${d.received} (ex. eth0.10 for vlan 10)`,
+  }),
+  'parent-missing': row<{ parent: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENODEV',
+    say: (d) => `-o parent interface was not found on the host: ${d.parent}`,
+    mend: (d) =>
+      d.known.length === 0
+        ? 'this host has no link that could be a parent: on Docker Desktop and without root, use the simulator (--fabric sim)'
+        : `name one of: ${d.known.join(', ')}; a VLAN is written eth0.10`,
+  }),
+  'parent-gone': row<{ parent: string; network: string }>({
+    status: 409,
+    errno: 'ENODEV',
+    say: (d) =>
+      `the requested parent interface ${d.parent} was not found on the host: network ${d.network} waits for it`,
+    mend: (d) => `bring ${d.parent} back; the network heals by itself when it appears`,
+  }),
+  'parent-down': row<{ parent: string; network: string }>({
+    status: 409,
+    errno: 'ENETDOWN',
+    say: (d) => `network is down: parent ${d.parent} of network ${d.network} is not up`,
+    mend: (d) => `ip link set ${d.parent} up`,
+  }),
+  'parent-busy': row<{
+    kind: 'macvlan' | 'ipvlan'
+    parent: string
+    owner: string
+    better: string | undefined
+  }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) =>
+      `failed to create the ${d.kind} port: device or resource busy: parent ${d.parent} is taken, ${d.owner}`,
+    mend: (d) =>
+      d.better === undefined
+        ? 'use another parent'
+        : `name ${d.better} as the parent; with --attach veth endpoints become ports of that bridge`,
+  }),
+  'parent-in-use': row<{ parent: string; owner: string; passthru: 'wanted' | 'held' }>({
+    status: 409,
+    errno: 'EINVAL',
+    say: (d) =>
+      d.passthru === 'wanted'
+        ? `cannot use mode passthru, macvlan ${d.owner} is already using parent interface ${d.parent}`
+        : `macvlan ${d.owner} is already using parent interface ${d.parent} in mode passthru`,
+    mend: (d) => `passthru has its parent alone: remove ${d.owner}, or use another parent`,
+  }),
+  'parent-kind': row<{
+    kind: 'macvlan' | 'ipvlan'
+    parent: string
+    owner: string
+    other: 'macvlan' | 'ipvlan'
+  }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) =>
+      `failed to create the ${d.kind} port: device or resource busy: ${d.owner} is already using parent interface ${d.parent} for ${d.other}`,
+    mend: (d) => `make this one ${d.other}, too, or put it on a VLAN or another parent`,
+  }),
+  'parent-mode': row<{ parent: string; owner: string; mode: string; otherMode: string }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) =>
+      `${d.owner} is already using parent interface ${d.parent} as ${d.otherMode}: ${d.mode} would change it, too`,
+    mend: (d) => `all ipvlan networks of a parent share mode and flag: ask for ${d.otherMode}`,
+  }),
+  'parent-cut-off': row<{ parent: string; gateway: string; network: string }>({
+    status: 409,
+    errno: 'ENETUNREACH',
+    say: (d) =>
+      `with network ${d.network} on ${d.parent} the gateway ${d.gateway} did not answer any more: all was put back`,
+    mend: (d) => `use a parent that the host does not need for itself, or a VLAN of ${d.parent}`,
+  }),
+  'mtu-too-big': row<{ network: string; mtu: number; parent: string; most: number }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) =>
+      `network ${d.network} asks for MTU ${d.mtu}, its parent ${d.parent} has ${d.most} (RTNETLINK answers: Invalid argument)`,
+    mend: (d) => `ask for ${d.most} or less, or raise the parent first`,
+  }),
+  'kind-missing': row<{ kind: string; link: string }>({
+    status: 501,
+    errno: 'EOPNOTSUPP',
+    say: (d) => `failed to create ${d.link} ${d.kind} link: operation not supported`,
+    mend: (d) =>
+      `this kernel has no ${d.kind}: try "modprobe ${d.kind === 'vlan' ? '8021q' : d.kind}"`,
+  }),
+  // -- engine
+  'network-missing': row<{ network: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network ${d.network} not found`,
+    mend: (d) => (d.known.length === 0 ? 'there is none yet' : `there is: ${d.known.join(', ')}`),
+  }),
+  'network-exists': row<{ network: string; differs: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) => `network with name ${d.network} already exists, with another ${d.differs}`,
+    mend: (d) => `remove it first: lanyard network rm ${d.network}`,
+  }),
+  'network-in-use': row<{ network: string; endpoints: readonly string[] }>({
+    status: 403,
+    errno: 'EBUSY',
+    say: (d) =>
+      `error while removing network: network ${d.network} has active endpoints (${d.endpoints.slice(0, 5).join(', ')}${d.endpoints.length > 5 ? `, and ${d.endpoints.length - 5} more` : ''})`,
+    mend: (d) => `disconnect them: lanyard network disconnect ${d.network} ${d.endpoints[0] ?? ''}`,
+  }),
+  'endpoint-exists': row<{ network: string; endpoint: string; sandbox: string; differs: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is in ${d.sandbox}, with another ${d.differs}`,
+    mend: (d) => `disconnect it first: lanyard network disconnect ${d.network} ${d.endpoint}`,
+  }),
+  'endpoint-invalid': row<{ endpoint: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `invalid name: ${d.endpoint}: ${d.why}`,
+  }),
+  'mac-refused': row<{ network: string; endpoint: string }>({
+    status: 400,
+    errno: 'EOPNOTSUPP',
+    say: (d) =>
+      `failed to create endpoint ${d.endpoint} on network ${d.network}: ipvlan interfaces do not support custom mac address assignment`,
+    mend: () => 'ipvlan endpoints share the MAC of their parent; use macvlan for one of their own',
+  }),
+  'mac-invalid': row<{ mac: string; why: string }>({
+    status: 400,
+    errno: 'EADDRNOTAVAIL',
+    say: (d) => `${d.mac} is not a valid mac address: ${d.why}`,
+  }),
+  'mac-taken': row<{ mac: string; parent: string; owner: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) => `MAC ${d.mac} on parent ${d.parent}: address already in use by ${d.owner}`,
+  }),
+  'address-on-lan': row<{ address: string; network: string; mac: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) =>
+      `address ${d.address} of network ${d.network}: address already in use on the LAN by ${d.mac}`,
+    mend: (d) => `take another, or keep it from being handed out: --exclude ${d.address}`,
+  }),
+  'address-of-host': row<{ address: string; network: string; link: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) => `address ${d.address} of network ${d.network} is the host's own, on ${d.link}`,
+    mend: (d) => `take another, or keep it from being handed out: --exclude ${d.address}`,
+  }),
+  'link-taken': row<{ sandbox: string; link: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) => `error renaming interface to "${d.link}": file exists in namespace ${d.sandbox}`,
+    mend: () => 'name another one, or none for the first ethN that is free',
+  }),
+  'record-broken': row<{ key: string; why: string }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) => `the record ${d.key} in the store cannot be read: ${d.why}`,
+    mend: () => 'it was left as it is; restore the store from a copy, or remove the record',
+  }),
+  'engine-closed': row<Record<string, never>>({
+    status: 503,
+    errno: 'ESHUTDOWN',
+    say: () => 'the engine is closed',
+  }),
   // -- lab
   'lab-invalid': row<{
     problems: readonly {

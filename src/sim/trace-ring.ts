@@ -71,7 +71,7 @@ export class TraceRing {
   #words: Int32Array
   #frames: (Frame | undefined)[]
   /** Of the last two kinds of entries. */
-  readonly #audiences: (Audience | undefined)[] = []
+  #audiences: (Audience | undefined)[]
   /** Number of the first entry this ring ever held. */
   readonly #base: number
   /** Entries ever written. */
@@ -88,6 +88,7 @@ export class TraceRing {
     this.#times = new Float64Array(this.#room)
     this.#words = new Int32Array(this.#room * WORDS)
     this.#frames = Array.from({ length: this.#room }, () => undefined)
+    this.#audiences = Array.from({ length: this.#room }, () => undefined)
     this.#base = base
     this.count = base
   }
@@ -103,7 +104,10 @@ export class TraceRing {
     const words = new Int32Array(room * WORDS)
     times.set(this.#times)
     words.set(this.#words)
-    while (this.#frames.length < room) this.#frames.push(undefined)
+    while (this.#frames.length < room) {
+      this.#frames.push(undefined)
+      this.#audiences.push(undefined)
+    }
     this.#times = times
     this.#words = words
     this.#room = room

@@ -147,10 +147,7 @@ function answerEcho4(
   }
   const echo = makeEcho(4, true, message.id, message.sequence, message.dataLength)
   const ttl = ns.conf.ip_default_ttl
-  sendLocal4(world, ns, out, {
-    ...makeEcho4(out.source, packet.src, ttl, echo),
-    id: nextId(ns),
-  })
+  sendLocal4(world, ns, out, makeEcho4(out.source, packet.src, ttl, echo, { id: nextId(ns) }))
   return undefined
 }
 

@@ -85,19 +85,20 @@ function reachableNs(world: World, n: Neighbour): number {
 }
 
 function setTimer(world: World, n: Neighbour, due: number): void {
-  wakeAt(world, n, wheelTime(world.traits, world.now, due))
+  // A wheel turns by whole milliseconds, and small integers are quicker to keep and to look up.
+  wakeAt(world, n, wheelTime(world.traits, world.now, due) / MS)
 }
 
-function wakeAt(world: World, n: Neighbour, at: number): void {
-  n.timerAt = at
-  if (n.eventAt !== 0 && n.eventAt <= at) return
-  n.eventAt = at
+function wakeAt(world: World, n: Neighbour, atMs: number): void {
+  n.timerAt = atMs
+  if (n.eventAt !== 0 && n.eventAt <= atMs) return
+  n.eventAt = atMs
   const ip = deviceIp(n.dev) as DeviceIp
-  let keys = ip.timers.get(at)
+  let keys = ip.timers.get(atMs)
   if (keys === undefined) {
     keys = []
-    ip.timers.set(at, keys)
-    world.queue.push(at, EV_NEIGHBOUR_TIMER, n.dev.id, undefined)
+    ip.timers.set(atMs, keys)
+    world.queue.push(atMs * MS, EV_NEIGHBOUR_TIMER, n.dev.id, undefined)
   }
   keys.push(n.ip)
 }
@@ -106,15 +107,16 @@ function wakeAt(world: World, n: Neighbour, at: number): void {
 export function onNeighbourTimer(world: World, target: number): void {
   const dev = world.devices[target]
   const ip = dev === undefined ? undefined : deviceIp(dev)
-  const keys = ip?.timers.get(world.now)
+  const nowMs = world.now / MS
+  const keys = ip?.timers.get(nowMs)
   if (dev === undefined || ip === undefined || keys === undefined) return
-  ip.timers.delete(world.now)
+  ip.timers.delete(nowMs)
   for (const key of keys) {
     const n = neighboursOf(ip, key).get(key)
-    if (n === undefined || n.eventAt !== world.now) continue
+    if (n === undefined || n.eventAt !== nowMs) continue
     n.eventAt = 0
     if (n.timerAt === 0) continue
-    if (n.timerAt > world.now) wakeAt(world, n, n.timerAt)
+    if (n.timerAt > nowMs) wakeAt(world, n, n.timerAt)
     else fire(world, n)
   }
 }

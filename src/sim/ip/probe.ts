@@ -28,6 +28,9 @@ const SEND_NS = 1000
 /** Seconds between SYNs: 1, then twice as long each time (tcp_timeout_init). */
 const SYN_TIMES = [1, 3, 7, 15, 31]
 
+/** IP_MTU_DISCOVER */
+const DISCOVER = { dont: 0, want: 1, do: 2 } as const
+
 /** errno numbers a transmit call answers with. */
 const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
@@ -86,58 +89,62 @@ export function pingSeries(world: World, series: PingSeries): ProbeResult[] {
   return runProbes(world, probes)
 }
 
-/** Something to do at a time: send a probe, or its SYN again. */
-interface Step {
+/** The SYN of a probe, to be sent again at a time. */
+interface Again {
   readonly at: number
   readonly index: number
-  readonly attempt: number
 }
 
 function runBatch(world: World, probes: readonly Probe[]): ProbeResult[] {
   const run: ProbeRun = { pending: probes.length }
   const start = world.now
   const sockets: (ProbeSocket | undefined)[] = []
-  const agenda: Step[] = probes.map((probe, index) => ({
-    at: start + Math.round((probe.startMs ?? 0) * MS) + index * SEND_NS,
-    index,
-    attempt: 0,
-  }))
-  if (probes.some((p) => p.startMs !== undefined)) agenda.sort((a, b) => a.at - b.at)
+  const places: NetnsIp[] = []
+  const sendAt = (index: number): number =>
+    start + Math.round((probes[index]?.startMs ?? 0) * MS) + index * SEND_NS
+  const order = probes.map((_, index) => index)
+  if (probes.some((p) => p.startMs !== undefined)) order.sort((a, b) => sendAt(a) - sendAt(b))
+  const again: Again[] = []
   const done = (): boolean => run.pending === 0
   let deadline = start
-  for (let i = 0; i < agenda.length; i++) {
-    const step = agenda[i] as Step
-    if (step.at > world.now && !(run.pending > 0 && runUntil(world, step.at, done))) break
+  for (let sent = 0; sent < order.length || again.length > 0; ) {
+    const index = order[sent]
+    const retry = again[0]
+    const due = index === undefined ? Infinity : sendAt(index)
+    const at = retry === undefined ? due : Math.min(due, retry.at)
+    if (at > world.now && !(run.pending > 0 && runUntil(world, at, done))) break
     if (done()) break
-    if (step.at > world.now) world.now = step.at
-    const probe = probes[step.index] as Probe
-    if (step.attempt > 0) {
-      resendSyn(world, probe, sockets[step.index])
+    if (at > world.now) world.now = at
+    if (index === undefined || at < due) {
+      again.shift()
+      if (retry !== undefined) resendSyn(world, probes, sockets, retry.index)
       continue
     }
-    const socket = launch(world, run, probe)
-    sockets[step.index] = socket
+    sent++
+    const probe = probes[index] as Probe
+    const ns = namespaceOf(world, probe.from)
+    const socket = launch(world, ns, run, probe)
+    places[index] = ns
+    sockets[index] = socket
     deadline = Math.max(deadline, socket.deadline)
-    if (probe.protocol === 'tcp' && socket.result === undefined) plan(agenda, i, step, socket)
+    if (probe.protocol === 'tcp' && socket.result === undefined) plan(again, at, index, socket)
   }
   if (!done()) runUntil(world, deadline, done)
   return probes.map((probe, index) => {
     const socket = sockets[index]
-    if (socket !== undefined) close(world, probe, socket)
+    if (socket !== undefined) close(places[index] as NetnsIp, probe, socket)
     const sendErrno = socket?.sendErrno
     return socket?.result ?? (sendErrno === undefined ? TIMEOUT : fail(sendErrno))
   })
 }
 
-/** Puts the SYNs to come among what is still to do. */
-function plan(agenda: Step[], from: number, step: Step, socket: ProbeSocket): void {
-  SYN_TIMES.forEach((seconds, n) => {
-    const at = step.at + seconds * SECOND
-    if (at >= socket.deadline) return
-    let place = from + 1
-    while (place < agenda.length && (agenda[place] as Step).at <= at) place++
-    agenda.splice(place, 0, { at, index: step.index, attempt: n + 1 })
-  })
+/** Notes the SYNs to come, the earliest first. */
+function plan(again: Again[], sentAt: number, index: number, socket: ProbeSocket): void {
+  for (const seconds of SYN_TIMES) {
+    const at = sentAt + seconds * SECOND
+    if (at < socket.deadline) again.push({ at, index })
+  }
+  again.sort((a, b) => a.at - b.at)
 }
 
 function namespaceOf(world: World, name: string): NetnsIp {
@@ -146,8 +153,7 @@ function namespaceOf(world: World, name: string): NetnsIp {
   return netnsIp(netns)
 }
 
-function launch(world: World, run: ProbeRun, probe: Probe): ProbeSocket {
-  const ns = namespaceOf(world, probe.from)
+function launch(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSocket {
   const socket = open(world, ns, run, probe)
   const rejections = ns.netfilter?.rejections
   const failed = send(world, ns, socket, probe)
@@ -164,7 +170,7 @@ function launch(world: World, run: ProbeRun, probe: Probe): ProbeSocket {
 
 function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSocket {
   const icmp = probe.protocol === 'icmp'
-  const discover = icmp ? ['dont', 'want', 'do'].indexOf(probe.pmtu ?? 'want') : 1
+  const discover = icmp ? DISCOVER[probe.pmtu ?? 'want'] : 1
   const socket: ProbeSocket = {
     run,
     protocol: probe.protocol,
@@ -184,8 +190,7 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
   return socket
 }
 
-function close(world: World, probe: Probe, socket: ProbeSocket): void {
-  const ns = namespaceOf(world, probe.from)
+function close(ns: NetnsIp, probe: Probe, socket: ProbeSocket): void {
   if (probe.protocol === 'icmp') ns.echoSockets.delete(socket.id)
   else if (probe.protocol === 'arp') {
     const ip = linkIp(ns, probe.link)
@@ -310,8 +315,15 @@ function send6(
 }
 
 /** Sends the SYN of a connection that had no answer once more. */
-function resendSyn(world: World, probe: Probe, socket: ProbeSocket | undefined): void {
-  if (socket === undefined || socket.result !== undefined) return
+function resendSyn(
+  world: World,
+  probes: readonly Probe[],
+  sockets: readonly (ProbeSocket | undefined)[],
+  index: number,
+): void {
+  const probe = probes[index]
+  const socket = sockets[index]
+  if (probe === undefined || socket === undefined || socket.result !== undefined) return
   send(world, namespaceOf(world, probe.from), socket, probe)
 }
 

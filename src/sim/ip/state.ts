@@ -98,9 +98,9 @@ export class Neighbour {
   updated = 0
   confirmed = 0
   used = 0
-  /** When its timer is due; 0 = no timer. */
+  /** When its timer is due, ms; 0 = no timer. */
   timerAt = 0
-  /** When the earliest event for it is in the queue; 0 = none. */
+  /** When the earliest event for it is in the queue, ms; 0 = none. */
   eventAt = 0
   /** Packets that wait for the address. */
   queue: (Ip4Packet | Ip6Packet)[] | undefined = undefined
@@ -196,7 +196,7 @@ export class DeviceIp {
   addresses6: Address6[] = []
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   readonly neighbours6 = new Map<Ip6, Neighbour>()
-  /** Neighbours to look at, by the time of the event that does it. */
+  /** Neighbours to look at, by the time (ms) of the event that does it. */
   readonly timers = new Map<number, Ip[]>()
   readonly proxies4 = new Set<Ip4>()
   readonly proxies6 = new Set<Ip6>()

@@ -18,6 +18,6 @@ export function wheelTime(
   const now = Math.floor(nowNs / jiffyNs)
   const away = Math.max(1, Math.ceil((dueNs - nowNs) / jiffyNs))
   let grain = 1
-  for (const start of LEVELS) if (away >= start) grain *= 8
+  for (let i = 0; i < LEVELS.length && away >= (LEVELS[i] as number); i++) grain *= 8
   return (Math.floor((now + away) / grain) + 1) * grain * jiffyNs
 }

@@ -1,0 +1,303 @@
+/**
+ * An endpoint comes: lease, record, link, routes, answer. The order is what makes a crash harmless:
+ * the address is durable before anything uses it, and the record says what is wanted before the
+ * first link is made; from there every later moment is mended by making the kernel as the record
+ * says (reconcile.ts).
+ */
+import { familyOf, formatIp, type Ip, type Prefix } from '../addr/ip.ts'
+import { formatMac, isGroupMac, isZeroMac } from '../addr/mac.ts'
+import { contains } from '../addr/prefix.ts'
+import { planEndpoint, planLeave } from '../driver/endpoint.ts'
+import { freeLinkName, LINK_NAME_MAX } from '../driver/names.ts'
+import { isRouted } from '../driver/network.ts'
+import { LanyardError } from '../errors.ts'
+import type { Plan } from '../fabric/plan.ts'
+import type { NetnsSnapshot } from '../fabric/snapshot.ts'
+import type { Taken } from './addresses.ts'
+import { applyGently, type Context, lanLink } from './context.ts'
+import { takeAway } from './disconnect.ts'
+import { endpointsIn, planGateway } from './gateway.ts'
+import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
+import { checkName, stableMac } from './identity.ts'
+import { mendEndpoint } from './mend.ts'
+import { applyGuarded, getNetwork } from './network.ts'
+import {
+  endpointKey,
+  type EndpointRecord,
+  findEndpoint,
+  type NetworkRecord,
+  putEndpoint,
+  write,
+} from './records.ts'
+import { explainRefusal } from './refusal.ts'
+import { introduce } from './introduce.ts'
+import type { ConnectRequest, Endpoint, Network } from './types.ts'
+import { UndoStack } from './undo-stack.ts'
+
+const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
+
+/**
+ * Gives a sandbox a place on a network. The same request again is answered the same, and mends what
+ * is missing of it.
+ *
+ * A crash leaves at most a lease without a record (released by the next reconcile) or a record
+ * whose link is not wholly made (finished by it).
+ *
+ * @throws LanyardError `network-missing`, `netns-missing`, `endpoint-exists`, `endpoint-invalid`,
+ * `mac-refused`, `mac-invalid`, `link-taken`, `parent-gone`, `address-on-lan`, `address-of-host`,
+ * what ipam says, and what {@link explainRefusal} makes of the kernel's answers
+ */
+export async function connect(context: Context, request: ConnectRequest): Promise<Endpoint> {
+  const network = await getNetwork(context, request.network)
+  checkRequest(network, request)
+  const { store, faults } = context
+  const known = await findEndpoint(store, network.name, request.endpoint)
+  if (known?.phase === 'here') return await again(context, network, known, request)
+  if (known !== undefined) await takeAway(context, network, known)
+  const { sandbox, link, parentMac } = await lookAround(context, network, request)
+  const mac = network.kind === 'ipvlan' ? parentMac : macOf(context, network, request)
+  const undo = new UndoStack()
+  try {
+    undo.push(() => context.addresses.release(network, request.endpoint))
+    const ips = await context.addresses.lease(network, {
+      endpoint: request.endpoint,
+      mac: network.kind === 'ipvlan' ? undefined : mac,
+      addresses: request.addresses,
+      taken: takenOnLan(context, network),
+    })
+    await faults.at('connect:1-lease')
+    const endpoint = draft(context, network, request, { link, mac, ips })
+    undo.push(async () => {
+      context.sandboxes.remove(endpoint)
+      await write(store, { delete: endpointKey(network.name, endpoint.name) })
+    })
+    await write(store, putEndpoint(endpoint))
+    context.sandboxes.add(endpoint)
+    await faults.at('connect:2-record')
+    context.trusted.add(endpoint.sandbox)
+    await makeLink(context, network, endpoint, undo)
+    await faults.at('connect:3-link')
+    await makeWays(context, network, endpoint, sandbox, undo)
+    await faults.at('connect:4-routes')
+    const detail = endpoint.addresses.map((a) => formatIp(a.address)).join(', ')
+    context.emit({ what: 'connected', network: network.name, endpoint: endpoint.name, detail })
+    introduce(context, network, [endpoint])
+    await faults.at('connect:5-answer')
+    return publicEndpoint(endpoint)
+  } catch (error) {
+    throw await undo.run(error)
+  }
+}
+
+/** What connecting would do; addresses not given are those that are free now. */
+export async function planConnect(context: Context, request: ConnectRequest): Promise<Plan> {
+  const network = await getNetwork(context, request.network)
+  checkRequest(network, request)
+  const known = await findEndpoint(context.store, network.name, request.endpoint)
+  if (known?.phase === 'here') {
+    checkSame(known, request)
+    return []
+  }
+  const { sandbox, link, parentMac } = await lookAround(context, network, request)
+  const mac = network.kind === 'ipvlan' ? parentMac : macOf(context, network, request)
+  const ips = request.addresses ?? (await context.addresses.next(network))
+  const endpoint = draft(context, network, request, { link, mac, ips })
+  const inside = [...(await endpointsIn(context, request.sandbox)), { network, endpoint }]
+  return [
+    ...planEndpoint(network, endpoint, context.host),
+    ...planGateway(sandbox, inside),
+    ...(await planHostWays(context, network, endpoint)),
+  ]
+}
+
+function checkRequest(network: Network, request: ConnectRequest): void {
+  const { endpoint, mac, link } = request
+  checkName(endpoint)
+  const invalid = (why: string) => new LanyardError('endpoint-invalid', { endpoint, why })
+  if (
+    link !== undefined &&
+    (link.length === 0 || link.length > LINK_NAME_MAX || /[\s/]/.test(link))
+  )
+    throw invalid(
+      `"${link}" cannot name a link: 1 to ${LINK_NAME_MAX} characters, no "/", no space`,
+    )
+  if (mac === undefined) return
+  if (network.kind === 'ipvlan')
+    throw new LanyardError('mac-refused', { network: network.name, endpoint })
+  const text = formatMac(mac)
+  if (isZeroMac(mac)) throw new LanyardError('mac-invalid', { mac: text, why: 'it is all zeros' })
+  if (isGroupMac(mac))
+    throw new LanyardError('mac-invalid', { mac: text, why: 'it is a group address' })
+}
+
+/** A repeated request: the same answer, after what is missing was mended. */
+async function again(
+  context: Context,
+  network: NetworkRecord,
+  known: EndpointRecord,
+  request: ConnectRequest,
+): Promise<Endpoint> {
+  checkSame(known, request)
+  return publicEndpoint(await mendEndpoint(context, network, known))
+}
+
+/** @throws LanyardError `endpoint-exists` */
+function checkSame(known: EndpointRecord, request: ConnectRequest): void {
+  const { network, endpoint } = request
+  const held = known.addresses.map((a) => a.address)
+  const differs =
+    known.sandbox !== request.sandbox
+      ? 'sandbox'
+      : request.mac !== undefined && request.mac !== known.mac
+        ? 'MAC'
+        : request.link !== undefined && request.link !== known.link
+          ? 'link name'
+          : request.addresses?.some((ip) => !held.includes(ip)) === true
+            ? 'address'
+            : undefined
+  if (differs === undefined) return
+  const { sandbox } = known
+  throw new LanyardError('endpoint-exists', { network, endpoint, sandbox, differs })
+}
+
+/** The sandbox and the parent, as they are; what the endpoint's link will be called. */
+async function lookAround(
+  context: Context,
+  network: Network,
+  request: ConnectRequest,
+): Promise<{ sandbox: NetnsSnapshot; link: string; parentMac: number }> {
+  const { fabric, view } = context
+  const [sandbox] = (await fabric.snapshot({ netns: [request.sandbox] })).netns
+  if (sandbox === undefined) throw new LanyardError('netns-missing', { netns: request.sandbox })
+  const names = sandbox.links.map((link) => link.name)
+  if (request.link !== undefined && names.includes(request.link))
+    throw new LanyardError('link-taken', { sandbox: request.sandbox, link: request.link })
+  const parent = await view.link(network.parentLink)
+  if (parent === undefined) {
+    throw new LanyardError('parent-gone', { parent: network.parentLink, network: network.name })
+  }
+  const link = request.link ?? freeLinkName(names)
+  return { sandbox, link, parentMac: parent.address }
+}
+
+function macOf(context: Context, network: Network, request: ConnectRequest): number {
+  return request.mac ?? stableMac(context.id, network.name, request.endpoint)
+}
+
+/** Asks the host's own tables and, where the network wants it, the LAN. */
+export function takenOnLan(context: Context, network: Network): Taken {
+  return async (ip) => {
+    const link = await context.view.holderOf(ip)
+    const address = formatIp(ip)
+    if (link !== undefined)
+      return new LanyardError('address-of-host', { address, network: network.name, link })
+    if (!(await isChecked(context, network))) return undefined
+    const lan = await lanLink(context, network)
+    if (lan === undefined) return undefined
+    const holder = await context.lan.whoHas(lan, ip)
+    if (holder === undefined) return undefined
+    const mac = formatMac(holder)
+    const detail = `${address} is in use on the LAN by ${mac}`
+    context.emit({ what: 'conflict', network: network.name, endpoint: undefined, detail })
+    return new LanyardError('address-on-lan', { address, network: network.name, mac })
+  }
+}
+
+async function isChecked(context: Context, network: Network): Promise<boolean> {
+  if (network.check === 'never' || isRouted(network)) return false
+  const parent = await context.view.link(network.parentLink)
+  if (network.check === 'always') return parent?.up === true
+  // A dummy of our own has nobody on it but our endpoints.
+  return parent?.carrier === true && parent.kind !== 'dummy'
+}
+
+function draft(
+  context: Context,
+  network: Network,
+  request: ConnectRequest,
+  got: { readonly link: string; readonly mac: number; readonly ips: readonly Ip[] },
+): EndpointRecord {
+  const addresses = got.ips.map((ip): Prefix => {
+    const pool = network.pools.find(({ subnet }) => contains(subnet, ip))
+    return { address: ip, length: pool?.subnet.length ?? (familyOf(ip) === 4 ? 32 : 128) }
+  })
+  const gateways = addresses.flatMap(({ address }) => {
+    const pool = network.pools.find(({ subnet }) => contains(subnet, address))
+    return pool?.gateway === undefined || pool.gateway === address ? [] : [pool.gateway]
+  })
+  return {
+    id: `${network.id.slice(0, 12)}-${stableMac(context.id, network.id, request.endpoint).toString(16)}`,
+    network: network.name,
+    name: request.endpoint,
+    sandbox: request.sandbox,
+    link: got.link,
+    mac: got.mac,
+    addresses,
+    gateways,
+    gatewayPriority: request.gatewayPriority ?? 0,
+    phase: 'here',
+  }
+}
+
+/** The link and its addresses. */
+async function makeLink(
+  context: Context,
+  network: Network,
+  endpoint: Endpoint,
+  undo: UndoStack,
+): Promise<void> {
+  const plan = planEndpoint(network, endpoint, context.host)
+  let made = false
+  undo.push(async () => {
+    // A name that was taken belongs to somebody else.
+    if (made) await applyGently(context, planLeave(endpoint), GONE)
+  })
+  try {
+    if (network.macvlanMode === 'passthru') await applyGuarded(context, network, plan)
+    else await context.fabric.apply(plan)
+    made = true
+  } catch (error) {
+    made = !isFirstOp(error)
+    throw await explainRefusal(context, network, plan, error, endpoint)
+  }
+  if (network.attach === 'veth') context.view.forget()
+}
+
+/** Whether the very first op was refused, so that nothing was made. */
+function isFirstOp(error: unknown): boolean {
+  return (
+    error instanceof LanyardError &&
+    error.code === 'op-refused' &&
+    (error.detail as { readonly index: number }).index === 0
+  )
+}
+
+/** The sandbox's default route, and the ways between it and its host. */
+async function makeWays(
+  context: Context,
+  network: Network,
+  endpoint: Endpoint,
+  sandbox: NetnsSnapshot,
+  undo: UndoStack,
+): Promise<void> {
+  // Its own record is in the index already.
+  const inside = await endpointsIn(context, endpoint.sandbox)
+  await ensureHostChild(context, network)
+  undo.push(() => dropHostWays(context, network, endpoint))
+  const ways = await planHostWays(context, network, endpoint)
+  const plan = [...planGateway(sandbox, inside), ...ways]
+  if (plan.length === 0) return
+  undo.push(async () => {
+    const others = inside.filter(
+      (one) => one.endpoint.name !== endpoint.name || one.endpoint.network !== endpoint.network,
+    )
+    await applyGently(context, planGateway(sandbox, others), GONE)
+  })
+  await context.fabric.apply(plan)
+}
+
+/** The record without what only the engine wants to know. */
+export function publicEndpoint(record: EndpointRecord): Endpoint {
+  const { phase: _phase, ...endpoint } = record
+  return endpoint
+}

@@ -1,0 +1,106 @@
+/** An endpoint goes: its record says so first, then link, routes and lease follow. */
+import { planLeave } from '../driver/endpoint.ts'
+import { endpointAlias } from '../driver/names.ts'
+import { LanyardError } from '../errors.ts'
+import type { NetnsSnapshot } from '../fabric/snapshot.ts'
+import { applyGently, type Context } from './context.ts'
+import { endpointsIn, planGateway } from './gateway.ts'
+import { dropHostWays } from './host-access.ts'
+import { missingNetwork } from './network.ts'
+import {
+  endpointKey,
+  type EndpointRecord,
+  findEndpoint,
+  findNetwork,
+  putEndpoint,
+  write,
+} from './records.ts'
+import type { Endpoint, Network } from './types.ts'
+
+const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
+
+/**
+ * Takes an endpoint away. A sandbox that is gone is a success, and so is an endpoint that is: it may
+ * be asked for as often as one likes.
+ *
+ * A crash leaves a record that says `leaving`; reconcile goes on from there.
+ *
+ * @throws LanyardError `network-missing`
+ */
+export async function disconnect(context: Context, network: string, name: string): Promise<void> {
+  const { store, faults } = context
+  const of = await findNetwork(store, network)
+  if (of === undefined) throw await missingNetwork(context, network)
+  const known = await findEndpoint(store, network, name)
+  if (known === undefined) return
+  await faults.at('disconnect:1-found')
+  const leaving: EndpointRecord = { ...known, phase: 'leaving' }
+  await write(store, putEndpoint(leaving))
+  await faults.at('disconnect:2-record')
+  await takeAway(context, of, leaving)
+  const detail = `from ${known.sandbox}`
+  context.emit({ what: 'disconnected', network, endpoint: name, detail })
+}
+
+/**
+ * The rest of a disconnect, from wherever it stopped. Every step is tried; the record stays while
+ * one has failed, so that reconcile tries again.
+ */
+export async function takeAway(
+  context: Context,
+  network: Network,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  const { faults, store, addresses } = context
+  const failures: unknown[] = []
+  const attempt = async (step: () => Promise<unknown>) => {
+    try {
+      await step()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  await attempt(() => dropHostWays(context, network, endpoint))
+  await faults.at('disconnect:3-routes')
+  await attempt(() => removeLink(context, endpoint))
+  await faults.at('disconnect:4-link')
+  if (failures.length > 0) {
+    const what = `endpoint ${endpoint.name} of network ${network.name} was not removed wholly`
+    throw new AggregateError(failures, what)
+  }
+  await addresses.release(network, endpoint.name)
+  await faults.at('disconnect:5-lease')
+  await write(store, { delete: endpointKey(network.name, endpoint.name) })
+  context.sandboxes.remove(endpoint)
+  await faults.at('disconnect:6-answer')
+}
+
+/** Removes the link that bears the endpoint's mark, under whatever name, and mends the default. */
+async function removeLink(context: Context, endpoint: Endpoint): Promise<void> {
+  const sandbox = await snapshotOf(context, endpoint.sandbox)
+  if (sandbox === undefined) return
+  const alias = endpointAlias(endpoint.network, endpoint.name)
+  const link = sandbox.links.find((one) => one.alias === alias)
+  if (link === undefined) return
+  const { name } = link
+  await applyGently(context, planLeave({ sandbox: endpoint.sandbox, link: name }), GONE)
+  const others = (await endpointsIn(context, endpoint.sandbox)).filter(
+    (one) => one.endpoint.network !== endpoint.network || one.endpoint.name !== endpoint.name,
+  )
+  if (others.length === 0) return
+  const routes = sandbox.routes.filter((route) => route.link !== name)
+  await applyGently(context, planGateway({ ...sandbox, routes }, others), GONE)
+}
+
+/** A sandbox as it is; undefined when it is gone. */
+export async function snapshotOf(
+  context: Context,
+  sandbox: string,
+): Promise<NetnsSnapshot | undefined> {
+  try {
+    return (await context.fabric.snapshot({ netns: [sandbox] })).netns[0]
+  } catch (error) {
+    if (error instanceof LanyardError && error.code.startsWith('netns-')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * The engine: networks and endpoints over a fabric and a store. The only place that orders the
+ * steps; what each step is, the driver plans and ipam decides.
+ */
+import { formatIp, type Ip } from '../addr/ip.ts'
+import type { Mac } from '../addr/mac.ts'
+import { contains } from '../addr/prefix.ts'
+import { hostLinkName } from '../driver/names.ts'
+import { LanyardError } from '../errors.ts'
+import type { Clock } from '../fabric/clock.ts'
+import type { Closer, Fabric, FabricEvent } from '../fabric/fabric.ts'
+import type { Plan } from '../fabric/plan.ts'
+import type { LinkSnapshot } from '../fabric/snapshot.ts'
+import type { Store } from '../store/store.ts'
+import type { Addresses } from './addresses.ts'
+import { connect, planConnect, publicEndpoint } from './connect.ts'
+import { Background, type Context, type Faults, lanLink } from './context.ts'
+import { disconnect } from './disconnect.ts'
+import { HostView } from './host-view.ts'
+import { engineId, type Random } from './identity.ts'
+import { introduce } from './introduce.ts'
+import { Lan } from './lan.ts'
+import { Locks } from './locks.ts'
+import { createNetwork, getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
+import { endpointKey, listEndpoints, listNetworks, networkKey } from './records.ts'
+import { SandboxIndex } from './sandbox-index.ts'
+import { StoreAddresses } from './store-addresses.ts'
+import { sweep } from './sweep.ts'
+import type {
+  ConnectRequest,
+  Drift,
+  Endpoint,
+  Engine,
+  EngineEvent,
+  Lease,
+  Network,
+  NetworkSpec,
+} from './types.ts'
+
+export interface EngineOptions {
+  readonly fabric: Fabric
+  readonly store: Store
+  /** Random bytes: ids of networks and of the installation. */
+  readonly random: Random
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** The namespace parents are in; default the fabric's own. */
+  readonly host?: string
+  /** Default: the fabric's. */
+  readonly clock?: Clock
+  readonly addresses?: Addresses
+  readonly faults?: Faults
+  /** Mend at the start what a crash or a reboot left; default true. */
+  readonly reconcile?: boolean
+}
+
+const NO_FAULTS: Faults = { at: () => undefined }
+/** One lock for all: doors hold it together, a walk over everything alone. */
+const ALL = '!all'
+/** A card that comes brings several events; one walk answers them all. */
+const DEBOUNCE_MS = 50
+
+/**
+ * Opens the engine, mends what is not as the store says, and goes on doing so when links of the
+ * host change.
+ *
+ * A crash of the process leaves what the doors say of theirs; opening again mends it.
+ *
+ * @throws LanyardError `record-broken`, and what store and fabric say
+ * @example
+ * ```ts
+ * const engine = await openEngine({
+ *   fabric: await openKernel(),
+ *   store,
+ *   random: (count) => randomBytes(count),
+ *   now: () => Date.now(),
+ * })
+ * await engine.createNetwork({ name: 'lan', kind: 'macvlan', parent: 'eth0', pools, ...rest })
+ * await engine.connect({ network: 'lan', endpoint: 'web', sandbox: 'box1' })
+ * ```
+ */
+export async function openEngine(options: EngineOptions): Promise<HostEngine> {
+  const id = await engineId(options.store, options.random)
+  const engine = new HostEngine(options, id)
+  await engine.start(options.reconcile !== false)
+  return engine
+}
+
+export class HostEngine implements Engine {
+  readonly #context: Context
+  readonly #listeners = new Set<(event: EngineEvent) => void>()
+  #watch: Closer | undefined
+  #scheduled = false
+  #closed = false
+  /** What the host looked like, as far as networks hang on it. */
+  #parents = new Map<string, string>()
+
+  constructor(options: EngineOptions, id: string) {
+    const { fabric, store, random, now } = options
+    const host = options.host ?? ''
+    const clock = options.clock ?? fabric.clock
+    const emit = (event: Omit<EngineEvent, 'at'>) => this.#emit(event)
+    this.#context = {
+      fabric,
+      store,
+      addresses: options.addresses ?? new StoreAddresses(store),
+      clock,
+      random,
+      now,
+      host,
+      id,
+      faults: options.faults ?? NO_FAULTS,
+      locks: new Locks(),
+      view: new HostView(fabric, host),
+      lan: new Lan(fabric, clock, host),
+      background: new Background((error) => this.#failed(error)),
+      sandboxes: new SandboxIndex(),
+      trusted: new Set(),
+      emit,
+    }
+  }
+
+  /** Called once, by {@link openEngine}. */
+  async start(mends: boolean): Promise<void> {
+    const { fabric, host, sandboxes, store } = this.#context
+    await sandboxes.load(store)
+    this.#watch = await fabric.watch([host], (event) => this.#onFabric(event))
+    if (mends) await this.reconcile()
+    else await this.#remember()
+  }
+
+  createNetwork(spec: NetworkSpec): Promise<Network> {
+    // Parents are shared, so networks are made and removed one at a time.
+    return this.#door([], [NETWORKS_LOCK, networkKey(spec.name)], () =>
+      createNetwork(this.#context, spec),
+    )
+  }
+
+  removeNetwork(name: string): Promise<void> {
+    return this.#door([], [NETWORKS_LOCK, networkKey(name)], () =>
+      removeNetwork(this.#context, name),
+    )
+  }
+
+  async networks(): Promise<readonly Network[]> {
+    const records = await listNetworks(this.#context.store)
+    return records.filter((one) => one.phase === 'ready').map(publicNetwork)
+  }
+
+  async network(name: string): Promise<Network> {
+    return publicNetwork(await getNetwork(this.#context, name))
+  }
+
+  connect(request: ConnectRequest): Promise<Endpoint> {
+    return this.#door(...keysOf(request), () => connect(this.#context, request))
+  }
+
+  async disconnect(network: string, endpoint: string): Promise<void> {
+    const { store } = this.#context
+    const entry = await store.get(endpointKey(network, endpoint))
+    // Two disconnects in one sandbox would both choose its default route.
+    const sandbox = entry === undefined ? '' : (JSON.parse(entry.value) as Endpoint).sandbox
+    const [shared, alone] = keysOf({ network, endpoint, sandbox })
+    await this.#door(shared, alone, () => disconnect(this.#context, network, endpoint))
+  }
+
+  async endpoints(network?: string): Promise<readonly Endpoint[]> {
+    const records = await listEndpoints(this.#context.store, network)
+    return records.filter((one) => one.phase === 'here').map(publicEndpoint)
+  }
+
+  planCreate(spec: NetworkSpec): Promise<Plan> {
+    return this.#door([], [], () => planCreate(this.#context, spec))
+  }
+
+  planConnect(request: ConnectRequest): Promise<Plan> {
+    return this.#door([], [], () => planConnect(this.#context, request))
+  }
+
+  leases(segment?: string): Promise<readonly Lease[]> {
+    return this.#context.addresses.leases(segment)
+  }
+
+  /** Looks at the leases, and asks the LAN of every network whose subnet has the address. */
+  async whoHas(
+    address: Ip,
+  ): Promise<{ readonly lease: Lease | undefined; readonly answeredBy: Mac | undefined }> {
+    const context = this.#context
+    const leases = await context.addresses.leases()
+    const lease = leases.find((one) => one.address === address)
+    const asked = new Set<string>()
+    for (const network of await this.networks()) {
+      if (!network.pools.some(({ subnet }) => contains(subnet, address))) continue
+      const link = await lanLink(context, network)
+      if (link === undefined || asked.has(link.name)) continue
+      asked.add(link.name)
+      const answeredBy = await context.lan.whoHas(link, address)
+      if (answeredBy !== undefined) return { lease, answeredBy }
+    }
+    return { lease, answeredBy: undefined }
+  }
+
+  async nextFree(network: string): Promise<readonly Ip[]> {
+    return await this.#context.addresses.next(await getNetwork(this.#context, network))
+  }
+
+  async reserve(network: string, address: Ip, name: string): Promise<Lease> {
+    const of = await getNetwork(this.#context, network)
+    return await this.#context.addresses.reserve(of, address, name)
+  }
+
+  async release(network: string, address: Ip): Promise<void> {
+    await this.#context.addresses.free(await getNetwork(this.#context, network), address)
+  }
+
+  async status(): Promise<readonly Drift[]> {
+    return await this.#door([], [], async () => (await sweep(this.#context, false)).drifts)
+  }
+
+  async reconcile(): Promise<readonly Drift[]> {
+    this.#check()
+    return await this.#context.locks.run({ alone: [ALL] }, async () => {
+      const { drifts } = await sweep(this.#context, true)
+      await this.#remember()
+      return drifts
+    })
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): { close(): void } {
+    this.#listeners.add(listener)
+    return { close: () => void this.#listeners.delete(listener) }
+  }
+
+  /** Resolves when nothing goes on behind the doors: announcements, probes, mending. */
+  async idle(): Promise<void> {
+    await this.#context.background.idle()
+  }
+
+  /** Ends what goes on; links, leases and records stay. The store is its opener's to close. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#watch?.close()
+    this.#context.lan.close()
+    await this.#context.background.idle()
+    this.#listeners.clear()
+  }
+
+  #check(): void {
+    if (this.#closed) throw new LanyardError('engine-closed', {})
+  }
+
+  async #door<T>(
+    shared: readonly string[],
+    alone: readonly string[],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    this.#check()
+    return await this.#context.locks.run({ shared: [ALL, ...shared], alone }, async () => {
+      try {
+        return await work()
+      } finally {
+        if (alone.includes(NETWORKS_LOCK)) await this.#remember()
+      }
+    })
+  }
+
+  #emit(event: Omit<EngineEvent, 'at'>): void {
+    const told = { at: new Date(this.#context.now()).toISOString(), ...event }
+    for (const listener of this.#listeners) listener(told)
+  }
+
+  /** Work in the background failed: nobody waits for it, so it is told. */
+  #failed(error: unknown): void {
+    if (this.#closed) return
+    const detail = error instanceof Error ? error.message : String(error)
+    this.#emit({ what: 'drift', network: '', endpoint: undefined, detail })
+  }
+
+  #onFabric(event: FabricEvent): void {
+    if (!this.#context.view.onEvent(event)) return
+    if (event.what === 'link' && event.change === 'del') this.#context.lan.forget(event.name)
+    if (this.#scheduled || this.#closed) return
+    this.#scheduled = true
+    this.#context.background.start(async () => {
+      await this.#context.clock.sleep(DEBOUNCE_MS)
+      this.#scheduled = false
+      if (!this.#closed) await this.#onHostChange()
+    })
+  }
+
+  /** Something of the host changed: if networks hang on it, everything is looked at again. */
+  async #onHostChange(): Promise<void> {
+    const before = this.#parents
+    const now = await this.#look()
+    if ([...now].every(([key, state]) => before.get(key) === state) && now.size === before.size)
+      return
+    for (const [network, state] of now) this.#tellParent(network, before.get(network), state)
+    await this.reconcile()
+    const back = [...now].filter(([name, state]) => isUp(state) && !isUp(before.get(name) ?? ''))
+    for (const [name] of back) await this.#introduceAll(name)
+  }
+
+  #tellParent(network: string, before: string | undefined, now: string): void {
+    const at = { network, endpoint: undefined, detail: now }
+    if (before !== undefined && isUp(before) && !isUp(now))
+      this.#emit({ what: 'parent-lost', ...at })
+    if (before !== undefined && !isUp(before) && isUp(now))
+      this.#emit({ what: 'parent-back', ...at })
+  }
+
+  /** Neighbours and switches forgot, or never knew, while the parent was away. */
+  async #introduceAll(name: string): Promise<void> {
+    const network = await getNetwork(this.#context, name)
+    introduce(this.#context, network, await this.endpoints(name))
+  }
+
+  async #remember(): Promise<void> {
+    this.#parents = await this.#look()
+  }
+
+  /** Network -> what of the host it hangs on. */
+  async #look(): Promise<Map<string, string>> {
+    const { view, store } = this.#context
+    const { links, addresses } = await view.snapshot()
+    const states = new Map<string, string>()
+    for (const { name, parentLink, phase } of await listNetworks(store)) {
+      if (phase !== 'ready') continue
+      const parent = links.find((link) => link.name === parentLink)
+      const child = links.find((link) => link.name === hostLinkName(parentLink))
+      const own = addresses.filter((a) => a.link === parentLink && a.scope === 'global')
+      const text = own.map((a) => formatIp(a.address.address)).join(' ')
+      states.set(name, `${parentState(parentLink, parent)}; ${child?.index ?? '-'}; ${text}`)
+    }
+    return states
+  }
+}
+
+const NETWORKS_LOCK = '!networks'
+
+function keysOf(request: {
+  readonly network: string
+  readonly endpoint: string
+  readonly sandbox: string
+}): [shared: string[], alone: string[]] {
+  const { network, endpoint, sandbox } = request
+  return [[networkKey(network)], [endpointKey(network, endpoint), `sandbox/${sandbox}`]]
+}
+
+function parentState(name: string, parent: LinkSnapshot | undefined): string {
+  if (parent === undefined) return `${name} is missing`
+  if (!parent.up) return `${name} is down (${parent.index})`
+  return parent.carrier ? `${name} is up (${parent.index})` : `${name} has no carrier`
+}
+
+function isUp(state: string): boolean {
+  return state.includes(' is up (')
+}

@@ -1,0 +1,70 @@
+/** The one default route of a sandbox that is on several networks. */
+import { defaultRouteOf, type DefaultRoute, planDefaultRoute } from '../driver/endpoint.ts'
+import type { Plan } from '../fabric/plan.ts'
+import type { NetnsSnapshot } from '../fabric/snapshot.ts'
+import type { Context } from './context.ts'
+import { findEndpoint, findNetwork } from './records.ts'
+import type { Endpoint, Network } from './types.ts'
+
+interface Candidate {
+  readonly endpoint: Endpoint
+  readonly route: DefaultRoute
+}
+
+/** Higher priority first, then by the network's name: Docker's order. */
+function compare(a: Candidate, b: Candidate): number {
+  const byPriority = b.endpoint.gatewayPriority - a.endpoint.gatewayPriority
+  return byPriority || (a.endpoint.network < b.endpoint.network ? -1 : 1)
+}
+
+/**
+ * What gives a sandbox the default route it should have, a family each: that of the endpoint with
+ * the highest priority. A default route that leads over a link which is not ours belongs to
+ * somebody else and stays, unless an endpoint asks for more than priority 0.
+ *
+ * @param endpoints all of the sandbox, those about to come included and those about to go not
+ */
+export function planGateway(
+  sandbox: NetnsSnapshot,
+  endpoints: readonly { readonly network: Network; readonly endpoint: Endpoint }[],
+): Plan {
+  const candidates = endpoints
+    .flatMap(({ network, endpoint }): Candidate[] => {
+      const route = defaultRouteOf(network, endpoint)
+      return route === undefined ? [] : [{ endpoint, route }]
+    })
+    .toSorted(compare)
+  const ours = new Set(endpoints.map(({ endpoint }) => endpoint.link))
+  return ([4, 6] as const).flatMap((family): Plan => {
+    const winner = candidates.find(({ route }) => route.families.includes(family))
+    if (winner === undefined) return []
+    const { route, endpoint } = winner
+    const present = sandbox.routes.filter(
+      (r) => r.table === 254 && r.to.length === 0 && typeof r.to.address === addressType(family),
+    )
+    const foreign = present.some((r) => r.link === undefined || !ours.has(r.link))
+    if (foreign && endpoint.gatewayPriority <= 0) return []
+    const there = present.some((r) => r.link === route.link && r.via === route.gateways[family])
+    if (there && present.length === 1) return []
+    return planDefaultRoute(endpoint.sandbox, route, [family])
+  })
+}
+
+function addressType(family: 4 | 6): string {
+  return family === 4 ? 'number' : 'bigint'
+}
+
+/** Endpoints of a sandbox with their networks, as the store has them. */
+export async function endpointsIn(
+  context: Context,
+  sandbox: string,
+): Promise<{ readonly network: Network; readonly endpoint: Endpoint }[]> {
+  const found: { readonly network: Network; readonly endpoint: Endpoint }[] = []
+  for (const { network: of, name } of context.sandboxes.of(sandbox)) {
+    const network = await findNetwork(context.store, of)
+    const endpoint = await findEndpoint(context.store, of, name)
+    if (network === undefined || endpoint?.phase !== 'here') continue
+    found.push({ network, endpoint })
+  }
+  return found
+}

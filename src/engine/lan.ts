@@ -1,0 +1,170 @@
+/**
+ * The engine's voice and ear on the LAN: asks who has an address, and announces who has it now.
+ *
+ * One raw port a link, opened when first needed and kept: to close a packet socket the kernel waits
+ * for all of its readers, some 10 ms. Frames leave by the host's own child where there is one, so
+ * that the other children of the parent hear them, too; else by the parent itself.
+ */
+import { groupMacOf, linkLocalOf, solicitedNodeOf } from '../addr/eui64.ts'
+import { familyOf, type Ip, type Ip6 } from '../addr/ip.ts'
+import { MAC_BROADCAST, type Mac } from '../addr/mac.ts'
+import type { Clock } from '../fabric/clock.ts'
+import type { CapturedFrame, Fabric, FramePort } from '../fabric/fabric.ts'
+import { decodeFrame, encodeFrame } from '../wire/codec.ts'
+import { ETH_ARP, ETH_IP6, type Frame } from '../wire/frame.ts'
+import { ALL_NODES, groupFrame, makeArp, makeNa, makeNs } from '../wire/make.ts'
+
+/** RFC 5227 asks three times; a LAN answers within a millisecond, a sleeping Wi-Fi client later. */
+const ASKS = 3
+const ASK_EVERY_MS = 70
+/** As Docker since 28: three, a second apart. */
+const ANNOUNCEMENTS = 3
+const ANNOUNCE_EVERY_MS = 1000
+
+/** A link to speak on. */
+export interface LanLink {
+  readonly name: string
+  readonly mac: Mac
+}
+
+interface Question {
+  readonly ip: Ip
+  /** What came before was not said about it: frames wait in a socket until they are read. */
+  readonly sinceNs: number
+  answer: Mac | undefined
+}
+
+interface Port {
+  readonly port: FramePort
+  /** The link was another one when it was opened: it was made anew since. */
+  readonly mac: Mac
+}
+
+export class Lan {
+  readonly #fabric: Fabric
+  readonly #clock: Clock
+  readonly #host: string
+  readonly #ports = new Map<string, Promise<Port>>()
+  readonly #questions = new Set<Question>()
+  #closed = false
+
+  constructor(fabric: Fabric, clock: Clock, host: string) {
+    this.#fabric = fabric
+    this.#clock = clock
+    this.#host = host
+  }
+
+  /**
+   * Asks the LAN who has an address: ARP probes (RFC 5227) from no address, so that nobody's tables
+   * change, or neighbour solicitations.
+   *
+   * @returns the MAC of who answered, or who is asking for the same address right now
+   */
+  async whoHas(link: LanLink, ip: Ip): Promise<Mac | undefined> {
+    const port = await this.#port(link, familyOf(ip) === 4 ? ETH_ARP : ETH_IP6)
+    const question: Question = { ip, sinceNs: this.#clock.nowNs(), answer: undefined }
+    const frame = encodeFrame(probeOf(link.mac, ip))
+    this.#questions.add(question)
+    try {
+      for (let asked = 0; asked < ASKS && question.answer === undefined; asked++) {
+        port.send(frame)
+        await this.#clock.sleep(ASK_EVERY_MS)
+      }
+      return question.answer
+    } finally {
+      this.#questions.delete(question)
+    }
+  }
+
+  /**
+   * Tells the LAN where addresses are now, three times a second apart: gratuitous ARP requests and
+   * unsolicited neighbour advertisements. The kernel sends none by itself, and neighbours that knew
+   * another MAC would stay blind for up to a minute, some switches for hours.
+   *
+   * @param still whether it is still so: they may have moved on between two announcements
+   */
+  async announce(
+    link: LanLink,
+    mac: Mac,
+    addresses: readonly Ip[],
+    still: () => Promise<boolean>,
+  ): Promise<void> {
+    const frames = addresses.map((ip) => encodeFrame(announcementOf(mac, ip)))
+    for (let said = 0; said < ANNOUNCEMENTS; said++) {
+      if (said > 0) await this.#clock.sleep(ANNOUNCE_EVERY_MS)
+      if (this.#closed || !(await still())) return
+      const port = await this.#port(link, ETH_ARP)
+      for (const frame of frames) port.send(frame)
+    }
+  }
+
+  /** A link is gone: its ports have nothing more to say. */
+  forget(link: string): void {
+    for (const [key, port] of this.#ports) {
+      if (!key.startsWith(`${link}/`)) continue
+      this.#ports.delete(key)
+      void port.then((opened) => opened.port.close()).catch(() => undefined)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const key of [...this.#ports.keys()]) this.forget(key.slice(0, key.indexOf('/')))
+  }
+
+  async #port(link: LanLink, etherType: number): Promise<FramePort> {
+    const key = `${link.name}/${etherType}`
+    const known = await this.#ports.get(key)
+    if (known?.mac === link.mac) return known.port
+    if (known !== undefined) this.forget(link.name)
+    const opened = this.#fabric
+      .openPort(this.#host, link.name, (frame) => this.#hear(link.mac, frame), { etherType })
+      .then((port) => ({ port, mac: link.mac }))
+    this.#ports.set(key, opened)
+    try {
+      return (await opened).port
+    } catch (error) {
+      this.#ports.delete(key)
+      throw error
+    }
+  }
+
+  #hear(own: Mac, captured: CapturedFrame): void {
+    if (this.#questions.size === 0) return
+    const frame = decodeFrame(captured.bytes)
+    if (frame === undefined) return
+    const claim = claimOf(frame)
+    if (claim === undefined || claim.mac === own) return
+    for (const question of this.#questions)
+      if (question.ip === claim.ip && captured.timeNs >= question.sinceNs)
+        question.answer ??= claim.mac
+  }
+}
+
+function probeOf(mac: Mac, ip: Ip): Frame {
+  if (typeof ip === 'number') return makeArp(MAC_BROADCAST, mac, 1, mac, 0, 0, ip)
+  return groupFrame(mac, makeNs(linkLocalOf(mac), solicitedNodeOf(ip), ip, mac, undefined))
+}
+
+function announcementOf(mac: Mac, ip: Ip): Frame {
+  if (typeof ip === 'number') return makeArp(MAC_BROADCAST, mac, 1, mac, ip, 0, ip)
+  const flags = { router: false, solicited: false, override: true }
+  const frame = groupFrame(mac, makeNa(ip, ALL_NODES, ip, mac, flags))
+  return { ...frame, dst: groupMacOf(ALL_NODES) }
+}
+
+/** Who says that an address is (RFC 5227: or shall be) theirs. */
+function claimOf(frame: Frame): { readonly ip: Ip; readonly mac: Mac } | undefined {
+  const { packet } = frame
+  if (packet.kind === 'arp') {
+    const ip = packet.senderIp === 0 ? packet.targetIp : packet.senderIp
+    return { ip, mac: packet.senderMac }
+  }
+  if (packet.kind !== 'ip6' || packet.payload.kind !== 'nd') return undefined
+  const { payload } = packet
+  const target: Ip6 = payload.target
+  if (payload.type === 136) return { ip: target, mac: payload.linkAddress ?? frame.src }
+  // Duplicate address detection of somebody who wants it, too.
+  if (payload.type === 135 && packet.src === 0n) return { ip: target, mac: frame.src }
+  return undefined
+}

@@ -1,0 +1,122 @@
+/** An endpoint as it is, beside what its record says; and what makes it so again. */
+import { formatPrefix, samePrefix } from '../addr/prefix.ts'
+import { planEndpoint } from '../driver/endpoint.ts'
+import { endpointAlias, freeLinkName } from '../driver/names.ts'
+import { macvlanModeOf } from '../driver/network.ts'
+import { LanyardError } from '../errors.ts'
+import type { Op, Plan } from '../fabric/plan.ts'
+import type { LinkSnapshot, NetnsSnapshot } from '../fabric/snapshot.ts'
+import type { Context } from './context.ts'
+import { snapshotOf } from './disconnect.ts'
+import { endpointsIn, planGateway } from './gateway.ts'
+import { ensureHostChild, planHostWays } from './host-access.ts'
+import { introduce } from './introduce.ts'
+import { type EndpointRecord, putEndpoint, write } from './records.ts'
+import { explainRefusal } from './refusal.ts'
+import type { Network } from './types.ts'
+
+/** What is wrong with an endpoint. */
+export interface EndpointState {
+  /** In words; empty when all is well. */
+  readonly wrong: readonly string[]
+  /** The record with what the sandbox says of its link's name. */
+  readonly endpoint: EndpointRecord
+  readonly plan: Plan
+  /** Its link was gone: the LAN has to be told once it is back. */
+  readonly remade: boolean
+}
+
+/** Compares an endpoint with its sandbox. */
+export function inspectEndpoint(
+  network: Network,
+  endpoint: EndpointRecord,
+  sandbox: NetnsSnapshot,
+  host: string,
+): EndpointState {
+  const alias = endpointAlias(network.name, endpoint.name)
+  const link = sandbox.links.find((one) => one.alias === alias)
+  if (link === undefined) {
+    const taken = sandbox.links.map((one) => one.name)
+    const name = taken.includes(endpoint.link) ? freeLinkName(taken) : endpoint.link
+    const moved = { ...endpoint, link: name }
+    const wrong = [`its link ${endpoint.link} is missing`]
+    const plan = planEndpoint(network, moved, host)
+    return { wrong, endpoint: moved, plan, remade: true }
+  }
+  const there = link.name === endpoint.link ? endpoint : { ...endpoint, link: link.name }
+  const wrong: string[] = there === endpoint ? [] : [`its link is called ${link.name} now`]
+  const ops: Op[] = []
+  const at = { netns: endpoint.sandbox, name: link.name }
+  for (const address of endpoint.addresses) {
+    const has = sandbox.addresses.some(
+      (a) => a.link === link.name && samePrefix(a.address, address),
+    )
+    if (has) continue
+    wrong.push(`address ${formatPrefix(address)} is missing`)
+    const add = { do: 'address.add', netns: endpoint.sandbox, link: link.name, address } as const
+    ops.push(typeof address.address === 'number' ? add : { ...add, nodad: true })
+  }
+  const mode = wrongMode(network, link)
+  if (mode !== undefined) {
+    wrong.push(`its mode is ${link.macvlan?.mode ?? ''}`)
+    ops.push({ do: 'link.set', ...at, macvlan: { mode } })
+  }
+  if (link.macvlan !== undefined && link.address !== endpoint.mac) {
+    wrong.push('its MAC was changed')
+    ops.push({ do: 'link.set', ...at, address: endpoint.mac })
+  }
+  if (!link.up) {
+    wrong.push('its link is down')
+    ops.push({ do: 'link.set', ...at, up: true })
+  }
+  return { wrong, endpoint: there, plan: ops, remade: false }
+}
+
+function wrongMode(network: Network, link: LinkSnapshot) {
+  if (link.macvlan === undefined) return undefined
+  const mode = macvlanModeOf(network)
+  return link.macvlan.mode === mode || mode === 'passthru' ? undefined : mode
+}
+
+/**
+ * Makes an endpoint as its record says.
+ *
+ * @returns the record, which may have learned a new name of its link
+ * @throws LanyardError `netns-missing`, `parent-gone`, and what the kernel refuses
+ */
+export async function mendEndpoint(
+  context: Context,
+  network: Network,
+  endpoint: EndpointRecord,
+): Promise<EndpointRecord> {
+  const sandbox = await snapshotOf(context, endpoint.sandbox)
+  if (sandbox === undefined) throw new LanyardError('netns-missing', { netns: endpoint.sandbox })
+  const state = inspectEndpoint(network, endpoint, sandbox, context.host)
+  await applyState(context, network, state, sandbox)
+  return state.endpoint
+}
+
+/** Does what an inspection found to do, the ways to and from the endpoint included. */
+export async function applyState(
+  context: Context,
+  network: Network,
+  state: EndpointState,
+  sandbox: NetnsSnapshot,
+): Promise<void> {
+  const { endpoint, plan, remade, wrong } = state
+  if (wrong.length > 0) await write(context.store, putEndpoint(endpoint))
+  try {
+    await context.fabric.apply(plan)
+  } catch (error) {
+    throw await explainRefusal(context, network, plan, error, endpoint)
+  }
+  if (network.attach === 'veth' && remade) context.view.forget()
+  await ensureHostChild(context, network)
+  const inside = await endpointsIn(context, endpoint.sandbox)
+  const ways = [
+    ...planGateway(sandbox, inside),
+    ...(await planHostWays(context, network, endpoint)),
+  ]
+  await context.fabric.apply(ways)
+  if (remade) introduce(context, network, [endpoint])
+}

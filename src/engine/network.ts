@@ -1,0 +1,287 @@
+/** Networks made and removed. */
+import { formatIp, type Ip } from '../addr/ip.ts'
+import { samePrefix } from '../addr/prefix.ts'
+import { parentAlias } from '../driver/names.ts'
+import { checkOptions } from '../driver/options.ts'
+import { type ParentPlan, planParent, planParentAway } from '../driver/parent.ts'
+import { LanyardError } from '../errors.ts'
+import type { Plan } from '../fabric/plan.ts'
+import type { LinkSnapshot } from '../fabric/snapshot.ts'
+import { undoPlan } from '../fabric/undo.ts'
+import { applyGently, type Context, wantsHostAccess } from './context.ts'
+import { dropHostChild, planHostChild } from './host-access.ts'
+import { checkName, hexOf } from './identity.ts'
+import {
+  findNetwork,
+  listEndpoints,
+  listNetworks,
+  networkKey,
+  type NetworkRecord,
+  putNetwork,
+  write,
+} from './records.ts'
+import { explainRefusal } from './refusal.ts'
+import type { Network, NetworkSpec } from './types.ts'
+import { UndoStack } from './undo-stack.ts'
+
+const GONE = ['ENODEV', 'ENOENT'] as const
+const GATEWAY_MS = 300
+
+/** A network's record as it would be, and what makes its links. */
+interface Draft {
+  readonly network: NetworkRecord
+  readonly plan: Plan
+}
+
+/**
+ * Makes a network: its parent where that is missing, the host's own child, its pools.
+ *
+ * The record is written last: a crash before leaves links with our marks and no record, which the
+ * next reconcile removes.
+ *
+ * @throws LanyardError `network-exists`, `network-invalid`, and what planParent and ipam say
+ */
+export async function createNetwork(context: Context, spec: NetworkSpec): Promise<Network> {
+  checkSpec(spec)
+  const { store, faults } = context
+  const known = await findNetwork(store, spec.name)
+  if (known?.phase === 'ready') return publicNetwork(sameNetwork(known, spec))
+  if (known !== undefined) await finishRemoval(context, known)
+  const { network, plan } = await draftNetwork(context, spec)
+  const undo = new UndoStack()
+  try {
+    await faults.at('create:1-draft')
+    undo.push(() => context.addresses.close(network))
+    await context.addresses.open(network)
+    await faults.at('create:2-pools')
+    undo.push(async () => {
+      await applyGently(context, undoPlan(plan).plan, GONE)
+      context.view.forget()
+    })
+    await applyGuarded(context, network, plan)
+    await faults.at('create:3-links')
+    await write(store, putNetwork(network))
+    await faults.at('create:4-record')
+  } catch (error) {
+    throw await undo.run(await explainRefusal(context, network, plan, error))
+  }
+  const detail = `${network.kind} on ${network.parentLink}`
+  context.emit({ what: 'network-created', network: network.name, endpoint: undefined, detail })
+  if (wantsHostAccess(network) && !plan.some(isHostChild)) await warnHostAccess(context, network)
+  return publicNetwork(network)
+}
+
+function isHostChild(op: Plan[number]): boolean {
+  return op.do === 'link.add' && op.alias?.startsWith('lanyard:host:') === true
+}
+
+async function warnHostAccess(context: Context, network: Network): Promise<void> {
+  const own = await context.view.own(network.parentLink)
+  if (own.length > 0) return
+  const detail = `no host access: the host has no address on ${network.parentLink}`
+  context.emit({ what: 'drift', network: network.name, endpoint: undefined, detail })
+}
+
+/** What creating a network would do; empty when it is there. */
+export async function planCreate(context: Context, spec: NetworkSpec): Promise<Plan> {
+  checkSpec(spec)
+  const known = await findNetwork(context.store, spec.name)
+  if (known?.phase === 'ready') {
+    sameNetwork(known, spec)
+    return []
+  }
+  return (await draftNetwork(context, spec)).plan
+}
+
+function checkSpec(spec: NetworkSpec): void {
+  checkName(spec.name)
+  checkOptions(spec)
+  const invalid = (why: string) => new LanyardError('network-invalid', { network: spec.name, why })
+  if (spec.pools.length === 0) throw invalid('ipv4 pool is empty')
+  for (const [i, pool] of spec.pools.entries()) {
+    const again = spec.pools.findIndex((other) => samePrefix(other.subnet, pool.subnet))
+    if (again < i) throw invalid('multiple overlapping subnet configuration is not supported')
+  }
+}
+
+async function draftNetwork(context: Context, spec: NetworkSpec): Promise<Draft> {
+  const { view, host, random, store } = context
+  const id = hexOf(random(32))
+  const there = await view.snapshot()
+  const others = (await listNetworks(store)).filter((other) => other.name !== spec.name)
+  const made = planParent({ ...spec, id }, { netns: [there] }, host, others)
+  const link = there.links.find((one) => one.name === made.parentLink)
+  const network: NetworkRecord = {
+    ...spec,
+    ...(made.portVlan === undefined ? {} : { vlan: made.portVlan }),
+    id,
+    internal: spec.internal || spec.parent === undefined,
+    segment: spec.segment ?? segmentOf(made, link),
+    parentLink: made.parentLink,
+    parentOwned: made.parentOwned,
+    parentMac: link?.address,
+    createdAt: new Date(context.now()).toISOString(),
+    phase: 'ready',
+  }
+  // A parent that is made now has no address of the host yet.
+  const child = made.plan.length > 0 ? [] : await planHostChild(context, network)
+  return { network, plan: [...made.plan, ...child] }
+}
+
+/** A VLAN is one segment under whatever name; a bridge's VLANs are segments of their own. */
+function segmentOf(made: ParentPlan, link: LinkSnapshot | undefined): string {
+  if (made.portVlan !== undefined) return `${made.parentLink}.${made.portVlan}`
+  const base = link?.parent?.name
+  return link?.vlan === undefined || base === undefined
+    ? made.parentLink
+    : `${base}.${link.vlan.id}`
+}
+
+/** The same request again is answered the same; another one is refused, naming what differs. */
+function sameNetwork(known: NetworkRecord, spec: NetworkSpec): NetworkRecord {
+  const differs = differenceOf(known, spec)
+  if (differs === undefined) return known
+  throw new LanyardError('network-exists', { network: spec.name, differs })
+}
+
+function differenceOf(known: NetworkRecord, spec: NetworkSpec): string | undefined {
+  if (known.kind !== spec.kind) return 'kind'
+  if (known.parent !== spec.parent) return 'parent'
+  if ((known.macvlanMode ?? 'bridge') !== (spec.macvlanMode ?? 'bridge')) return 'mode'
+  if ((known.ipvlanMode ?? 'l2') !== (spec.ipvlanMode ?? 'l2')) return 'mode'
+  if ((known.ipvlanFlag ?? 'bridge') !== (spec.ipvlanFlag ?? 'bridge')) return 'flag'
+  if (known.mtu !== spec.mtu) return 'MTU'
+  if (known.attach !== spec.attach) return 'attachment'
+  if (known.hostAccess !== spec.hostAccess) return 'host access'
+  const ours = poolsText(known)
+  return ours === poolsText(spec) ? undefined : 'subnet, range or gateway'
+}
+
+function poolsText(spec: NetworkSpec): string {
+  const ip = (value: Ip | undefined) => (value === undefined ? '-' : formatIp(value))
+  return spec.pools
+    .map(
+      ({ subnet, range, gateway, exclude }) =>
+        `${ip(subnet.address)}/${subnet.length} ${ip(range?.first)} ${ip(range?.last)} ${ip(gateway)} ${exclude
+          .map((e) => ip(e.address))
+          .join()}`,
+    )
+    .join('\n')
+}
+
+/** The record without what only the engine wants to know. */
+export function publicNetwork(record: NetworkRecord): Network {
+  const { parentMac: _mac, phase: _phase, ...network } = record
+  return network
+}
+
+/**
+ * Applies a plan that touches the host's own network card, and looks whether the host still has
+ * its gateway; if it had one before and has none after, all is put back.
+ *
+ * @throws LanyardError `parent-cut-off`
+ */
+export async function applyGuarded(context: Context, network: Network, plan: Plan): Promise<void> {
+  if (plan.length === 0) return
+  const { fabric, view } = context
+  const gateway = await gatewayOf(context, network)
+  const before = gateway !== undefined && (await answers(context, gateway))
+  await fabric.apply(plan)
+  view.forget()
+  if (gateway === undefined || !before || (await answers(context, gateway))) return
+  const text = formatIp(gateway)
+  const parent = network.parentLink
+  throw new LanyardError('parent-cut-off', { parent, gateway: text, network: network.name })
+}
+
+/** The host's default gateway, where it is reached by this parent or by what the parent sits on. */
+async function gatewayOf(context: Context, network: Network): Promise<Ip | undefined> {
+  const { routes, links } = await context.view.snapshot()
+  const parent = links.find((link) => link.name === network.parentLink)
+  const names = [network.parentLink, parent?.parent?.name, network.parent?.split('.')[0]]
+  return routes.find(
+    (route) =>
+      route.to.length === 0 && route.link !== undefined && names.includes(route.link) && route.via,
+  )?.via
+}
+
+async function answers(context: Context, gateway: Ip): Promise<boolean> {
+  const probe = { protocol: 'icmp', from: context.host, to: gateway } as const
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const [result] = await context.fabric.probe([{ ...probe, timeoutMs: GATEWAY_MS }])
+    if (result?.outcome === 'reply') return true
+  }
+  return false
+}
+
+/**
+ * Removes a network that has no endpoints. Repeatable: one that is gone is no error for whoever
+ * removed it, but `network-missing` for whoever names one that never was.
+ *
+ * @throws LanyardError `network-missing`, `network-in-use`
+ */
+export async function removeNetwork(context: Context, name: string): Promise<void> {
+  const { store, faults } = context
+  const known = await findNetwork(store, name)
+  if (known === undefined) throw await missingNetwork(context, name)
+  const endpoints = (await listEndpoints(store, name)).map((endpoint) => endpoint.name)
+  if (endpoints.length > 0) throw new LanyardError('network-in-use', { network: name, endpoints })
+  await faults.at('remove:1-found')
+  const leaving: NetworkRecord = { ...known, phase: 'removing' }
+  await write(store, putNetwork(leaving))
+  await faults.at('remove:2-record')
+  await finishRemoval(context, leaving)
+  const detail = `${known.kind} on ${known.parentLink}`
+  context.emit({ what: 'network-removed', network: name, endpoint: undefined, detail })
+}
+
+/** The rest of a removal, from wherever it stopped; every step is tried. */
+export async function finishRemoval(context: Context, network: NetworkRecord): Promise<void> {
+  const { store, faults } = context
+  const failures: unknown[] = []
+  const attempt = async (step: () => Promise<unknown>) => {
+    try {
+      await step()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  await attempt(() => dropHostChild(context, network))
+  await attempt(() => dropParent(context, network))
+  await faults.at('remove:3-links')
+  await attempt(() => context.addresses.close(network))
+  await faults.at('remove:4-pools')
+  if (failures.length > 0)
+    throw new AggregateError(failures, `network ${network.name} was not removed wholly`)
+  await write(store, { delete: networkKey(network.name) })
+}
+
+/** A parent of ours goes with the last network on it; one that only bears our name does not. */
+async function dropParent(context: Context, network: NetworkRecord): Promise<void> {
+  if (!network.parentOwned) return
+  const others = await listNetworks(context.store)
+  const shared = others.some(
+    (other) =>
+      other.name !== network.name &&
+      other.parentLink === network.parentLink &&
+      other.phase === 'ready',
+  )
+  if (shared) return
+  const link = await context.view.link(network.parentLink)
+  if (link === undefined || link.alias !== parentAlias(network.parentLink)) return
+  context.lan.forget(network.parentLink)
+  await applyGently(context, planParentAway(network.parentLink, context.host), GONE)
+  context.view.forget()
+}
+
+export async function missingNetwork(context: Context, network: string): Promise<LanyardError> {
+  const known = (await listNetworks(context.store)).map((one) => one.name)
+  return new LanyardError('network-missing', { network, known })
+}
+
+/** @throws LanyardError `network-missing` */
+export async function getNetwork(context: Context, name: string): Promise<NetworkRecord> {
+  const known = await findNetwork(context.store, name)
+  if (known?.phase === 'ready') return known
+  throw await missingNetwork(context, name)
+}

@@ -1,0 +1,123 @@
+/** What the kernel's short answer means: `EBUSY` with the owner's name, and what mends it. */
+import { formatMac } from '../addr/mac.ts'
+import { childrenOf } from '../driver/parent.ts'
+import type { DriverEndpoint } from '../driver/network.ts'
+import { describeMode } from '../driver/network.ts'
+import { type ErrorDetail, LanyardError } from '../errors.ts'
+import type { Op, Plan } from '../fabric/plan.ts'
+import type { LinkSnapshot, Snapshot } from '../fabric/snapshot.ts'
+import type { Context } from './context.ts'
+import type { Network } from './types.ts'
+
+/** The op a plan stopped at, and why. */
+interface Refused {
+  readonly op: Op
+  readonly errno: string
+}
+
+function refusedOf(plan: Plan, error: unknown): Refused | undefined {
+  if (!(error instanceof LanyardError) || error.code !== 'op-refused') return undefined
+  const { index, errno } = error.detail as ErrorDetail<'op-refused'>
+  const op = plan[index]
+  return op === undefined ? undefined : { op, errno }
+}
+
+/**
+ * The error of ours for a plan's refusal; the kernel's own is its `cause`. What nobody has a better
+ * sentence for is given back as it is.
+ */
+export async function explainRefusal(
+  context: Context,
+  network: Network,
+  plan: Plan,
+  error: unknown,
+  endpoint?: DriverEndpoint,
+): Promise<unknown> {
+  const refused = refusedOf(plan, error)
+  if (refused === undefined) return error
+  const { op, errno } = refused
+  if (op.do === 'link.add') {
+    if (errno === 'EOPNOTSUPP' && op.spec.kind !== 'veth') {
+      const detail = { kind: op.spec.kind, link: op.name }
+      return new LanyardError('kind-missing', detail, { cause: error })
+    }
+    if (errno === 'EEXIST') {
+      const detail = { sandbox: op.netns, link: op.name }
+      return new LanyardError('link-taken', detail, { cause: error })
+    }
+    if (errno === 'ENODEV') return gone(network, error)
+    if (errno === 'ENETDOWN') {
+      const parent = op.spec.kind === 'vlan' ? (op.spec.parent ?? '') : network.parentLink
+      return new LanyardError('parent-down', { parent, network: network.name }, { cause: error })
+    }
+  }
+  if (op.do !== 'link.add' && op.do !== 'link.set') return error
+  if (!['EBUSY', 'EINVAL', 'EADDRINUSE'].includes(errno)) return error
+  return await explainOwner(context, network, error, errno, endpoint)
+}
+
+function gone(network: Network, cause: unknown): LanyardError {
+  const { parentLink: parent, name } = network
+  return new LanyardError('parent-gone', { parent, network: name }, { cause })
+}
+
+/** Looks at all namespaces for who is in the way. Slow, and only on the way to an error. */
+async function explainOwner(
+  context: Context,
+  network: Network,
+  error: unknown,
+  errno: string,
+  endpoint: DriverEndpoint | undefined,
+): Promise<unknown> {
+  const snapshot = await context.fabric.snapshot()
+  const there = snapshot.netns.find((netns) => netns.name === context.host)
+  const parent = there?.links.find((link) => link.name === network.parentLink)
+  if (parent === undefined) return gone(network, error)
+  if (errno === 'EADDRINUSE') {
+    if (endpoint === undefined) return error
+    const mac = formatMac(endpoint.mac)
+    const owner = macOwner(snapshot, context.host, parent, endpoint.mac)
+    return new LanyardError('mac-taken', { mac, parent: parent.name, owner }, { cause: error })
+  }
+  if (parent.master !== undefined) {
+    const owner = `it is a port of ${parent.master}`
+    const better = parent.master
+    const detail = { kind: network.kind, parent: parent.name, owner, better }
+    return new LanyardError('parent-busy', detail, { cause: error })
+  }
+  return explainSibling(network, snapshot, context.host, parent, error) ?? error
+}
+
+function explainSibling(
+  network: Network,
+  snapshot: Snapshot,
+  host: string,
+  parent: LinkSnapshot,
+  cause: unknown,
+): LanyardError | undefined {
+  const mine = network.kind
+  for (const { netns, link } of childrenOf(snapshot, host, parent)) {
+    const owner = nameOf(netns, link)
+    const at = { parent: parent.name, owner }
+    const other = link.ipvlan === undefined ? 'macvlan' : 'ipvlan'
+    if (other !== mine)
+      return new LanyardError('parent-kind', { kind: mine, ...at, other }, { cause })
+    if (link.macvlan?.mode === 'passthru')
+      return new LanyardError('parent-in-use', { ...at, passthru: 'held' }, { cause })
+    if (describeMode(network) === 'macvlan passthru')
+      return new LanyardError('parent-in-use', { ...at, passthru: 'wanted' }, { cause })
+  }
+  return undefined
+}
+
+function macOwner(snapshot: Snapshot, host: string, parent: LinkSnapshot, mac: number): string {
+  if (parent.address === mac) return `the parent itself`
+  const found = childrenOf(snapshot, host, parent).find(({ link }) => link.address === mac)
+  return found === undefined ? 'another link' : nameOf(found.netns, found.link)
+}
+
+function nameOf(netns: string, link: LinkSnapshot): string {
+  const alias = link.alias?.startsWith('lanyard:') === true ? link.alias.slice(8) : undefined
+  const who = alias === undefined ? `link ${link.name}` : `endpoint ${alias}`
+  return netns === '' ? who : `${who} in namespace ${netns}`
+}

@@ -1,0 +1,82 @@
+/** Parents: made again where they were ours, found again where they were renamed, else waited for. */
+import { formatMac, type Mac } from '../addr/mac.ts'
+import { isOurs } from '../driver/names.ts'
+import { planParent } from '../driver/parent.ts'
+import type { LinkSnapshot } from '../fabric/snapshot.ts'
+import type { Context } from './context.ts'
+import { listNetworks, type NetworkRecord, putNetwork, write } from './records.ts'
+import type { Desired, Sweep } from './sweep.ts'
+
+export async function sweepParents(walk: Sweep, desired: Desired): Promise<void> {
+  const { context } = walk
+  for (const network of desired.networks) {
+    const link = await context.view.link(network.parentLink)
+    if (link === undefined) await findAgain(walk, network)
+    else await lookAt(walk, network, link)
+  }
+}
+
+async function lookAt(walk: Sweep, network: NetworkRecord, link: LinkSnapshot): Promise<void> {
+  const { context } = walk
+  const at = { network: network.name }
+  const parent = network.parentLink
+  if (network.parentMac !== link.address) {
+    // A card was exchanged, or the VLAN made after the record: remember what to look for.
+    await write(context.store, putNetwork({ ...network, parentMac: link.address }))
+  }
+  if (!link.up) {
+    const fix = () => setUp(context, parent)
+    const mend = network.parentOwned ? { how: 'set up', fix } : undefined
+    await walk.found(at, `parent ${parent} is down`, mend)
+  } else if (!link.carrier) await walk.found(at, `parent ${parent} has no carrier`)
+}
+
+async function setUp(context: Context, name: string): Promise<void> {
+  await context.fabric.apply([{ do: 'link.set', netns: context.host, name, up: true }])
+  context.view.forget()
+}
+
+async function findAgain(walk: Sweep, network: NetworkRecord): Promise<void> {
+  const { context } = walk
+  const { view } = context
+  const at = { network: network.name }
+  const what = `parent ${network.parentLink} is missing`
+  if (network.parentOwned) {
+    await walk.found(at, what, { how: 'made again', fix: () => makeAgain(context, network) })
+    return
+  }
+  const { links } = await view.snapshot()
+  const renamed = findByMac(links, network.parentMac)
+  if (renamed === undefined || network.parentMac === undefined) {
+    await walk.found(at, what)
+    return
+  }
+  const mac = formatMac(network.parentMac)
+  const how = `found again by its MAC ${mac} as ${renamed.name}`
+  const fix = () => write(context.store, putNetwork({ ...network, parentLink: renamed.name }))
+  await walk.found(at, what, { how, fix })
+}
+
+async function makeAgain(context: Context, network: NetworkRecord): Promise<void> {
+  const { view, host, fabric } = context
+  const there = await view.snapshot()
+  const others = (await listNetworks(context.store)).filter((one) => one.name !== network.name)
+  const { plan } = planParent(network, { netns: [there] }, host, others)
+  await fabric.apply(plan)
+  view.forget()
+}
+
+/** The one card that bears a MAC: children and VLANs bear their parent's, too. */
+function findByMac(links: readonly LinkSnapshot[], mac: Mac | undefined): LinkSnapshot | undefined {
+  const found = links.filter(
+    (link) =>
+      link.address === mac &&
+      link.macvlan === undefined &&
+      link.ipvlan === undefined &&
+      link.vlan === undefined &&
+      link.master === undefined &&
+      link.kind !== 'loopback' &&
+      !isOurs(link),
+  )
+  return found.length === 1 ? found[0] : undefined
+}

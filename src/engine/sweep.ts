@@ -1,0 +1,135 @@
+/**
+ * Desired state against what is there. One walk serves `status` (which only tells) and `reconcile`
+ * (which mends on the way, since what is found later hangs on what was mended before): parents, the
+ * host's children, endpoints, the host's routes, leftovers, leases.
+ */
+import { formatIp } from '../addr/ip.ts'
+import { LanyardError } from '../errors.ts'
+import type { Snapshot } from '../fabric/snapshot.ts'
+import type { Context } from './context.ts'
+import { takeAway } from './disconnect.ts'
+import { finishRemoval } from './network.ts'
+import { type EndpointRecord, listEndpoints, listNetworks, type NetworkRecord } from './records.ts'
+import { sweepEndpoints } from './sweep-endpoints.ts'
+import { sweepHost } from './sweep-host.ts'
+import { sweepLeftovers } from './sweep-leftovers.ts'
+import { sweepParents } from './sweep-parents.ts'
+import type { Drift } from './types.ts'
+
+/** What one walk gathers. */
+export class Sweep {
+  readonly context: Context
+  readonly #mends: boolean
+  readonly drifts: Drift[] = []
+  readonly healed: Drift[] = []
+
+  constructor(context: Context, mends: boolean) {
+    this.context = context
+    this.#mends = mends
+  }
+
+  /**
+   * Something is not as it should be. With a way to mend it, it is mended now or said how it would
+   * be; a failure to mend is a drift that says why.
+   */
+  async found(
+    at: { readonly network: string; readonly endpoint?: string },
+    what: string,
+    mend?: { readonly how: string; readonly fix: () => Promise<unknown> },
+  ): Promise<void> {
+    const drift = { network: at.network, endpoint: at.endpoint, what, mend: mend?.how }
+    if (!this.#mends || mend === undefined) {
+      this.drifts.push(drift)
+      return
+    }
+    try {
+      await mend.fix()
+      this.healed.push(drift)
+      const { network, endpoint } = drift
+      this.context.emit({ what: 'healed', network, endpoint, detail: `${what}: ${mend.how}` })
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      this.drifts.push({ ...drift, what: `${what}: ${error.message}`, mend: mendOf(error) })
+    }
+  }
+}
+
+function mendOf(error: Error): string | undefined {
+  return error instanceof LanyardError ? error.mend : undefined
+}
+
+/** The records a walk goes by. */
+export interface Desired {
+  readonly networks: readonly NetworkRecord[]
+  readonly endpoints: readonly EndpointRecord[]
+}
+
+export async function desiredState(context: Context): Promise<Desired> {
+  const networks = (await listNetworks(context.store)).filter((n) => n.phase === 'ready')
+  const endpoints = (await listEndpoints(context.store)).filter((e) => e.phase === 'here')
+  return { networks, endpoints }
+}
+
+/** Walks once. */
+export async function sweep(context: Context, mends: boolean): Promise<Sweep> {
+  const walk = new Sweep(context, mends)
+  context.view.forget()
+  await sweepHalves(walk)
+  await sweepParents(walk, await desiredState(context))
+  const desired = await desiredState(context)
+  await sweepHost(walk, desired)
+  const snapshot: Snapshot = await context.fabric.snapshot()
+  await sweepEndpoints(walk, desired, snapshot)
+  await sweepLeftovers(walk, await desiredState(context), snapshot)
+  await sweepLeases(walk, await desiredState(context))
+  return walk
+}
+
+/** Removals that did not come to their end. */
+async function sweepHalves(walk: Sweep): Promise<void> {
+  const { context } = walk
+  const networks = await listNetworks(context.store)
+  for (const endpoint of await listEndpoints(context.store)) {
+    const network = networks.find((one) => one.name === endpoint.network)
+    if (endpoint.phase !== 'leaving' || network === undefined) continue
+    const at = { network: endpoint.network, endpoint: endpoint.name }
+    const fix = () => takeAway(context, network, endpoint)
+    await walk.found(at, 'its disconnect was interrupted', { how: 'disconnected', fix })
+  }
+  for (const network of networks) {
+    if (network.phase !== 'removing') continue
+    const fix = () => finishRemoval(context, network)
+    const at = { network: network.name }
+    await walk.found(at, 'its removal was interrupted', { how: 'removed', fix })
+  }
+}
+
+/** Leases nobody uses, of connects that died before their record; and endpoints without a lease. */
+async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> {
+  const { addresses } = walk.context
+  const held = new Set<string>()
+  const owners = new Set(desired.endpoints.map((e) => `${e.network}/${e.name}`))
+  for (const lease of await addresses.leases()) {
+    const network = desired.networks.find((one) => one.name === lease.network)
+    if (lease.kind !== 'endpoint' || network === undefined) continue
+    const owner = `${lease.network}/${lease.holder}`
+    held.add(`${owner}/${formatIp(lease.address)}`)
+    if (owners.has(owner)) continue
+    const at = { network: lease.network, endpoint: lease.holder }
+    const what = `lease ${formatIp(lease.address)} belongs to no endpoint`
+    const fix = () => addresses.release(network, lease.holder)
+    await walk.found(at, what, { how: 'released', fix })
+  }
+  for (const endpoint of desired.endpoints) {
+    const network = desired.networks.find((one) => one.name === endpoint.network)
+    const ips = endpoint.addresses.map((a) => a.address)
+    const owner = `${endpoint.network}/${endpoint.name}`
+    const all = ips.every((ip) => held.has(`${owner}/${formatIp(ip)}`))
+    if (all || network === undefined) continue
+    const taken = () => Promise.resolve(undefined)
+    const wish = { endpoint: endpoint.name, mac: endpoint.mac, addresses: ips, taken }
+    const at = { network: endpoint.network, endpoint: endpoint.name }
+    const fix = () => addresses.lease(network, wish)
+    await walk.found(at, 'its addresses have no lease', { how: 'leased again', fix })
+  }
+}
