@@ -164,7 +164,7 @@ function truth(value: unknown): boolean {
 function show(value: unknown): string {
   if (value === undefined || value === null) return ''
   if (typeof value === 'string') return value
-  if (typeof value !== 'object') return String(value)
+  if (typeof value !== 'object') return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(show).join(' ')}]`
   return `map[${Object.entries(value)
     .map(([key, item]) => `${key}:${show(item)}`)
