@@ -450,6 +450,66 @@ const TABLE = {
     errno: 'EINVAL',
     say: (d) => `the store was asked for what it cannot do: ${d.why}`,
   }),
+  // -- ipam
+  'pool-overlap': row<{ subnet: string; segment: string; other: string; network: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `Pool overlaps with other one on this address space: ${d.subnet} and ${d.other} of network` +
+      ` "${d.network}" in segment ${d.segment}`,
+    mend: (d) =>
+      `take exactly ${d.other} (networks of one segment may share a subnet), or one that lies apart`,
+  }),
+  'pool-invalid': row<{ network: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `network "${d.network}" cannot have these addresses: ${d.why}`,
+  }),
+  'pool-missing': row<{ network: string; segment: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network "${d.network}" has no addresses in segment ${d.segment}`,
+  }),
+  'pool-in-use': row<{ network: string; endpoints: readonly string[] }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `endpoints of network "${d.network}" hold addresses: ${d.endpoints.join(', ')}`,
+    mend: () => 'disconnect them first',
+  }),
+  'pool-exhausted': row<{ network: string; pools: string; size: string }>({
+    status: 409,
+    errno: 'ENOSPC',
+    say: (d) =>
+      `no available addresses on this network's address pools: ${d.network}: all ${d.size} of` +
+      ` ${d.pools} are taken`,
+    mend: (d) =>
+      `"lanyard ip ls --network ${d.network}" says by whom; free one, or widen the range`,
+  }),
+  'address-in-use': row<{ address: string; holder: string; network: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) => `Address already in use: ${d.address} is held by ${d.holder} of "${d.network}"`,
+    mend: () => 'take another address, or take that one away from its holder first',
+  }),
+  'address-not-usable': row<{ address: string; network: string; why: string }>({
+    status: 400,
+    errno: 'EADDRNOTAVAIL',
+    say: (d) => `Invalid address ${d.address} in network "${d.network}": ${d.why}`,
+  }),
+  'lease-differs': row<{ network: string; endpoint: string; holds: string; wanted: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `endpoint "${d.endpoint}" of network "${d.network}" holds ${d.holds}, not ${d.wanted}`,
+    mend: () => 'disconnect it first',
+  }),
+  'mac-in-use': row<{ mac: string; segment: string; holder: string; network: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) =>
+      `MAC address ${d.mac} is borne by ${d.holder} of "${d.network}" in segment ${d.segment}`,
+    mend: () => 'take another, or leave it out: one is made that nobody bears',
+  }),
 } as const
 
 /** Every code a {@link LanyardError} can carry. */
