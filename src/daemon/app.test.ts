@@ -125,7 +125,7 @@ describe('makeApp()', () => {
     const reply = await get('/v1/networks')
     expect(reply.status).toBe(describeCode(code).status)
     expect(reply.json).toMatchObject({ code, message: error.message })
-    expect(reply.json['mend']).toBe(error.mend)
+    expect(reply.json['mend']).toEqual(error.mend)
   })
 
   test('a defect is told with the id of its request, several failures at once', async () => {
