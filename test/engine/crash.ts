@@ -6,7 +6,10 @@ import { conforms } from '../conformance/suite.ts'
 import { EngineWorld } from './world.ts'
 
 /** Ends the "process" at a step: it never gets further. */
-function dieAt(step: string): { readonly died: Promise<void>; at(now: string): Promise<void> | void } {
+function dieAt(step: string): {
+  readonly died: Promise<void>
+  at(now: string): Promise<void> | void
+} {
   let tell = (): void => undefined
   const died = new Promise<void>((resolve) => (tell = resolve))
   return {
@@ -59,9 +62,7 @@ for (const [door, steps] of Object.entries(STEPS)) {
         const dying = await world.open({ faults })
         const endpoint = door === 'connect' ? undefined : await dying.connect(world.request('a'))
         const work =
-          endpoint === undefined
-            ? dying.connect(world.request('a'))
-            : dying.disconnect('lan', 'a')
+          endpoint === undefined ? dying.connect(world.request('a')) : dying.disconnect('lan', 'a')
         // Either it dies there, or the step is never met and this fails.
         await Promise.race([faults.died, work.then(() => Promise.reject(new Error(`no ${step}`)))])
         world.kill(dying)
@@ -78,40 +79,53 @@ for (const [door, steps] of Object.entries(STEPS)) {
   })
 }
 
-conforms('engine: killed at any step of create and remove, nothing is left behind', async (bench) => {
-  await EngineWorld.run(bench, async (world) => {
-    const bare = world.network()
-    for (const step of ['create:1-draft', 'create:2-pools', 'create:3-links', 'create:4-record']) {
-      const faults = dieAt(step)
-      const dying = await world.open({ faults })
-      void dying.createNetwork(bare)
-      await faults.died
-      world.kill(dying)
-      const next = await world.open()
-      expect(await next.status()).toEqual([])
-      const there = (await next.networks()).map((network) => network.name)
-      expect(there).toEqual(step === 'create:4-record' ? ['lan'] : [])
-      if (there.length > 0) await next.removeNetwork('lan')
-      const { links } = await world.snapshot('host')
-      expect(links.map((link) => link.name)).toEqual(['lo', 'eth0'])
-      await next.close()
-    }
-    for (const step of ['remove:1-found', 'remove:2-record', 'remove:3-links', 'remove:4-pools']) {
-      const faults = dieAt(step)
-      const dying = await world.open({ faults })
-      await dying.createNetwork(bare)
-      void dying.removeNetwork('lan')
-      await faults.died
-      world.kill(dying)
-      const next = await world.open()
-      expect(await next.status()).toEqual([])
-      if ((await next.networks()).length > 0) await next.removeNetwork('lan')
-      const { links } = await world.snapshot('host')
-      expect(links.map((link) => link.name)).toEqual(['lo', 'eth0'])
-      await next.close()
-    }
-  })
-})
+conforms(
+  'engine: killed at any step of create and remove, nothing is left behind',
+  async (bench) => {
+    await EngineWorld.run(bench, async (world) => {
+      const bare = world.network()
+      for (const step of [
+        'create:1-draft',
+        'create:2-pools',
+        'create:3-links',
+        'create:4-record',
+      ]) {
+        const faults = dieAt(step)
+        const dying = await world.open({ faults })
+        void dying.createNetwork(bare)
+        await faults.died
+        world.kill(dying)
+        const next = await world.open()
+        expect(await next.status()).toEqual([])
+        const there = (await next.networks()).map((network) => network.name)
+        expect(there).toEqual(step === 'create:4-record' ? ['lan'] : [])
+        if (there.length > 0) await next.removeNetwork('lan')
+        const { links } = await world.snapshot('host')
+        expect(links.map((link) => link.name)).toEqual(['lo', 'eth0'])
+        await next.close()
+      }
+      for (const step of [
+        'remove:1-found',
+        'remove:2-record',
+        'remove:3-links',
+        'remove:4-pools',
+      ]) {
+        const faults = dieAt(step)
+        const dying = await world.open({ faults })
+        await dying.createNetwork(bare)
+        void dying.removeNetwork('lan')
+        await faults.died
+        world.kill(dying)
+        const next = await world.open()
+        expect(await next.status()).toEqual([])
+        if ((await next.networks()).length > 0) await next.removeNetwork('lan')
+        const { links } = await world.snapshot('host')
+        expect(links.map((link) => link.name)).toEqual(['lo', 'eth0'])
+        await next.close()
+      }
+    })
+  },
+)
 
 conforms('engine: a failure at any step of connect is undone wholly', async (bench) => {
   await EngineWorld.run(bench, async (world) => {
