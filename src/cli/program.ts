@@ -3,6 +3,7 @@
  * so that `lanyard --version` does not wait for a YAML parser.
  */
 import { Command } from 'commander'
+import { addExplainCommand } from './explain-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
 import { version } from './version.ts'
 
@@ -32,5 +33,6 @@ export function makeProgram(): Command {
     else program.help({ error: true })
   })
   addLabCommands(program)
+  addExplainCommand(program)
   return program
 }
