@@ -5,6 +5,7 @@
 import { Command } from 'commander'
 import { addEngineCommands } from './engine-commands.ts'
 import { addIpCommands } from './ip-commands.ts'
+import { addExplainCommand } from './explain-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
 import { addNetworkCommands } from './network-commands.ts'
 import { version } from './version.ts'
@@ -43,5 +44,6 @@ export function makeProgram(): Command {
   addIpCommands(program)
   addEngineCommands(program)
   addLabCommands(program)
+  addExplainCommand(program)
   return program
 }
