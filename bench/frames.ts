@@ -16,7 +16,7 @@ import { AF_PACKET, bindSocket, closeFd, linkIndex } from '../src/sys/socket.ts'
 import { openSocket, SOCK_RAW, sendTo } from '../src/sys/socket.ts'
 import { makeFrame } from '../src/wire/make.ts'
 import { measure, needRoot } from './harness.ts'
-import { endpoint, macvlanLan, PREFIX, SWITCH, withoutLan } from './worlds.ts'
+import { endpoint, macvlanLan, namespacesOf, PREFIX, SWITCH, withoutLan } from './worlds.ts'
 
 const SIM_FRAMES = 1_000_000
 const KERNEL_FRAMES = 200_000
@@ -115,7 +115,7 @@ await measure('frames', async () => {
   const gone: Op[] = [{ do: 'netns.del', netns: SOURCE }, ...withoutLan(1)]
   await kernel.apply(gone, { keepGoing: true })
   await kernel.apply(WORLD)
-  await kernel.settle()
+  await kernel.settle({ netns: [...namespacesOf(1), SOURCE] })
   return {
     question: 'how many frames a second get through veth, bridge, veth and macvlan?',
     unit: 'frames/s',

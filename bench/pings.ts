@@ -38,7 +38,7 @@ await measure('pings', async () => {
   await kernel.apply(worlds.withoutLan(ends), { keepGoing: true })
   for (const fabric of [sim, kernel]) {
     await fabric.apply(worlds.macvlanPairs(PAIRS))
-    await fabric.settle()
+    await fabric.settle({ netns: worlds.namespacesOf(ends) })
   }
   return {
     question: 'how many cold pings (ARP and echo) a second between two macvlan endpoints?',

@@ -64,10 +64,14 @@ function attach(i: number, parent: string): Op[] {
   ]
 }
 
+/** All namespaces of such a world; a bench waits for these alone, others may come and go. */
+export function namespacesOf(count: number): string[] {
+  return [...Array.from({ length: count }, (_, i) => endpoint(i)), HOST, SWITCH]
+}
+
 /** Takes it away again. */
 export function withoutLan(count: number): Plan {
-  const names = [...Array.from({ length: count }, (_, i) => endpoint(i)), HOST, SWITCH]
-  return names.map((netns) => ({ do: 'netns.del', netns }))
+  return namespacesOf(count).map((netns) => ({ do: 'netns.del', netns }))
 }
 
 const echo = (from: number, to: number): Probe => ({

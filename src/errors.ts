@@ -30,8 +30,7 @@ const TABLE = {
     status: 501,
     errno: 'EOPNOTSUPP',
     say: (d) => `this kernel has no ${d.what}: "${d.op}" answers "${d.message}"`,
-    mend: () =>
-      'run it on a kernel that has it: --fabric uml brings one; or in the simulator: --fabric sim',
+    mend: () => 'use a kernel that has it (--fabric uml), or the simulator (--fabric sim)',
   }),
   'netns-missing': row<{ netns: string }>({
     status: 404,
@@ -57,10 +56,8 @@ const TABLE = {
   'needs-root': row<{ missing: string }>({
     status: 403,
     errno: 'EPERM',
-    say: (d) =>
-      `the kernel fabric needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; ${d.missing}`,
-    mend: () =>
-      'run it as root (sudo), or on the simulator, which needs no privilege: --fabric sim',
+    say: (d) => `this needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; ${d.missing}`,
+    mend: () => 'run it as root (sudo), or on the simulator, which needs none of it: --fabric sim',
   }),
   'link-missing': row<{ netns: string; link: string }>({
     status: 404,
@@ -424,8 +421,7 @@ const TABLE = {
     errno: 'EUCLEAN',
     say: (d) => `the store ${d.store} cannot be used: ${d.why}`,
     mend: (d) =>
-      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad)` +
-      ' and make the networks anew',
+      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad) and make the networks anew`,
   }),
   'store-full': row<{ store: string; why: string }>({
     status: 507,
@@ -449,6 +445,66 @@ const TABLE = {
     status: 400,
     errno: 'EINVAL',
     say: (d) => `the store was asked for what it cannot do: ${d.why}`,
+  }),
+  // -- ipam
+  'pool-overlap': row<{ subnet: string; segment: string; other: string; network: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `Pool overlaps with other one on this address space: ${d.subnet} and ${d.other} of network` +
+      ` "${d.network}" in segment ${d.segment}`,
+    mend: (d) =>
+      `take exactly ${d.other} (networks of one segment may share a subnet), or one that lies apart`,
+  }),
+  'pool-invalid': row<{ network: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `network "${d.network}" cannot have these addresses: ${d.why}`,
+  }),
+  'pool-missing': row<{ network: string; segment: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network "${d.network}" has no addresses in segment ${d.segment}`,
+  }),
+  'pool-in-use': row<{ network: string; endpoints: readonly string[] }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `endpoints of network "${d.network}" hold addresses: ${d.endpoints.join(', ')}`,
+    mend: () => 'disconnect them first',
+  }),
+  'pool-exhausted': row<{ network: string; pools: string; size: string }>({
+    status: 409,
+    errno: 'ENOSPC',
+    say: (d) =>
+      `no available addresses on this network's address pools: ${d.network}: all ${d.size} of` +
+      ` ${d.pools} are taken`,
+    mend: (d) =>
+      `"lanyard ip ls --network ${d.network}" says by whom; free one, or widen the range`,
+  }),
+  'address-in-use': row<{ address: string; holder: string; network: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) => `Address already in use: ${d.address} is held by ${d.holder} of "${d.network}"`,
+    mend: () => 'take another address, or take that one away from its holder first',
+  }),
+  'address-not-usable': row<{ address: string; network: string; why: string }>({
+    status: 400,
+    errno: 'EADDRNOTAVAIL',
+    say: (d) => `Invalid address ${d.address} in network "${d.network}": ${d.why}`,
+  }),
+  'lease-differs': row<{ network: string; endpoint: string; holds: string; wanted: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `endpoint "${d.endpoint}" of network "${d.network}" holds ${d.holds}, not ${d.wanted}`,
+    mend: () => 'disconnect it first',
+  }),
+  'mac-in-use': row<{ mac: string; segment: string; holder: string; network: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) =>
+      `MAC address ${d.mac} is borne by ${d.holder} of "${d.network}" in segment ${d.segment}`,
+    mend: () => 'take another, or leave it out: one is made that nobody bears',
   }),
 } as const
 

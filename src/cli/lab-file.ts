@@ -10,6 +10,7 @@ import type { Topology } from '../lab/topology.ts'
 export interface LoadedLab {
   readonly file: string
   readonly topologies: readonly Topology[]
+  readonly source: LabSource
 }
 
 /**
@@ -26,7 +27,8 @@ export function loadLab(path: string): LoadedLab {
     const why = `${reason(error)}${near(path)}`
     throw new LanyardError('file-unreadable', { file, why }, { cause: error })
   }
-  return { file, topologies: readLab(new LabSource(file, text)) }
+  const source = new LabSource(file, text)
+  return { file, topologies: readLab(source), source }
 }
 
 function reason(error: unknown): string {

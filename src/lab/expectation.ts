@@ -1,6 +1,6 @@
 /**
- * Expectations, one line each: `A -> B ok|fail`, then `ttl N`, `via R`, `tcp/80`, `within 3s`,
- * `v6`, `why CODE`.
+ * Expectations, one line each: `A -> B ok|fail`, then `ttl N`, `via R`, `as IP`, `tcp/80`,
+ * `within 3s`, `v6`, `why CODE`.
  *
  * A and B are a node, `node.link`, an address (B), `net:NAME`, `{a,b}` or `*`; sets mean every
  * pair, `<->` both directions, and a node is never paired with itself.
@@ -17,7 +17,7 @@ import { didYouMean, listed } from './text.ts'
 import { type Expectation, type Member, nodesOf, type Topology } from './topology.ts'
 
 const FORM =
-  'write "A -> B ok" or "A -> B fail", with ttl N, via R, tcp/80, within 3s, v6, why CODE behind it'
+  'write "A -> B ok" or "A -> B fail", with ttl N, via R, as IP, tcp/80, within 3s, v6, why CODE behind it'
 
 /** The expectations that hold in this combination. */
 export function resolveExpectations(
@@ -89,11 +89,11 @@ function parse(reading: Resolving, topology: Topology, text: string, path: Path)
   ]
 }
 
-type Options = Pick<Expectation, 'ttl' | 'family' | 'why' | 'service' | 'withinMs' | 'via'>
+type Options = Pick<Expectation, 'ttl' | 'family' | 'why' | 'service' | 'withinMs' | 'via' | 'as'>
 
 type Found = { -readonly [K in keyof Options]: Options[K] }
 
-const WORDS = ['ttl', 'via', 'tcp/', 'udp/', 'within', 'why', 'v4', 'v6']
+const WORDS = ['ttl', 'via', 'as', 'tcp/', 'udp/', 'within', 'why', 'v4', 'v6']
 /** A unit in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000 }
 const WITHIN_MAX_MS = 60_000
@@ -105,7 +105,7 @@ function parseOptions(
 ): Options | string {
   const found: Found = {
     ...{ ttl: undefined, family: undefined, why: undefined },
-    ...{ service: undefined, withinMs: undefined, via: undefined },
+    ...{ service: undefined, withinMs: undefined, via: undefined, as: undefined },
   }
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as string
@@ -144,6 +144,12 @@ const TAKES: Readonly<
     if (found.withinMs > 0 && found.withinMs <= WITHIN_MAX_MS) return undefined
     return `"within ${value}": write a time up to 60s, as 3s, 20ms or 500us`
   },
+  as(found, value) {
+    found.as = tryParseIp(value)
+    return found.as === undefined
+      ? `"as ${value}": write the address the other side sees`
+      : undefined
+  },
   via(found, value, routers) {
     found.via = value.split(',').filter((name) => name !== '')
     const unknown = found.via.find((name) => !routers.includes(name))
@@ -155,10 +161,13 @@ const TAKES: Readonly<
 
 /** What cannot be expected together. */
 function contradiction(options: Options, verdict: 'ok' | 'fail'): string | undefined {
-  const { ttl, why, via, service } = options
+  const { ttl, why, via, as, service } = options
   if (verdict === 'fail' && ttl !== undefined) return 'a ping that fails has no ttl'
   if (verdict === 'fail' && via !== undefined)
     return 'a ping that fails has no way: "via" follows "ok"'
+  if (verdict === 'fail' && as !== undefined) {
+    return 'a ping that fails is seen by nobody: "as" follows "ok"'
+  }
   if (verdict === 'ok' && why !== undefined) {
     return 'a ping that works has no reason: "why" follows "fail"'
   }

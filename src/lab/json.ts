@@ -35,5 +35,8 @@ function combinationJson(report: CombinationReport, topology: Topology): object 
 
 function cellJson(cell: Cell): object {
   const ip = (value: Ip | undefined) => (value === undefined ? undefined : formatIp(value))
-  return { ...cell, target: ip(cell.target), source: ip(cell.source) }
+  return {
+    ...{ ...cell, target: ip(cell.target), source: ip(cell.source) },
+    ...(cell.seen === undefined ? {} : { seen: ip(cell.seen) }),
+  }
 }

@@ -1,5 +1,5 @@
 /** Expectations against what was measured. */
-import type { Prefix } from '../addr/ip.ts'
+import { formatIp, type Prefix } from '../addr/ip.ts'
 import { addressTowards, type Cell, type Pair } from './probing.ts'
 import {
   type AddressedNode,
@@ -74,11 +74,17 @@ function asked(
 }
 
 /** What is sent, and how long it may take. */
-function how({ service, withinMs, via }: Expectation): Pick<Pair, 'service' | 'withinMs' | 'hops'> {
+function how({
+  service,
+  withinMs,
+  via,
+  as,
+}: Expectation): Pick<Pair, 'service' | 'withinMs' | 'hops' | 'look'> {
   return {
     ...(service === undefined ? {} : { service }),
     ...(withinMs === undefined ? {} : { withinMs }),
     ...(via === undefined ? {} : { hops: true }),
+    ...(as === undefined ? {} : { look: true }),
   }
 }
 
@@ -126,7 +132,7 @@ export function judge(
 
 function miss(expectation: Expectation, cell: Cell): string | undefined {
   const who = `${cell.from} -> ${cell.to ?? 'it'}`
-  const { verdict, ttl, why, via, withinMs } = expectation
+  const { verdict, ttl, why, via, as, withinMs } = expectation
   if (cell.ok !== (verdict === 'ok')) {
     const shown = cell.ttl === undefined ? '' : `, ttl ${cell.ttl}`
     return cell.ok ? `${who} works${shown}` : `${who} fails: ${whyText(cell)}`
@@ -134,6 +140,10 @@ function miss(expectation: Expectation, cell: Cell): string | undefined {
   const tookMs = (cell.rttNs ?? 0) / 1e6
   if (cell.ok && withinMs !== undefined && tookMs > withinMs) {
     return `${who} works, but takes ${tookMs.toFixed(tookMs < 1 ? 3 : 0)} ms, not ${withinMs}`
+  }
+  if (as !== undefined && cell.seen !== as) {
+    const seen = cell.seen === undefined ? 'but is not seen there' : `as ${formatIp(cell.seen)}`
+    return `${who} works ${seen}, not as ${formatIp(as)}`
   }
   if (via !== undefined && cell.way?.join() !== via.join()) {
     const way = cell.way?.length === 0 ? 'directly' : `via ${cell.way?.join(',')}`

@@ -8,10 +8,12 @@
 import type { Ip, Prefix } from '../addr/ip.ts'
 import { formatIp } from '../addr/ip.ts'
 import { contains } from '../addr/prefix.ts'
-import type { Fabric, Probe, ProbeResult, Service } from '../fabric/fabric.ts'
+import type { CapturedFrame, Fabric, Probe, ProbeResult, Service } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { REASONS, type ReasonCode } from '../fabric/reason.ts'
 import { BRIDGE, type Naming } from './plan.ts'
+import { decodeFrame } from '../wire/codec.ts'
+import type { Ip4Packet, Ip6Packet } from '../wire/frame.ts'
 import { nodesOf, type Topology } from './topology.ts'
 
 /** Answers inside one machine take less than a millisecond; a busy one may need more. */
@@ -31,6 +33,8 @@ export interface Pair {
   readonly withinMs?: number
   /** Whether the way is looked at, too. */
   readonly hops?: true
+  /** Whether the other side looks who comes. */
+  readonly look?: true
 }
 
 /** What a ping met. */
@@ -42,6 +46,8 @@ export interface Cell extends Pair {
   readonly why: Why | undefined
   /** The routers on the way, where asked for: node names, or addresses nobody of the lab has. */
   readonly way?: readonly string[]
+  /** The source address that the other side saw, where asked for. */
+  readonly seen?: Ip
 }
 
 export interface Why {
@@ -85,9 +91,13 @@ export class Prober {
     for (const batch of this.#batches([...missing.values()])) {
       await stop()
       await this.#fabric.apply(flushPlan(this.#topology, this.#naming))
+      const looks = await Promise.all(batch.map((pair) => this.#look(pair)))
       const results = await this.#fabric.probe(batch.map((pair) => probeOf(pair, this.#naming)))
+      for (const look of looks) look?.close()
       for (const [i, pair] of batch.entries()) {
-        this.#known.set(keyOf(pair), await this.#cell(pair, results[i] as ProbeResult, stop))
+        const cell = await this.#cell(pair, results[i] as ProbeResult, stop)
+        const seen = looks[i]?.seen()
+        this.#known.set(keyOf(pair), seen === undefined ? cell : { ...cell, seen })
       }
     }
     return pairs.map((pair) => this.#known.get(keyOf(pair)) as Cell)
@@ -97,6 +107,11 @@ export class Prober {
     if (result.outcome === 'reply') {
       const cell = { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
       return pair.hops === true ? { ...cell, way: await this.#way(pair, stop) } : cell
+    }
+    // The other side itself has spoken: nothing ended on the way.
+    if (result.outcome === 'errno' && result.errno === 'ECONNREFUSED') {
+      const why = { code: 'PORT_CLOSED', at: pair.to, text: REASONS.PORT_CLOSED.says } as const
+      return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why }
     }
     let end: Ended | undefined
     if (this.#reason !== undefined) {
@@ -133,6 +148,27 @@ export class Prober {
       way.push(holders.get(responder) ?? formatIp(responder))
     }
     return way
+  }
+
+  /** Looks at the other side for the source of what comes. */
+  async #look(pair: Pair): Promise<{ close(): void; seen(): Ip | undefined } | undefined> {
+    if (pair.look !== true || pair.to === undefined) return undefined
+    const netns = `${this.#naming.prefix}${pair.to}`
+    let seen: Ip | undefined
+    const take = ({ bytes, type }: CapturedFrame): void => {
+      const packet = type === 'outgoing' ? undefined : decodeFrame(bytes)?.packet
+      if (packet?.kind !== 'ip4' && packet?.kind !== 'ip6') return
+      if (isSent(packet, pair)) seen ??= packet.src
+    }
+    const { netns: found } = await this.#fabric.snapshot({ netns: [netns] })
+    const links = found.flatMap((n) => n.links.map((l) => l.name)).filter((l) => l !== 'lo')
+    const ports = await Promise.all(links.map((l) => this.#fabric.openPort(netns, l, take)))
+    return {
+      close: () => {
+        for (const port of ports) port.close()
+      },
+      seen: () => seen,
+    }
   }
 
   /** Who has which address now: commands may have added some. */
@@ -188,9 +224,9 @@ export class Prober {
 }
 
 function keyOf(pair: Pair): string {
-  const { from, source, target, service, withinMs, hops } = pair
+  const { from, source, target, service, withinMs, hops, look } = pair
   const port = service === undefined ? '' : `${service.protocol}/${service.port}`
-  return `${from} ${source ?? ''} ${typeof target} ${target} ${port} ${withinMs ?? ''} ${hops ?? ''}`
+  return `${from} ${source ?? ''} ${typeof target} ${target} ${port} ${withinMs ?? ''} ${hops} ${look}`
 }
 
 /** The probe of a pair. */
@@ -215,7 +251,10 @@ const HOP_TIMEOUT_MS = 1000
 /** Forgets what the nodes have learned of each other. */
 export function flushPlan(topology: Topology, naming: Naming): Plan {
   const nodes = [...topology.hosts, ...topology.containers]
-  const routed = topology.hosts.some((h) => h.sysctls.some(([key]) => key.includes('forward')))
+  const routed =
+    topology.hosts.some((h) => h.sysctls.some(([key]) => key.includes('forward'))) ||
+    // A command line may have made a router.
+    [...nodes, ...topology.steps].some(({ run }) => run.length > 0)
   return [
     ...nodes.flatMap(({ name }): Op[] => {
       const netns = `${naming.prefix}${name}`
@@ -227,6 +266,14 @@ export function flushPlan(topology: Topology, naming: Naming): Plan {
       ({ name }): Op => ({ do: 'fdb.flush', netns: `${naming.prefix}${name}`, bridge: BRIDGE }),
     ),
   ]
+}
+
+/** Whether a packet is what a pair sends. */
+function isSent({ payload }: Ip4Packet | Ip6Packet, { service, target }: Pair): boolean {
+  if (service === undefined) {
+    return payload.kind === 'icmp' && payload.type === (typeof target === 'number' ? 8 : 128)
+  }
+  return payload.kind === service.protocol
 }
 
 const UNREACHABLE_4 = ['network', 'host', 'protocol', 'port']

@@ -40,7 +40,7 @@ export interface RunOptions {
   /** How to find the reason of a failed ping; undefined on a fabric that knows none. */
   readonly reason?: (fabric: Fabric, naming: Naming) => FindReason | undefined
   /** Gets every frame of every link of a combination. */
-  readonly capture?: (combination: number) => FrameSink
+  readonly capture?: (combination: number, fabric: Fabric) => FrameSink
 }
 
 export interface FrameSink {
@@ -350,7 +350,7 @@ class Run {
   }
 
   async #capture(): Promise<void> {
-    const sink = this.#options.capture?.(this.#number)
+    const sink = this.#options.capture?.(this.#number, this.#fabric)
     if (sink === undefined) return
     this.#sink = sink
     const links = linksOf(this.#topology)

@@ -205,7 +205,7 @@ const shim = z
   .check(
     z.describe(
       'Host access: a child of its own on the parent of these networks, with a route to each ' +
-        "container here. Without an address it speaks with the parent's.",
+        "container here. Without an address it speaks with the parent's; ipvlan l2 needs one.",
     ),
   )
 
@@ -301,7 +301,7 @@ const container = object('a container', {
   when: z.optional(WHEN),
 })
 
-const EXPECT = 'A -> B ok|fail [ttl N] [via R] [tcp/80] [within 3s] [v6] [why CODE]'
+const EXPECT = 'A -> B ok|fail [ttl N] [via R] [as IP] [tcp/80] [within 3s] [v6] [why CODE]'
 const lines = (about: string) =>
   z
     .union([z.string(), z.array(z.string())], allowed(`"${EXPECT}", or a list of such`))
@@ -328,7 +328,7 @@ const expectation = z
 const expectations = list(expectation, 'a list of expectations').check(
   z.describe(
     'What shall be, in lines: `A -> B ok` or `A -> B fail`, then `ttl N`, `via R` or `via R,S` (the ' +
-      'routers on the way), `tcp/80` or `udp/53` in place of a ping, `within 3s` (how long to wait, ' +
+      'routers on the way), `as IP` (the source address that B sees), `tcp/80` or `udp/53` in place of a ping, `within 3s` (how long to wait, ' +
       'default 500ms), `v6`, `why CODE` (a kernel tells no code: there `fail` alone counts). A and ' +
       'B are a node, node.link, an address (B), net:NAME, {a,b} or *; a double arrow means both ways.',
   ),

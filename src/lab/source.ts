@@ -38,12 +38,14 @@ export class LabSource {
   /** The parsed value; undefined when the text is no YAML. */
   value: unknown
   readonly #root: Node | null
+  readonly #text: string
   readonly #lines = new LineCounter()
   readonly #problems = new Map<string, Problem>()
 
   /** @param file the name problems are reported under */
   constructor(file: string, text: string) {
     this.file = file
+    this.#text = text
     const doc = parseDocument(text, {
       lineCounter: this.#lines,
       version: '1.2',
@@ -71,6 +73,11 @@ export class LabSource {
   /** Line of a value, counted from 1. */
   lineOf(path: Path): number {
     return this.#lines.linePos(this.#offset(path, 'value')).line
+  }
+
+  /** The text of a line, without what stands around it. */
+  textAt(line: number): string {
+    return (this.#text.split('\n')[line - 1] ?? '').trim()
   }
 
   get problems(): readonly Problem[] {

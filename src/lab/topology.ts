@@ -173,6 +173,8 @@ export interface Expectation {
   readonly withinMs: number | undefined
   /** The routers on the way, in order; undefined: not looked at. */
   readonly via: readonly string[] | undefined
+  /** The source address that the other side sees; undefined: not looked at. */
+  readonly as: Ip | undefined
 }
 
 export interface Step {

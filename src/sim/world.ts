@@ -33,7 +33,10 @@ export interface WorldOptions {
   /** Same seed, same frames. Default 1. */
   readonly seed?: number
   readonly kernel?: Partial<KernelTraits>
-  /** Trace steps kept, a power of two. Default 65536. */
+  /**
+   * Trace entries kept, a power of two (a broadcast to many is few of them). Default 16384: all a
+   * larger one holds is memory the next frames have to be fetched around.
+   */
   readonly traceSize?: number
 }
 
@@ -78,7 +81,7 @@ export function createWorld(options: WorldOptions = {}): World {
     } satisfies KernelTraits),
     stack: STACK,
     handlers: EVENT_HANDLERS,
-    traceSize: options.traceSize ?? 65536,
+    traceSize: options.traceSize ?? 16384,
   })
   createNetns(world, '')
   return world

@@ -86,6 +86,8 @@ test('--json tells everything, --pcap writes what travelled', async () => {
   expect(readdirSync(out)).toEqual(['small.pcapng'])
   const bytes = readFileSync(join(out, 'small.pcapng'))
   expect(bytes.includes('sw/p0') && bytes.includes('x/eth0')).toBe(true)
+  // Why a frame ended stands at the frame; here, a moment after it was captured.
+  expect(bytes.includes('not out of p1: BRIDGE_PORT_STATE: the bridge port does not')).toBe(true)
 })
 
 test('the same seed prints the same bytes', async () => {

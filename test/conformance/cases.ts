@@ -1,4 +1,5 @@
 /** Every case of the suite. */
+import '../engine/crash.ts'
 import './engine.ts'
 import './fabric.ts'
 import './ipvlan.ts'

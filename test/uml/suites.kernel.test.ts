@@ -9,7 +9,10 @@ import type { Outcome } from './inside/vitest.ts'
 import { buildInside, removeInside } from './program.ts'
 
 /** Two guests, about equally long. */
-const BATCHES: readonly (readonly string[])[] = [['conformance'], ['engine', 'link kinds', 'snapshots']]
+const BATCHES: readonly (readonly string[])[] = [
+  ['conformance'],
+  ['engine', 'link kinds', 'snapshots'],
+]
 const TIMEOUT_MS = 300_000
 
 const missing = umlMissing()

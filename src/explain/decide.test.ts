@@ -3,7 +3,7 @@ import type { StepAction } from '../fabric/trace.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import { ETH_ARP, type Frame, NO_TAGS } from '../wire/frame.ts'
-import { decidingStep } from './why.ts'
+import { decidingStep } from './decide.ts'
 
 const A = 1
 const B = 2

@@ -1,0 +1,77 @@
+/** `lanyard explain`: one question, its answer, and what mends it. */
+import { LanyardError } from '../errors.ts'
+import type { Answer } from '../explain/ask.ts'
+import type { Explanation } from '../explain/types.ts'
+import { codeText } from '../lab/explain-code.ts'
+import { chooseTopology, explainLab, openLabWorld } from '../lab/explain.ts'
+import { printExplanation } from '../lab/explain-print.ts'
+import { explanationJson } from '../lab/explain-schema.ts'
+import { runCommand } from '../shell/run.ts'
+import { openSession } from '../shell/session.ts'
+import type { SimFabric } from '../sim/fabric.ts'
+import { showFix } from './explain-fix.ts'
+import type { ExplainCliOptions } from './explain-options.ts'
+import { writeJourney } from './explain-pcap.ts'
+import { EXIT } from './failure.ts'
+import { loadLab } from './lab-file.ts'
+import { painter } from './terminal.ts'
+
+/** @returns the exit status */
+export async function explainCommand(
+  from: string,
+  to: string | undefined,
+  options: ExplainCliOptions,
+): Promise<number> {
+  const paint = painter(process.stdout)
+  if (to === undefined) {
+    process.stdout.write(`${codeText(from, paint)}\n`)
+    return EXIT.ok
+  }
+  if (options.lab === undefined) {
+    throw usage('say where the ends are: --lab FILE')
+  }
+  const { file, topologies, source } = loadLab(options.lab)
+  const topology = chooseTopology(topologies, options.set)
+  const world = await openLabWorld(topology, file, (fabric, netns, line) =>
+    runCommand(openSession(fabric, netns), line),
+  )
+  const asking = {
+    from,
+    to,
+    family: options[6] === true ? (6 as const) : undefined,
+    protocol: options.proto.name,
+    port: options.proto.port,
+    size: options.size,
+  }
+  let journey: { readonly answer: Answer; readonly world: SimFabric } | undefined
+  const found = explainLab(world, topology, source, asking, {
+    onAnswer: (answer, at) => {
+      journey = { answer, world: at }
+    },
+  })
+  if (options.pcap !== undefined && journey !== undefined) {
+    writeJourney(options.pcap, journey.answer, journey.world)
+  }
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(explanationJson(found), undefined, 2)}\n`)
+  } else process.stdout.write(`${printExplanation(found, { paint })}\n`)
+  if (options.fix !== undefined) {
+    process.stdout.write(
+      `\n${await showFix(world, topology, remedyNumber(found, options.fix), paint)}\n`,
+    )
+  }
+  return found.verdict === 'ok' ? EXIT.ok : EXIT.missed
+}
+
+function remedyNumber(found: Explanation, number: number): Explanation['remedies'][number] {
+  const remedy = found.remedies[number - 1]
+  if (remedy !== undefined) return remedy
+  const count = found.remedies.length
+  throw usage(
+    count === 0 ? 'there is no remedy to try' : `there is no remedy ${number}: there are ${count}`,
+  )
+}
+
+function usage(sentence: string): LanyardError {
+  return new LanyardError('usage', { sentence, help: 'lanyard explain --help' })
+}

@@ -1,0 +1,112 @@
+/** Asks one question of a simulated world and finds where it ended. */
+import type { ProbeResult } from '../fabric/fabric.ts'
+import type { ReasonCode } from '../fabric/reason.ts'
+import type { SimFabric } from '../sim/fabric.ts'
+import { runProbes } from '../sim/ip/probe.ts'
+import { runUntil } from '../sim/run.ts'
+import { deviceIp } from '../sim/ip/state.ts'
+import { bridgeOf } from '../sim/link/bridge-state.ts'
+import type { Device, World } from '../sim/model.ts'
+import type { RawStep } from '../sim/trace-ring.ts'
+import { applyOp } from '../sim/world.ts'
+import { decidingStep, pathIn } from './decide.ts'
+import { probeOf, type Question } from './question.ts'
+
+/** Frames on their way when the answer is there (a broadcast's other copies) get so long. */
+const LINGER_NS = 100_000
+
+/** What became of a question. */
+export interface Answer {
+  readonly ok: boolean
+  readonly result: ProbeResult
+  /** Everything any frame met meanwhile. */
+  readonly steps: readonly RawStep[]
+  /** The step that ended it; undefined when it worked, or ended before any frame was made. */
+  readonly end: RawStep | undefined
+  /** Why it ended; undefined when it worked. */
+  readonly code: ReasonCode | undefined
+  /** Whether the way there and back is open, if only for the answer that nobody listens. */
+  readonly open: boolean
+}
+
+/** Asks a question of the world as it is; time passes in it. */
+export function ask(fabric: SimFabric, question: Question): Answer {
+  const { world } = fabric
+  const since = world.trace.count
+  const [result] = runProbes(world, [probeOf(question)]) as [ProbeResult]
+  runUntil(world, world.now + LINGER_NS)
+  const { steps } = world.trace.read(since)
+  const ok = result.outcome === 'reply'
+  if (ok) return { ok, open: ok, result, steps, end: undefined, code: undefined }
+  const closed = closedAt(world, question, steps)
+  const path = pathIn(world, question.from, question.to, question.port)
+  const end = closed ?? decidingStep(steps, path)
+  const code = end?.reason ?? codeOf(world, question, result)
+  return { ok, open: closed !== undefined, result, steps, end, code }
+}
+
+/** Whether it works, and no more: for counting. */
+export function reaches({ world }: SimFabric, question: Question): boolean {
+  return runProbes(world, [probeOf(question)])[0]?.outcome === 'reply'
+}
+
+/** Makes everybody forget whom they have met. */
+export function forget({ world }: SimFabric): void {
+  for (const netns of world.netns.values()) {
+    let met = false
+    for (const dev of netns.byIndex.values()) {
+      if (dev.ops.kind === 'bridge') forgetMacs(world, dev)
+      const ip = deviceIp(dev)
+      met ||= ip !== undefined && (ip.neighbours4.size > 0 || ip.neighbours6.size > 0)
+    }
+    if (!met) continue
+    applyOp(world, { do: 'neighbour.flush', netns: netns.name })
+    applyOp(world, { do: 'route.flush-cache', netns: netns.name })
+  }
+}
+
+function forgetMacs(world: World, bridge: Device): void {
+  for (const entries of bridgeOf(bridge).fdb.values()) {
+    for (const entry of entries.values()) {
+      if (entry.static || entry.local) continue
+      applyOp(world, { do: 'fdb.flush', netns: bridge.netns.name, bridge: bridge.name })
+      return
+    }
+  }
+}
+
+/**
+ * A port nobody listens on answers (RST, port unreachable): the way there and back is open. A rule
+ * that rejects answers alike, but not from there.
+ */
+function closedAt(
+  world: World,
+  question: Question,
+  steps: readonly RawStep[],
+): RawStep | undefined {
+  const from = world.netns.get(question.from)?.id
+  const at = steps.findIndex((s) => s.reason === 'PORT_CLOSED' && s.netns !== from)
+  const back = steps.slice(at + 1).some((s) => s.action === 'consume' && s.netns === from)
+  return at >= 0 && back ? steps[at] : undefined
+}
+
+/** What a failure means that left no frame behind. */
+const ERRNO_CODES: Readonly<Record<string, ReasonCode>> = {
+  ENETUNREACH: 'NO_ROUTE',
+  EADDRNOTAVAIL: 'NO_ROUTE',
+  EHOSTUNREACH: 'ROUTE_UNREACHABLE',
+  EACCES: 'ROUTE_PROHIBIT',
+  EPERM: 'NETFILTER_OUTPUT',
+  EINVAL: 'ROUTE_BLACKHOLE',
+  EMSGSIZE: 'MTU_TOO_SMALL',
+  ENETDOWN: 'LINK_DOWN',
+}
+
+function codeOf(world: World, question: Question, result: ProbeResult): ReasonCode {
+  if (result.outcome !== 'errno') return 'NEIGHBOUR_FAILED'
+  const devices = [...(world.netns.get(question.from)?.byIndex.values() ?? [])]
+  const links = devices.filter((dev) => dev.ops.kind !== 'loopback')
+  // A link that is down has no routes: the route is not what is missing.
+  const down = result.errno === 'ENETUNREACH' && links.length > 0 && links.every((dev) => !dev.up)
+  return down ? 'LINK_DOWN' : (ERRNO_CODES[result.errno] ?? 'NO_ROUTE')
+}

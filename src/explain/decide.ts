@@ -1,0 +1,158 @@
+/**
+ * Which step of a trace decided: the step at which the last message of an exchange that was new
+ * (ARP request, its answer, the echo, its answer, hop after hop) ended.
+ *
+ * A flooded frame ends in many places that have nothing to do with it; what counts is where it
+ * ended for a reason of the path, and only then that somebody was not concerned.
+ */
+import type { Ip } from '../addr/ip.ts'
+import type { ReasonCode } from '../fabric/reason.ts'
+import { type Device, PACKET_HOST, type World } from '../sim/model.ts'
+import type { RawStep } from '../sim/trace-ring.ts'
+import type { Frame, Payload } from '../wire/frame.ts'
+
+/** A node that was not meant, or another's frame: the ordinary end of a flooded copy. */
+const NOT_CONCERNED: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'OTHERHOST',
+  'ARP_NOT_FOR_US',
+  'GROUP_NOT_JOINED',
+  'ND_NOT_FOR_US',
+])
+/** Messages that travel back. */
+const ANSWER = /^(?:arp 2|nd 136|icmp 0|icmp 129|tcp back|udp back) /
+/** What follows from an unanswered question: the question is what to look at. */
+const CONSEQUENCE: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'NEIGHBOUR_FAILED',
+  'NEIGHBOUR_FLUSHED',
+])
+
+/** Where an exchange begins and should end. */
+export interface Path {
+  /** Namespace that asks. */
+  readonly from: number | undefined
+  /** Namespace asked; undefined for a bare address. */
+  readonly to: number | undefined
+  /** The port asked, where there is one: what comes from it is an answer. */
+  readonly port?: number
+  /** Whether a device is in a namespace, or its cable leads there. */
+  concerns(device: number, netns: number): boolean
+}
+
+/** The step that decided; undefined when nothing ended. */
+export function decidingStep(steps: readonly RawStep[], path: Path): RawStep | undefined {
+  const relevant = messagesOf(steps, path.port)
+  const last = lastProgress(relevant)
+  const ends = relevant.flatMap(({ step, message }) =>
+    message === last && step.reason !== undefined ? [step] : [],
+  )
+  const goal = last !== undefined && isAnswer(last) ? path.from : path.to
+  const near = (step: RawStep): boolean =>
+    goal !== undefined && path.concerns(step.to < 0 ? step.device : step.to, goal)
+  const real = ends.filter((s) => !isReason(NOT_CONCERNED, s))
+  const choices = [
+    real.filter(near),
+    real.filter((s) => s.reason !== 'BRIDGE_NO_HAIRPIN'),
+    real,
+    ends.filter(near),
+    ends,
+  ]
+  return choices.find((list) => list.length > 0)?.at(-1)
+}
+
+interface Told {
+  readonly step: RawStep
+  readonly message: string
+}
+
+/**
+ * The message that got furthest: the last one that was new, or came to a namespace that took it for
+ * the first time. A packet waits at a router while the next hop is asked for, and then goes on.
+ */
+function lastProgress(relevant: readonly Told[]): string | undefined {
+  const seen = new Set<string>()
+  let last: string | undefined
+  for (const { step, message } of relevant) {
+    const place = takes(step, message) ? `${message} ${step.netns}` : message
+    if (seen.has(place)) continue
+    seen.add(place).add(message)
+    last = message
+  }
+  return last
+}
+
+/** Whether a namespace took a packet (a question to all is heard by many, and late by some). */
+function takes(step: RawStep, message: string): boolean {
+  if (message.startsWith('arp') || message.startsWith('nd')) return false
+  return step.action === 'consume' || (step.action === 'deliver' && step.to === PACKET_HOST)
+}
+
+/** Whether a message, by its name, is on the way back. */
+export function isAnswer(message: string): boolean {
+  return ANSWER.test(message)
+}
+
+/** The path of an exchange between two namespaces of a world. */
+export function pathIn(
+  world: World,
+  from: string,
+  to: string | undefined,
+  port: number | undefined,
+): Path {
+  return {
+    from: world.netns.get(from)?.id,
+    to: to === undefined ? undefined : world.netns.get(to)?.id,
+    ...(port === undefined ? {} : { port }),
+    concerns: (device, netns) => concerns(world.devices[device], netns),
+  }
+}
+
+/** Whether a device is in a namespace, or its cable leads there, children at its end included. */
+function concerns(device: Device | undefined, netns: number): boolean {
+  const on = (d: Device): boolean => d.netns.id === netns || d.uppers.some(on)
+  return (
+    device !== undefined && (device.netns.id === netns || (device.peer ? on(device.peer) : false))
+  )
+}
+
+/** The steps of an exchange, each with the name of its message; its waiting is left out. */
+export function messagesOf(steps: readonly RawStep[], port: number | undefined): Told[] {
+  return steps.flatMap((step) => {
+    // Waiting for a neighbour is no progress: the packet goes on after the question.
+    if (step.action === 'queue' || isReason(CONSEQUENCE, step)) return []
+    const message = step.frame === undefined ? undefined : messageOf(step.frame, port)
+    return message === undefined ? [] : [{ step, message }]
+  })
+}
+
+function isReason(set: ReadonlySet<ReasonCode>, step: RawStep): boolean {
+  return step.reason !== undefined && set.has(step.reason)
+}
+
+/** Names a message of an exchange, so that a repetition is recognised. */
+function messageOf({ packet }: Frame, port: number | undefined): string | undefined {
+  if (packet.kind === 'arp') {
+    return `arp ${packet.operation} ${ends(packet.senderIp, packet.targetIp)}`
+  }
+  if (packet.kind !== 'ip4' && packet.kind !== 'ip6') return undefined
+  const { payload } = packet
+  if (payload.kind === 'nd') {
+    // Solicitation and advertisement of one address; router and address discovery are background.
+    const asks = payload.type === 135 || payload.type === 136
+    return asks && packet.src !== 0n ? `nd ${payload.type} ${payload.target}` : undefined
+  }
+  const what = whatOf(payload, port)
+  return what === undefined ? undefined : `${what} ${ends(packet.src, packet.dst)}`
+}
+
+function whatOf(payload: Payload, port: number | undefined): string | undefined {
+  if (payload.kind === 'icmp') {
+    const echo = payload.version === 4 ? [8, 0] : [128, 129]
+    return echo.includes(payload.type) ? `icmp ${payload.type}` : undefined
+  }
+  if (payload.kind !== 'tcp' && payload.kind !== 'udp') return undefined
+  return `${payload.kind} ${payload.srcPort === port ? 'back' : 'forth'}`
+}
+
+function ends(from: Ip, to: Ip): string {
+  return `${from}>${to}`
+}

@@ -1,0 +1,154 @@
+/** Candidates about addresses and the settings of the protocol stack. */
+import type { Ip, Prefix } from '../addr/ip.ts'
+import { formatIp } from '../addr/ip.ts'
+import { contains, formatPrefix } from '../addr/prefix.ts'
+import type { Op } from '../fabric/plan.ts'
+import { endsOf } from './edit-child.ts'
+import { type Edit, type Failure, keyOf, type Maker } from './edit.ts'
+
+/** Namespaces the exchange passed, where it ended first. */
+export function passed({ at, visited, question }: Failure): string[] {
+  const ends = [question.from, ...(question.to === undefined ? [] : [question.to])]
+  const all = [...(at === undefined ? [] : [at.netns]), ...ends, ...visited.map((v) => v.netns)]
+  return [...new Set(all)]
+}
+
+function set(netns: string, key: string, value: string): Op {
+  return { do: 'sysctl.set', netns, key, value }
+}
+
+/** Forwarding where the exchange passed, and at the ends: people try it there. */
+export const forwardEdits: Maker = (failure) => {
+  const { scene, family, name } = failure
+  const key = family === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding'
+  const hosts = [...passed(failure), ...parentsOf(failure)]
+  return [...new Set(hosts)]
+    .filter((netns) => !scene.forwards(netns, family) && scene.addresses(netns, family).length > 0)
+    .map(
+      (netns): Edit => ({
+        title: `${family === 4 ? 'ip_forward' : 'forwarding'} on at ${name(netns)}`,
+        cost: 1,
+        popular: 'forward',
+        plan: [set(netns, key, '1')],
+      }),
+    )
+}
+
+/** Hosts on whose links the ends sit. */
+function parentsOf(failure: Failure): string[] {
+  const { scene } = failure
+  return endsOf(failure).flatMap((netns) =>
+    scene.childLinks(netns).flatMap((link) => scene.parentOf(link)?.netns ?? []),
+  )
+}
+
+/** Settings that swallow packets without a word, each with the value that does not. */
+const QUIET: readonly {
+  readonly leaf: string
+  readonly value: string
+  readonly family: 4 | 6
+  /** The larger of `all` and the link's own counts, so both must be lowered. */
+  readonly all: boolean
+  readonly only?: readonly string[]
+}[] = [
+  { leaf: 'rp_filter', value: '2', family: 4, all: false, only: ['RP_FILTER'] },
+  { leaf: 'rp_filter', value: '0', family: 4, all: true, only: ['RP_FILTER'] },
+  { leaf: 'arp_ignore', value: '0', family: 4, all: true },
+  { leaf: 'arp_filter', value: '0', family: 4, all: true },
+  { leaf: 'disable_ipv6', value: '0', family: 6, all: true },
+]
+
+export const settingEdits: Maker = (failure) => {
+  const { scene, family, name, code } = failure
+  return passed(failure).flatMap((netns) => {
+    const links = (scene.netns(netns)?.links ?? []).filter((l) => l.kind !== 'loopback')
+    const perLink = links.flatMap((link) =>
+      QUIET.flatMap(({ leaf, value, family: of, all, only }): Edit[] => {
+        if (of !== family || only?.includes(code) === false) return []
+        const tree = `net.ipv${of}.conf`
+        const keys = [
+          `${tree}.${keyOf(link.name)}.${leaf}`,
+          ...(all ? [`${tree}.all.${leaf}`] : []),
+        ]
+        const now = (key: string) => scene.sysctl(netns, key)
+        const wrong = keys.filter((key) => {
+          const is = now(key)
+          return is !== undefined && is !== value && (is !== '0' || value !== '0')
+        })
+        if (wrong.length === 0) return []
+        return [
+          {
+            title: `${leaf}=${value} at ${name(netns)}:${link.name}`,
+            cost: wrong.length,
+            plan: wrong.map((key) => set(netns, key, value)),
+          },
+        ]
+      }),
+    )
+    return [...perLink, ...echoEdits(failure, netns)]
+  })
+}
+
+function echoEdits({ scene, family, name }: Failure, netns: string): Edit[] {
+  const key = family === 4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all'
+  if ((scene.sysctl(netns, key) ?? '0') === '0') return []
+  return [{ title: `answers to pings at ${name(netns)}`, cost: 1, plan: [set(netns, key, '0')] }]
+}
+
+/** Prefix lengths that disagree, addresses that are there twice. */
+export const addressEdits: Maker = (failure) => {
+  const { scene, question, family, name } = failure
+  const { from, to, target } = question
+  const lengths =
+    to === undefined
+      ? []
+      : [
+          [from, to],
+          [to, from],
+        ].flatMap(([mine, other]): Edit[] =>
+          scene.addresses(mine, family).flatMap((a) =>
+            scene.addresses(other, family).flatMap((b): Edit[] => {
+              const same = a.address.length === b.address.length
+              if (same || !contains(b.address, a.address.address)) return []
+              const wanted: Prefix = { address: a.address.address, length: b.address.length }
+              return [
+                {
+                  title: `${formatPrefix(wanted)} at ${name(mine as string)} in place of /${a.address.length}`,
+                  cost: 1,
+                  plan: changeAddress(mine as string, a.link, a.address, wanted),
+                },
+              ]
+            }),
+          ),
+        )
+  return [...lengths, ...twinEdits(failure, target), ...twinEdits(failure, ownAddress(failure))]
+}
+
+function ownAddress({ scene, question }: Failure): Ip | undefined {
+  return scene.addressTowards(question.from, question.target)?.address.address
+}
+
+/** The new one first: routes that lead over it stay. */
+function changeAddress(netns: string, link: string, from: Prefix, to: Prefix): Op[] {
+  const nodad = typeof to.address === 'bigint' ? { nodad: true } : {}
+  return [
+    { do: 'address.add', netns, link, address: to, ...nodad },
+    { do: 'address.del', netns, link, address: from },
+  ]
+}
+
+function twinEdits({ scene, question, name }: Failure, ip: Ip | undefined): Edit[] {
+  if (ip === undefined) return []
+  const owners = scene.owners(ip)
+  if (owners.length < 2) return []
+  const mine = (netns: string) => netns === question.to || netns === question.from
+  return owners
+    .filter((o) => !mine(o.netns))
+    .map(
+      (o): Edit => ({
+        title: `${formatIp(ip)} no longer at ${name(o.netns)}:${o.link} too`,
+        cost: 1,
+        plan: [{ do: 'address.del', netns: o.netns, link: o.link, address: o.address }],
+      }),
+    )
+}

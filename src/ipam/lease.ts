@@ -1,0 +1,283 @@
+/**
+ * Handing addresses out. One transaction makes the endpoint's record, its MAC's and one a address,
+ * each only if it is absent: two that want the same cannot both have it, whoever they are and on
+ * whatever host, and a crash leaves all of it or nothing.
+ */
+import { addToIp, familyOf, formatIp, type Ip, parseIp } from '../addr/ip.ts'
+import { formatMac, isGroupMac, isZeroMac, type Mac, parseMac } from '../addr/mac.ts'
+import { formatPrefix } from '../addr/prefix.ts'
+import { rangeSize } from '../addr/range.ts'
+import { LanyardError } from '../errors.ts'
+import type { Condition, Entry, Write } from '../store/store.ts'
+import { type Ipam, isoNow, transactSurely } from './ipam.ts'
+import { addressKey, endpointKey, hexOfIp, ipOfHex, lastWord, macKey, namePrefix } from './keys.ts'
+import { stableMac } from './mac.ts'
+import { type Asker, type Candidate, examine, firstFree, hintKey } from './pick.ts'
+import { unchanged } from './pools.ts'
+import type { StoredLease, StoredRest } from './release.ts'
+import { type Pool, rangeOfPool, readSegment, type Segment } from './segment.ts'
+
+export interface LeaseRequest {
+  readonly segment: string
+  readonly network: string
+  /** What the stable MAC is made from; default the network's name. */
+  readonly networkId?: string
+  /** Sticky: the same name gets the same address and MAC again. */
+  readonly endpoint: string
+  /** Exactly these; families not named get one by themselves. */
+  readonly want?: readonly Ip[]
+  /** `none`: the endpoint bears its parent's (ipvlan). Default: a stable one is made. */
+  readonly mac?: Mac | 'none'
+  /** Addresses not to be handed out besides what the pools keep out: the host's own. */
+  readonly avoid?: (ip: Ip) => boolean
+  /**
+   * Asks the LAN whether somebody has an address already. What it returns quarantines the
+   * address; it is thrown when exactly this address was asked for, else another is taken.
+   */
+  readonly check?: (ip: Ip) => Promise<Error | undefined>
+}
+
+export interface LeaseResult {
+  readonly addresses: readonly Ip[]
+  readonly mac: Mac | undefined
+  /** Names this lease among all the endpoint ever had. */
+  readonly revision: number
+}
+
+/**
+ * Gives an endpoint one address of each family its network has, durable before the answer.
+ * Repeatable: an endpoint that holds a lease is told what it holds. A crash leaves the lease whole
+ * or none of it; the engine gives back what has no endpoint.
+ *
+ * @throws LanyardError `pool-missing`, `pool-exhausted`, `address-in-use`, `address-not-usable`,
+ * `mac-in-use`, `mac-invalid`, `lease-differs`, those of the store, and what `check` returned
+ */
+export async function lease(ipam: Ipam, request: LeaseRequest): Promise<LeaseResult> {
+  checkMac(request)
+  const vain = new Set<Ip>()
+  for (let salt = 0; ; ) {
+    const segment = await readSegment(ipam, request.segment)
+    if (!segment.networks.has(request.network))
+      throw new LanyardError('pool-missing', { network: request.network, segment: segment.name })
+    const held = await ipam.store.get(keyOf('end', request))
+    if (held !== undefined) return answer(held, request)
+    const candidates = await choose(ipam, request, segment, vain)
+    const trying = candidates.map((c) => addressKey('ip', segment.name, c.ip))
+    for (const key of trying) ipam.trying.add(key)
+    try {
+      if (!(await askLan(ipam, request, candidates, vain))) continue
+      const outcome = await take(ipam, request, segment, candidates, salt)
+      if (typeof outcome === 'object') return outcome
+      if (outcome === 'mac taken') salt++
+    } finally {
+      for (const key of trying) ipam.trying.delete(key)
+    }
+  }
+}
+
+const keyOf = (kind: 'end' | 'was', { segment, network, endpoint }: LeaseRequest): string =>
+  endpointKey(kind, segment, network, endpoint)
+
+function checkMac({ mac }: LeaseRequest): void {
+  if (typeof mac !== 'number' || !(isGroupMac(mac) || isZeroMac(mac))) return
+  const why = isZeroMac(mac) ? 'nobody can bear it' : 'it is a group address'
+  throw new LanyardError('address-invalid', { text: formatMac(mac), kind: 'a MAC to bear', why })
+}
+
+/** What the endpoint holds, when that is what is asked for. */
+function answer(entry: Entry, request: LeaseRequest): LeaseResult {
+  const stored = JSON.parse(entry.value) as StoredLease
+  const addresses = stored.addresses.map(parseIp)
+  const mac = stored.mac === undefined ? undefined : parseMac(stored.mac)
+  const { network, endpoint, want = [] } = request
+  const differs = (holds: string, wanted: string): LanyardError =>
+    new LanyardError('lease-differs', { network, endpoint, holds, wanted })
+  if (want.some((ip) => !addresses.includes(ip)))
+    throw differs(stored.addresses.join(', '), want.map(formatIp).join(', '))
+  if (typeof request.mac === 'number' && mac !== undefined && request.mac !== mac)
+    throw differs(formatMac(mac), formatMac(request.mac))
+  return { addresses, mac, revision: entry.createRevision }
+}
+
+/** One candidate for each address wanted, and for each family of which none is. */
+async function choose(
+  ipam: Ipam,
+  request: LeaseRequest,
+  segment: Segment,
+  vain: ReadonlySet<Ip>,
+): Promise<Candidate[]> {
+  const { network, endpoint, want = [], avoid } = request
+  const asker: Asker = {
+    segment,
+    network,
+    endpoint,
+    avoid: (ip) => vain.has(ip) || avoid?.(ip) === true,
+  }
+  const askLan = request.check !== undefined
+  const chosen: Candidate[] = []
+  for (const ip of new Set(want)) {
+    const found = await examine(ipam, asker, ip, { exact: true, askLan })
+    if (found instanceof LanyardError) throw found
+    chosen.push(found)
+  }
+  const pools = segment.networks.get(network) ?? []
+  for (const family of [4, 6] as const) {
+    const ours = pools.filter((p) => familyOf(p.subnet.address) === family)
+    if (ours.length === 0 || want.some((ip) => familyOf(ip) === family)) continue
+    chosen.push(
+      (await own(ipam, request, asker, family)) ?? (await anyFree(ipam, asker, ours, network)),
+    )
+  }
+  return chosen
+}
+
+/** The address kept for the endpoint's name, or the one it had before, when that may still be. */
+async function own(
+  ipam: Ipam,
+  request: LeaseRequest,
+  asker: Asker,
+  family: 4 | 6,
+): Promise<Candidate | undefined> {
+  const { segment, network, endpoint } = request
+  const kept = await ipam.store.range(namePrefix(segment, network, endpoint))
+  const was = await ipam.store.get(keyOf('was', request))
+  const reserved = kept.entries.map((e) => ipOfHex(lastWord(e.key)))
+  const before =
+    was === undefined ? [] : (JSON.parse(was.value) as StoredLease).addresses.map(parseIp)
+  for (const ip of [...reserved, ...before]) {
+    if (familyOf(ip) !== family || asker.avoid(ip)) continue
+    if (ipam.trying.has(addressKey('ip', segment, ip))) continue
+    const exact = reserved.includes(ip)
+    const askLan = exact && request.check !== undefined
+    const found = await examine(ipam, asker, ip, { exact, askLan })
+    if (!(found instanceof LanyardError)) return found
+  }
+  return undefined
+}
+
+async function anyFree(
+  ipam: Ipam,
+  asker: Asker,
+  pools: readonly Pool[],
+  network: string,
+): Promise<Candidate> {
+  for (const pool of pools) {
+    const found = await firstFree(ipam, asker, pool)
+    if (found === undefined) continue
+    const next = addToIp(found.ip, 1)
+    if (next !== undefined) ipam.next.set(hintKey(asker.segment.name, network, pool), next)
+    return found
+  }
+  const size = pools.reduce((sum, pool) => sum + rangeSize(rangeOfPool(pool)), 0n)
+  const text = pools.map((p) => formatPrefix(p.subnet)).join(', ')
+  throw new LanyardError('pool-exhausted', { network, pools: text, size: `${size}` })
+}
+
+/** @returns false when somebody on the LAN has one of them; that one is left alone from now on */
+async function askLan(
+  ipam: Ipam,
+  { check, segment, network, endpoint }: LeaseRequest,
+  candidates: readonly Candidate[],
+  vain: Set<Ip>,
+): Promise<boolean> {
+  if (check === undefined) return true
+  const answers = await Promise.all(
+    candidates.map(async (candidate) => ({ candidate, conflict: await check(candidate.ip) })),
+  )
+  const conflicts = answers.filter((a) => a.conflict !== undefined)
+  for (const { candidate, conflict } of conflicts) {
+    vain.add(candidate.ip)
+    const rest: StoredRest = {
+      kind: 'conflict',
+      network,
+      endpoint,
+      at: isoNow(ipam),
+      untilMs: ipam.nowMs() + ipam.quarantineSeconds * 1000,
+      why: conflict?.message ?? '',
+    }
+    await transactSurely(ipam, {
+      when: [{ key: addressKey('ip', segment, candidate.ip), is: 'absent' }],
+      then: [
+        {
+          put: addressKey('cool', segment, candidate.ip),
+          value: JSON.stringify(rest),
+          ttlSeconds: ipam.quarantineSeconds,
+        },
+      ],
+    })
+  }
+  const fatal = conflicts.find((a) => a.candidate.exact)?.conflict
+  if (fatal !== undefined) throw fatal
+  return conflicts.length === 0
+}
+
+type Outcome = LeaseResult | 'mac taken' | 'try again'
+
+/** The one transaction. */
+async function take(
+  ipam: Ipam,
+  request: LeaseRequest,
+  segment: Segment,
+  candidates: readonly Candidate[],
+  salt: number,
+): Promise<Outcome> {
+  const { network, endpoint } = request
+  const mac = await macFor(ipam, request, salt)
+  const endKey = keyOf('end', request)
+  const when: Condition[] = [unchanged(segment), { key: endKey, is: 'absent' }]
+  const stored: StoredLease = {
+    addresses: candidates.map((c) => formatIp(c.ip)),
+    ...(mac === undefined ? {} : { mac: formatMac(mac) }),
+    at: isoNow(ipam),
+  }
+  const then: Write[] = [
+    { put: endKey, value: JSON.stringify(stored) },
+    { delete: keyOf('was', request) },
+  ]
+  const holder = JSON.stringify({ network, endpoint, mac: stored.mac, at: stored.at })
+  const bearer = mac === undefined ? undefined : macKey(segment.name, mac)
+  if (bearer !== undefined) {
+    when.push({ key: bearer, is: 'absent' })
+    then.push({ put: bearer, value: holder })
+  }
+  for (const { ip, pool, reserved, resting } of candidates) {
+    const [ipKey, rsvKey, coolKey] = (['ip', 'rsv', 'cool'] as const).map((kind) =>
+      addressKey(kind, segment.name, ip),
+    ) as [string, string, string]
+    when.push({ key: ipKey, is: 'absent' }, as(rsvKey, reserved), as(coolKey, resting))
+    then.push({ put: ipKey, value: holder })
+    if (resting !== undefined) then.push({ delete: coolKey })
+    const hint = hintKey(segment.name, network, pool)
+    const next = ipam.next.get(hint)
+    const known = then.some((w) => 'put' in w && w.put === hint)
+    if (next !== undefined && !known) then.push({ put: hint, value: hexOfIp(next) })
+  }
+  const otherwise = bearer === undefined ? [endKey] : [endKey, bearer]
+  const { done, revision, found } = await transactSurely(ipam, { when, then, otherwise })
+  if (done) return { addresses: candidates.map((c) => c.ip), mac, revision }
+  const [mine, other] = found
+  // Ours, when the answer to the first asking was lost; or the same was asked twice at once.
+  if (mine !== undefined) return answer(mine, request)
+  if (other === undefined || mac === undefined) return 'try again'
+  if (typeof request.mac !== 'number') return 'mac taken'
+  const by = JSON.parse(other.value) as { network: string; endpoint: string }
+  throw new LanyardError('mac-in-use', {
+    mac: formatMac(mac),
+    segment: segment.name,
+    holder: `endpoint "${by.endpoint}"`,
+    network: by.network,
+  })
+}
+
+const as = (key: string, entry: Entry | undefined): Condition =>
+  entry === undefined ? { key, is: 'absent' } : { key, modRevision: entry.modRevision }
+
+/** The MAC asked for, the one the endpoint had, or the one its name makes. */
+async function macFor(ipam: Ipam, request: LeaseRequest, salt: number): Promise<Mac | undefined> {
+  if (request.mac === 'none') return undefined
+  if (request.mac !== undefined) return request.mac
+  const was = salt > 0 ? undefined : await ipam.store.get(keyOf('was', request))
+  const before = was === undefined ? undefined : (JSON.parse(was.value) as StoredLease).mac
+  if (before !== undefined) return parseMac(before)
+  return stableMac(request.networkId ?? request.network, request.endpoint, salt)
+}

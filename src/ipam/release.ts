@@ -1,0 +1,83 @@
+/** Giving addresses back. */
+import { parseIp } from '../addr/ip.ts'
+import { parseMac } from '../addr/mac.ts'
+import type { Write } from '../store/store.ts'
+import { type Ipam, isoNow, transactSurely } from './ipam.ts'
+import { addressKey, endpointKey, macKey } from './keys.ts'
+
+/** What an endpoint holds, as stored. */
+export interface StoredLease {
+  readonly addresses: readonly string[]
+  readonly mac?: string
+  readonly at: string
+}
+
+/** What keeps an address from being handed out for a while, as stored. */
+export interface StoredRest {
+  readonly kind: 'cooldown' | 'conflict'
+  readonly network: string
+  readonly endpoint: string
+  readonly at: string
+  readonly untilMs: number
+  readonly why?: string
+}
+
+/**
+ * Gives back all that an endpoint holds: the addresses rest for the cooldown, the name keeps its
+ * claim on them and on its MAC. Repeatable: nothing held is a success.
+ *
+ * With `revision`, that of the lease, only this lease is meant: when the endpoint has gone and
+ * come back since, nothing happens. One transaction: a crash leaves all held or none.
+ *
+ * @returns whether anything was given back
+ */
+export async function release(
+  ipam: Ipam,
+  request: {
+    readonly segment: string
+    readonly network: string
+    readonly endpoint: string
+    readonly revision?: number
+  },
+): Promise<boolean> {
+  const { segment, network, endpoint, revision } = request
+  const key = endpointKey('end', segment, network, endpoint)
+  let asked = false
+  for (;;) {
+    const held = await ipam.store.get(key)
+    if (held === undefined) return asked
+    if (revision !== undefined && held.createRevision !== revision) return false
+    const lease = JSON.parse(held.value) as StoredLease
+    const then: Write[] = [{ delete: key }]
+    if (lease.mac !== undefined) then.push({ delete: macKey(segment, parseMac(lease.mac)) })
+    if (ipam.memorySeconds > 0)
+      then.push({
+        put: endpointKey('was', segment, network, endpoint),
+        value: held.value,
+        ttlSeconds: ipam.memorySeconds,
+      })
+    for (const text of lease.addresses) {
+      const ip = parseIp(text)
+      then.push({ delete: addressKey('ip', segment, ip) })
+      if (ipam.cooldownSeconds > 0)
+        then.push({
+          put: addressKey('cool', segment, ip),
+          value: JSON.stringify({
+            kind: 'cooldown',
+            network,
+            endpoint,
+            at: isoNow(ipam),
+            untilMs: ipam.nowMs() + ipam.cooldownSeconds * 1000,
+          } satisfies StoredRest),
+          ttlSeconds: ipam.cooldownSeconds,
+        })
+    }
+    asked = true
+    // The endpoint's record changes with all that it holds: nothing of a newer owner can be meant.
+    const { done } = await transactSurely(ipam, {
+      when: [{ key, modRevision: held.modRevision }],
+      then,
+    })
+    if (done) return true
+  }
+}
