@@ -30,8 +30,7 @@ const TABLE = {
     status: 501,
     errno: 'EOPNOTSUPP',
     say: (d) => `this kernel has no ${d.what}: "${d.op}" answers "${d.message}"`,
-    mend: () =>
-      'run it on a kernel that has it: --fabric uml brings one; or in the simulator: --fabric sim',
+    mend: () => 'use a kernel that has it (--fabric uml), or the simulator (--fabric sim)',
   }),
   'netns-missing': row<{ netns: string }>({
     status: 404,
@@ -57,10 +56,8 @@ const TABLE = {
   'needs-root': row<{ missing: string }>({
     status: 403,
     errno: 'EPERM',
-    say: (d) =>
-      `the kernel fabric needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; ${d.missing}`,
-    mend: () =>
-      'run it as root (sudo), or on the simulator, which needs no privilege: --fabric sim',
+    say: (d) => `this needs the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN; ${d.missing}`,
+    mend: () => 'run it as root (sudo), or on the simulator, which needs none of it: --fabric sim',
   }),
   'link-missing': row<{ netns: string; link: string }>({
     status: 404,
@@ -424,8 +421,7 @@ const TABLE = {
     errno: 'EUCLEAN',
     say: (d) => `the store ${d.store} cannot be used: ${d.why}`,
     mend: (d) =>
-      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad)` +
-      ' and make the networks anew',
+      `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad) and make the networks anew`,
   }),
   'store-full': row<{ store: string; why: string }>({
     status: 507,

@@ -1,6 +1,15 @@
-/** What the engine wants of address management: one door, behind which ipam works. */
+/** The engine's way of speaking to address management. */
 import type { Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
+import { createIpam, entriesUnder, type Ipam } from '../ipam/ipam.ts'
+import { SEGMENTS, segmentOfKey } from '../ipam/keys.ts'
+import { lease } from '../ipam/lease.ts'
+import { listHoldings, nextFree } from '../ipam/list.ts'
+import { definePools, removePools } from '../ipam/pools.ts'
+import { release } from '../ipam/release.ts'
+import { reserve, unreserve } from '../ipam/reserve.ts'
+import { readSegment } from '../ipam/segment.ts'
+import type { Store } from '../store/store.ts'
 import type { Lease, Network } from './types.ts'
 
 /** Why a free address cannot be had after all; undefined when it can. */
@@ -8,24 +17,79 @@ export type Taken = (ip: Ip) => Promise<Error | undefined>
 
 export interface LeaseWish {
   readonly endpoint: string
-  readonly mac: Mac | undefined
-  /** Exactly these; default one of each family the network has. */
+  /** `none`: it bears its parent's. */
+  readonly mac: Mac | 'none'
+  /** Exactly these; families not named get one by themselves. */
   readonly addresses: readonly Ip[] | undefined
-  /** Asks the LAN about a candidate; its error is thrown for an exact wish. */
+  /** Asks the host and the LAN about a candidate; its error is thrown for an exact wish. */
   readonly taken: Taken
 }
 
-export interface Addresses {
-  /** Checks the pools and keeps gateway and excluded addresses out. Repeatable. */
-  open(network: Network): Promise<void>
-  /** Forgets the pools and every lease of a network. Repeatable. */
-  close(network: Network): Promise<void>
+/** Which network of which segment. */
+export type PoolsOf = Pick<Network, 'name' | 'segment'>
+
+const of = ({ name, segment }: PoolsOf) => ({ network: name, segment })
+
+export class Addresses {
+  readonly #ipam: Ipam
+
+  constructor(store: Store, nowMs: () => number) {
+    this.#ipam = createIpam(store, { nowMs })
+  }
+
+  /** Gives a network its pools. Repeatable. */
+  async open(network: Network): Promise<void> {
+    await definePools(this.#ipam, { ...of(network), pools: network.pools })
+  }
+
+  /** Takes the pools and every lease of a network away. Repeatable. */
+  async close(network: PoolsOf): Promise<void> {
+    await removePools(this.#ipam, { ...of(network), force: true })
+  }
+
+  /** Networks that have pools, whether or not there is a record of them. */
+  async opened(): Promise<readonly PoolsOf[]> {
+    const entries = await entriesUnder(this.#ipam.store, SEGMENTS)
+    const segments = entries.map((entry) => segmentOfKey(entry.key))
+    const found = segments.map(async (segment) => {
+      const { networks } = await readSegment(this.#ipam, segment)
+      return [...networks.keys()].map((name) => ({ name, segment }))
+    })
+    return (await Promise.all(found)).flat()
+  }
+
   /** Durable when it returns. The same endpoint gets the same again. */
-  lease(network: Network, wish: LeaseWish): Promise<readonly Ip[]>
+  async lease(network: Network, wish: LeaseWish): Promise<readonly Ip[]> {
+    const { endpoint, mac, addresses, taken: check } = wish
+    const want = addresses === undefined ? {} : { want: addresses }
+    const leased = await lease(this.#ipam, { ...of(network), endpoint, mac, check, ...want })
+    return leased.addresses
+  }
+
   /** Gives an endpoint's addresses back. Repeatable. */
-  release(network: Network, endpoint: string): Promise<void>
-  leases(segment?: string): Promise<readonly Lease[]>
-  next(network: Network): Promise<readonly Ip[]>
-  reserve(network: Network, address: Ip, name: string): Promise<Lease>
-  free(network: Network, address: Ip): Promise<void>
+  async release(network: Network, endpoint: string): Promise<void> {
+    await release(this.#ipam, { ...of(network), endpoint })
+  }
+
+  /** All addresses that are not free. What the LAN holds counts as resting. */
+  async leases(segment?: string): Promise<readonly Lease[]> {
+    const holdings = await listHoldings(this.#ipam, segment)
+    return holdings.map(({ kind, ...rest }) => ({
+      ...rest,
+      kind: kind === 'conflict' ? 'cooldown' : kind,
+    }))
+  }
+
+  async next(network: Network): Promise<readonly Ip[]> {
+    return await nextFree(this.#ipam, of(network))
+  }
+
+  async reserve(network: Network, address: Ip, name: string): Promise<Lease | undefined> {
+    await reserve(this.#ipam, { ...of(network), address, name })
+    return (await this.leases(network.segment)).find((one) => one.address === address)
+  }
+
+  async free(network: Network, address: Ip): Promise<void> {
+    await unreserve(this.#ipam, { segment: network.segment, address })
+  }
 }

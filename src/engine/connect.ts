@@ -61,7 +61,7 @@ export async function connect(context: Context, request: ConnectRequest): Promis
     undo.push(() => context.addresses.release(network, request.endpoint))
     const ips = await context.addresses.lease(network, {
       endpoint: request.endpoint,
-      mac: network.kind === 'ipvlan' ? undefined : mac,
+      mac: network.kind === 'ipvlan' ? 'none' : mac,
       addresses: request.addresses,
       taken: takenOnLan(context, network),
     })

@@ -12,7 +12,7 @@ import type { Closer, Fabric, FabricEvent } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import type { Store } from '../store/store.ts'
-import type { Addresses } from './addresses.ts'
+import { Addresses } from './addresses.ts'
 import { connect, planConnect, publicEndpoint } from './connect.ts'
 import { Background, type Context, type Faults, lanLink } from './context.ts'
 import { disconnect } from './disconnect.ts'
@@ -24,7 +24,6 @@ import { Locks } from './locks.ts'
 import { createNetwork, getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
 import { endpointKey, listEndpoints, listNetworks, networkKey } from './records.ts'
 import { SandboxIndex } from './sandbox-index.ts'
-import { StoreAddresses } from './store-addresses.ts'
 import { sweep } from './sweep.ts'
 import type {
   ConnectRequest,
@@ -48,7 +47,6 @@ export interface EngineOptions {
   readonly host?: string
   /** Default: the fabric's. */
   readonly clock?: Clock
-  readonly addresses?: Addresses
   readonly faults?: Faults
   /** Mend at the start what a crash or a reboot left; default true. */
   readonly reconcile?: boolean
@@ -103,7 +101,7 @@ export class HostEngine implements Engine {
     this.#context = {
       fabric,
       store,
-      addresses: options.addresses ?? new StoreAddresses(store),
+      addresses: new Addresses(store, now),
       clock,
       random,
       now,
@@ -206,7 +204,11 @@ export class HostEngine implements Engine {
 
   async reserve(network: string, address: Ip, name: string): Promise<Lease> {
     const of = await getNetwork(this.#context, network)
-    return await this.#context.addresses.reserve(of, address, name)
+    const reserved = await this.#context.addresses.reserve(of, address, name)
+    const { segment } = of
+    const since = new Date(this.#context.now()).toISOString()
+    const made = { segment, network, address, mac: undefined, holder: name, since } as const
+    return reserved ?? { ...made, kind: 'reservation' }
   }
 
   async release(network: string, address: Ip): Promise<void> {

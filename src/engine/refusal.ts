@@ -76,7 +76,7 @@ async function explainOwner(
   if (errno === 'EADDRINUSE') {
     if (endpoint === undefined) return error
     const mac = formatMac(endpoint.mac)
-    const owner = macOwner(snapshot, context.host, parent, endpoint.mac)
+    const owner = macOwner(snapshot, context.host, parent, endpoint)
     return new LanyardError('mac-taken', { mac, parent: parent.name, owner }, { cause: error })
   }
   if (parent.master !== undefined) {
@@ -110,9 +110,17 @@ function explainSibling(
   return undefined
 }
 
-function macOwner(snapshot: Snapshot, host: string, parent: LinkSnapshot, mac: number): string {
-  if (parent.address === mac) return `the parent itself`
-  const found = childrenOf(snapshot, host, parent).find(({ link }) => link.address === mac)
+/** Who has the MAC; its own link is there already, down, and does not count. */
+function macOwner(
+  snapshot: Snapshot,
+  host: string,
+  parent: LinkSnapshot,
+  { mac, sandbox, link: own }: DriverEndpoint,
+): string {
+  if (parent.address === mac) return 'the parent itself'
+  const found = childrenOf(snapshot, host, parent).find(
+    ({ netns, link }) => link.address === mac && (netns !== sandbox || link.name !== own),
+  )
   return found === undefined ? 'another link' : nameOf(found.netns, found.link)
 }
 

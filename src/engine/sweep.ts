@@ -104,9 +104,16 @@ async function sweepHalves(walk: Sweep): Promise<void> {
   }
 }
 
-/** Leases nobody uses, of connects that died before their record; and endpoints without a lease. */
+/** Pools and leases nobody uses, of doors that died before their record; endpoints without one. */
 async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> {
   const { addresses } = walk.context
+  for (const pools of await addresses.opened()) {
+    if (desired.networks.some((one) => one.name === pools.name && one.segment === pools.segment))
+      continue
+    const what = `pools in segment ${pools.segment} belong to no network`
+    const fix = () => addresses.close(pools)
+    await walk.found({ network: pools.name }, what, { how: 'removed', fix })
+  }
   const held = new Set<string>()
   const owners = new Set(desired.endpoints.map((e) => `${e.network}/${e.name}`))
   for (const lease of await addresses.leases()) {
@@ -127,7 +134,8 @@ async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> {
     const all = ips.every((ip) => held.has(`${owner}/${formatIp(ip)}`))
     if (all || network === undefined) continue
     const taken = () => Promise.resolve(undefined)
-    const wish = { endpoint: endpoint.name, mac: endpoint.mac, addresses: ips, taken }
+    const mac = network.kind === 'ipvlan' ? 'none' : endpoint.mac
+    const wish = { endpoint: endpoint.name, mac, addresses: ips, taken } as const
     const at = { network: endpoint.network, endpoint: endpoint.name }
     const fix = () => addresses.lease(network, wish)
     await walk.found(at, 'its addresses have no lease', { how: 'leased again', fix })

@@ -72,10 +72,10 @@ function addNetlinkLink(work: Work, op: LinkAdd, spec: NetlinkSpec): Refusal | u
 let renamed = 0
 
 /**
- * Kernels before 6.13 also want the name to be free in the namespace of the request, the parent's
- * (net/core/rtnetlink.c `__rtnl_newlink`), where a host's nic is as likely called eth0 as the child
- * in its container. So the link is born under another name and gets its own where it lives. A crash
- * in between leaves it there, down.
+ * Older kernels (6.1; no longer 6.18) also want the name to be free in the namespace of the
+ * request, the parent's (net/core/rtnetlink.c `__rtnl_newlink`), where a host's nic is as likely
+ * called eth0 as the child in its container. So the link is born under another name and gets its
+ * own where it lives. A crash in between leaves it there, down.
  */
 function addUnderAnotherName(work: Work, op: LinkAdd, spec: NetlinkSpec): Refusal | undefined {
   const name = `ly${process.pid.toString(36)}-${(renamed++).toString(36)}`

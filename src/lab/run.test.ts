@@ -31,16 +31,19 @@ class FakeFabric {
   readonly log: string[] = []
   readonly netns = new Set<string>()
   refuse: string | undefined
+  errno = 'EBUSY'
 
   apply(plan: Plan, options?: { keepGoing?: boolean }): Promise<readonly OpOutcome[]> {
     return Promise.resolve(
       plan.map((op, index): OpOutcome => {
         this.log.push(op.do)
-        if (op.do === this.refuse) {
+        const kind = op.do === 'link.add' ? `${op.do} ${op.spec.kind}` : op.do
+        if (op.do === this.refuse || kind === this.refuse) {
           if (options?.keepGoing === true) {
             return { ok: false, op, index, errno: 'EBUSY', extack: undefined }
           }
-          throw new LanyardError('op-refused', { op: op.do, errno: 'EBUSY', message: 'no', index })
+          const { errno } = this
+          throw new LanyardError('op-refused', { op: op.do, errno, message: 'no', index })
         }
         if (op.do === 'netns.add') this.netns.add(op.netns)
         if (op.do === 'netns.del') this.netns.delete(op.netns)
@@ -136,6 +139,26 @@ test('runLab removes what was made when an op is refused', async () => {
     'ip -n h1 addr add 10.0.0.1/24 dev eth0: no (EBUSY)',
   )
   expect([...fabric.netns]).toEqual([])
+})
+
+test('runLab names the module a kernel lacks', async () => {
+  const lacking = async (kind: string): Promise<string> => {
+    const text =
+      'lab: t\nswitches: {sw: {ports: {p0: trunk 5}}}\nhosts: {h: {nics: {eth0: sw:p0}, vlans: eth0.5}}\n'
+    const fabric = new FakeFabric()
+    fabric.refuse = `link.add ${kind}`
+    fabric.errno = 'EOPNOTSUPP'
+    const error: unknown = await runLab(
+      readLab(new LabSource('lab.yaml', text)),
+      options(fabric),
+    ).catch((e: unknown) => e)
+    expect([...fabric.netns]).toEqual([])
+    return String(error)
+  }
+  expect(await lacking('vlan')).toMatch(
+    /^LanyardError: this kernel has no module 8021q: "ip -n h link add link eth0 name eth0\.5 /,
+  )
+  expect(await lacking('bridge')).toMatch(/has no VLAN filtering of bridges \(CONFIG_BRIDGE_VLAN_F/)
 })
 
 test('runLab never removes a namespace it did not make', async () => {

@@ -2,6 +2,7 @@
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import { openKernel } from '../../src/kernel/fabric.ts'
 import './fabric.ts'
+import '../engine/crash.ts'
 import './engine.ts'
 import './macvlan.ts'
 import './netfilter.ts'

@@ -1,6 +1,7 @@
 /** The conformance suite on the simulator. */
 import { openSim } from '../../src/sim/fabric.ts'
 import './fabric.ts'
+import '../engine/crash.ts'
 import './engine.ts'
 import './macvlan.ts'
 import './netfilter.ts'

@@ -3,7 +3,7 @@
  * foreign host `peer` (.9) and the gateway `gw` (.1). 10.9.0.0/24, host .2.
  */
 import type { Ip } from '../../src/addr/ip.ts'
-import { HostEngine, openEngine, type EngineOptions } from '../../src/engine/engine.ts'
+import { type EngineOptions, type HostEngine, openEngine } from '../../src/engine/engine.ts'
 import type { ConnectRequest, EngineEvent, NetworkSpec } from '../../src/engine/types.ts'
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { Op } from '../../src/fabric/plan.ts'
@@ -93,6 +93,12 @@ export class EngineWorld {
     engine.onEvent((event) => this.events.push(event))
     this.#open.push(engine)
     return engine
+  }
+
+  /** What is left of a process that died in the middle of something: nothing waits for it. */
+  kill(engine: HostEngine): void {
+    this.#open.splice(this.#open.indexOf(engine), 1)
+    void engine.close()
   }
 
   #random(count: number): Uint8Array {
