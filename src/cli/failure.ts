@@ -44,5 +44,7 @@ export function exitStatus(error: unknown): number {
   if (error.code === 'lab-stopped') return EXIT.stopped
   const refused = (error as LanyardError<'op-refused'>).detail
   const denied = error.code === 'op-refused' && ['EPERM', 'EACCES'].includes(refused.errno)
-  return error.code === 'needs-root' || denied ? EXIT.permission : EXIT.usage
+  if (error.code === 'defect') return EXIT.defect
+  const forbidden = ['needs-root', 'needs-daemon', 'daemon-forbidden', 'store-denied']
+  return forbidden.includes(error.code) || denied ? EXIT.permission : EXIT.usage
 }

@@ -140,7 +140,7 @@ export class LabRecords {
 }
 
 /** When a process started (field 22 of /proc/PID/stat, proc(5)); undefined when it is gone. */
-function startOf(pid: number): string | undefined {
+export function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The second field is the program's name in parentheses, whatever it contains.

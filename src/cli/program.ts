@@ -3,17 +3,23 @@
  * so that `lanyard --version` does not wait for a YAML parser.
  */
 import { Command } from 'commander'
+import { addEngineCommands } from './engine-commands.ts'
+import { addIpCommands } from './ip-commands.ts'
 import { addExplainCommand } from './explain-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
+import { addNetworkCommands } from './network-commands.ts'
 import { version } from './version.ts'
 
 const EXAMPLES = `
 Examples:
+  sudo lanyard network create --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=eth0 lan
+  sudo lanyard run --network lan -- ip addr               a command with its own place there
   lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
   sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
   lanyard lab run examples/seed-002 --fabric uml           on a kernel of its own, no root needed
 
-Exit status: 0 all went well, 1 expectations were missed, 2 bad input, 3 not permitted.`
+Exit status: 0 all went well, 1 something was missed (an expectation, a holder, drift), 2 refused or
+bad input, 3 not permitted.`
 
 /** Builds the command line. */
 export function makeProgram(): Command {
@@ -23,6 +29,8 @@ export function makeProgram(): Command {
     .addHelpText('after', EXAMPLES)
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    // What follows the command of `run` is that command's.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
@@ -32,6 +40,9 @@ export function makeProgram(): Command {
     if (options.version === true) process.stdout.write(`${version()}\n`)
     else program.help({ error: true })
   })
+  addNetworkCommands(program)
+  addIpCommands(program)
+  addEngineCommands(program)
   addLabCommands(program)
   addExplainCommand(program)
   return program

@@ -28,6 +28,7 @@ import type {
 } from './schema.ts'
 
 export type Plan = Awaited<ReturnType<Engine['planCreate']>>
+type Modes = Pick<NetworkSpec, 'macvlanMode' | 'ipvlanMode' | 'ipvlanFlag'>
 export type Holder = Awaited<ReturnType<Engine['whoHas']>>
 
 const maybe = <A, B>(value: A | undefined, turn: (value: A) => B): B | undefined =>
@@ -67,9 +68,12 @@ export function encodeSpec(spec: NetworkSpec): NetworkSpecJson {
 
 /** @throws LanyardError `address-invalid` */
 export function decodeSpec(json: NetworkSpecJson): NetworkSpec {
-  const { sources, ...rest } = json
+  const { sources, macvlanMode, ipvlanMode, ipvlanFlag, ...rest } = json
+  // Words are only words here: the engine refuses those it does not know.
+  const modes = { macvlanMode, ipvlanMode, ipvlanFlag } as Modes
   return {
     ...rest,
+    ...modes,
     parent: json.parent,
     ...(sources && { sources: sources.map(parseMac) }),
     pools: json.pools.map(decodePool),

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { LanyardError } from '../errors.ts'
 
 export interface Lock {
@@ -23,6 +23,9 @@ export interface Lock {
 
 /** Locks a file for this process alone; undefined when another process holds it. */
 export type TryLock = (path: string) => Lock | undefined
+
+/** The lock of a state: in-process commands look at it before they open the state themselves. */
+export const stateLock = (state: string): string => join(state, 'daemon.lock')
 
 /** sockaddr_un has 108 bytes, the last a zero. */
 const LONGEST = 107

@@ -15,8 +15,14 @@ function named<T extends z.ZodMiniType>(id: string, schema: T): T {
 
 const text = (about: string) => z.string().check(z.describe(about))
 const flag = (about: string) => z.boolean().check(z.describe(about))
-const whole = (min: number, max: number, about: string) =>
-  z.int().check(z.gte(min), z.lte(max), z.describe(about))
+/**
+ * One of a few words. Which, the engine judges: its refusals are those people know. A client finds
+ * the words in the OpenAPI document all the same.
+ */
+const word = (...words: readonly string[]) => z.string().check(z.meta({ enum: words }))
+/** A number whose range the engine judges. */
+const whole = (minimum: number, maximum: number, description: string) =>
+  z.int().check(z.meta({ minimum, maximum, description }))
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u
 const name = (about: string) =>
@@ -48,12 +54,12 @@ export const PoolJson = named(
 const SPEC = {
   name: name('what the network is called'),
   kind: z.enum(['macvlan', 'ipvlan']),
-  macvlanMode: z.optional(z.enum(['private', 'vepa', 'bridge', 'passthru', 'source'])),
+  macvlanMode: z.optional(word('private', 'vepa', 'bridge', 'passthru', 'source')),
   sources: z.optional(
     z.array(z.string()).check(z.describe('mode source: the MAC addresses that are heard')),
   ),
-  ipvlanMode: z.optional(z.enum(['l2', 'l3', 'l3s'])),
-  ipvlanFlag: z.optional(z.enum(['bridge', 'private', 'vepa'])),
+  ipvlanMode: z.optional(word('l2', 'l3', 'l3s')),
+  ipvlanFlag: z.optional(word('bridge', 'private', 'vepa')),
   parent: z.optional(text('`eth0`, or `eth0.50` for a VLAN; absent = an internal dummy link')),
   vlan: z.optional(whole(1, 4094, 'VLAN on the parent')),
   segment: z.optional(text('the broadcast domain; default parent and VLAN')),

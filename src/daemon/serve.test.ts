@@ -31,7 +31,7 @@ function second(at: { socket: string; state: string }, tryLock = memoryLocks()) 
   })
 }
 
-test('startDaemon() reconciles, listens for root and one group, tells the service manager', async () => {
+test('startDaemon() reconciles, listens, tells the service manager', async () => {
   const told: string[] = []
   const { socket, daemon, engine } = await opened({ notify: (text) => told.push(text) })
   expect(statSync(socket).mode & 0o7777).toBe(0o660)

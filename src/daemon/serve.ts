@@ -6,18 +6,14 @@
  */
 import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type { Logger } from 'pino'
 import type { Engine } from '../engine/types.ts'
 import { checkPeer, GROUP, groupId, type Peer } from './access.ts'
 import { makeApp } from './app.ts'
 import type { Plan } from './codec.ts'
-import { listen, type Lock, takeLock, type TryLock } from './listen.ts'
+import { listen, type Lock, stateLock, takeLock, type TryLock } from './listen.ts'
 import { openMetrics } from './metrics.ts'
-
-/** The lock of a state: in-process commands look at it before they open the state themselves. */
-export const stateLock = (state: string): string => join(state, 'daemon.lock')
 
 export interface DaemonOptions {
   readonly socket: string

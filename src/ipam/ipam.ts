@@ -7,7 +7,7 @@
 import { LanyardError } from '../errors.ts'
 import type { Ip } from '../addr/ip.ts'
 import type { Entry, Store, Transaction, TransactionResult } from '../store/store.ts'
-import type { Segment } from './segment.ts'
+import type { Segment } from './pool.ts'
 
 export interface IpamOptions {
   /** Milliseconds since 1970. */

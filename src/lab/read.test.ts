@@ -293,6 +293,12 @@ describe('readLab says with line and column', () => {
       'lab.yaml:5:60: hosts.h2.shim: a shim reaches children in mode bridge only, and network v is in mode vepa',
     ],
     [
+      'host access by ipvlan l2 without an address',
+      '10.0.0.2/24}}}\nnetworks:\n',
+      '10.0.0.2/24}}, shim: [v]}\nnetworks:\n  v: {driver: ipvlan, parent: eth0, hosts: h2}\n',
+      'lab.yaml:5:61: hosts.h2.shim[0]: a shim of ipvlan l2 is found by its address: write shim: {v: ADDRESS}',
+    ],
+    [
       'a port to listen on that is none',
       '10.0.0.1/24}}}',
       '10.0.0.1/24}}, listen: [tcp/80, udp/0]}',
@@ -368,7 +374,7 @@ describe('readLab says with line and column', () => {
       'a verdict that is none',
       'lab: t\n',
       'lab: t\nexpect: [a -> b okay]\n',
-      'lab.yaml:2:10: expect[0]: "okay" is no verdict: write "A -> B ok" or "A -> B fail", with ttl N, via R, tcp/80, within 3s, v6, why CODE behind it',
+      'lab.yaml:2:10: expect[0]: "okay" is no verdict: write "A -> B ok" or "A -> B fail", with ttl N, via R, as IP, tcp/80, within 3s, v6, why CODE behind it',
     ],
   ]
   for (const [name, from, to, says] of cases) {

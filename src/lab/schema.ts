@@ -205,7 +205,7 @@ const shim = z
   .check(
     z.describe(
       'Host access: a child of its own on the parent of these networks, with a route to each ' +
-        "container here. Without an address it speaks with the parent's.",
+        "container here. Without an address it speaks with the parent's; ipvlan l2 needs one.",
     ),
   )
 

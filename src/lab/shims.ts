@@ -91,10 +91,18 @@ function resolveShim(
     source.problem(path, `network ${network.name} is not on host ${host.name}: it is on ${where}`)
     return undefined
   }
-  if (kind.driver === 'macvlan' && kind.mode !== 'bridge') {
+  const apart = kind.driver === 'macvlan' ? kind.mode : kind.flag
+  if (apart !== 'bridge') {
     source.problem(
       path,
-      `a shim reaches children in mode bridge only, and network ${network.name} is in mode ${kind.mode}`,
+      `a shim reaches children in mode bridge only, and network ${network.name} is in mode ${apart}`,
+    )
+    return undefined
+  }
+  if (kind.driver === 'ipvlan' && kind.mode === 'l2' && text === 'none') {
+    source.problem(
+      path,
+      `a shim of ipvlan l2 is found by its address: write shim: {${network.name}: ADDRESS}`,
     )
     return undefined
   }

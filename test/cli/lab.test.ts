@@ -34,7 +34,7 @@ describe('lanyard', () => {
     const { status, stdout } = await runProgram('--help')
     expect(status).toBe(0)
     expect(stdout).toContain('sudo lanyard lab run examples/seed-001 --fabric kernel')
-    expect(stdout).toContain('1 expectations were missed')
+    expect(stdout).toContain('1 something was missed')
   })
 
   test('alone prints the help to stderr and fails', async () => {

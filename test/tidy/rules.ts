@@ -9,6 +9,8 @@ import { importsOf, lineAt, type Source, scan } from './source.ts'
 type Rule = (files: readonly Source[]) => string[]
 
 const FILE_LINES = 500
+/** One table by intent: split, it would have to be looked for. */
+const TABLES: readonly string[] = ['src/errors.ts']
 const WIDTH = 100
 
 const isTs = (f: Source): boolean => /\.tsx?$/.test(f.path)
@@ -161,7 +163,7 @@ const size: Rule = (files) => {
   const wrong: string[] = []
   for (const file of files.filter(isCode)) {
     const lines = file.text.split('\n')
-    if (lines.length - 1 > FILE_LINES)
+    if (lines.length - 1 > FILE_LINES && !TABLES.includes(file.path))
       wrong.push(`${file.path}:${FILE_LINES}: ${lines.length - 1} lines, at most ${FILE_LINES}`)
     lines.forEach((line, i) => {
       const mayBeLong = /['"`/]/.test(line.slice(0, WIDTH)) && !/^\s*(?:\*|\/[/*])/.test(line)

@@ -1,0 +1,43 @@
+/** `lanyard daemon`: the daemon with what it is handed: kernel, locks, credentials. */
+import { constants } from 'node:os'
+import { openLog, type Level } from '../daemon/log.ts'
+import { startDaemon } from '../daemon/serve.ts'
+import { LanyardError } from '../errors.ts'
+import { printPlan } from '../fabric/print-ip.ts'
+import { tryLockFile } from '../sys/lock.ts'
+import { peerOf, sendUnixDatagram } from '../sys/unix.ts'
+import { openStateEngine, whatIsMissing } from './local-engine.ts'
+import type { PlaceOptions } from './place.ts'
+import { version } from './version.ts'
+
+export interface DaemonCommand extends PlaceOptions {
+  readonly logLevel: Level
+}
+
+/** Runs until it is told to stop. */
+export async function runDaemon(options: DaemonCommand): Promise<void> {
+  const { socket, state, logLevel } = options
+  const missing = whatIsMissing()
+  if (missing !== undefined) throw new LanyardError('needs-root', { missing })
+  const log = openLog(logLevel)
+  const told = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+  // A terminal that closes is no reason to stop.
+  process.on('SIGHUP', () => undefined)
+  const manager = process.env['NOTIFY_SOCKET']
+  const daemon = await startDaemon({
+    socket,
+    state,
+    version: version(),
+    openEngine: () => openStateEngine(state),
+    printPlan,
+    tryLock: (path) => tryLockFile(path, 'exclusive'),
+    peerOf,
+    log,
+    ...(manager === undefined ? {} : { notify: (text) => sendUnixDatagram(manager, text) }),
+  })
+  const signal = await told
+  log.info({ signal, number: constants.signals[signal] }, 'stopping')
+  await daemon.stop()
+}

@@ -1,0 +1,121 @@
+/** `lanyard ip ls`, `who`, `next`, `reserve` and `release`. */
+import { compareIp, formatIp, parseIp } from '../addr/ip.ts'
+import { formatMac } from '../addr/mac.ts'
+import { encodeHolder, encodeLease } from '../daemon/codec.ts'
+import type { Lease } from '../engine/types.ts'
+import { EXIT } from './failure.ts'
+import { printLines } from './network-create.ts'
+import { type PlaceOptions, withEngine } from './place.ts'
+import { formatTable } from './table.ts'
+
+export interface WhoOptions extends PlaceOptions {
+  readonly json?: boolean
+}
+
+export interface ListOptions extends WhoOptions {
+  readonly segment?: string
+  readonly quiet?: boolean
+}
+
+export interface ReserveOptions extends WhoOptions {
+  readonly name: string
+}
+
+const printJson = (value: unknown): boolean =>
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`)
+
+export async function ipList(network: string | undefined, options: ListOptions): Promise<void> {
+  await withEngine(options, async (engine) => {
+    // A name that is none is told, not answered with an empty list.
+    const only = network === undefined ? undefined : (await engine.network(network)).name
+    const leases = (await engine.leases(options.segment))
+      .filter((lease) => (only ?? lease.network) === lease.network)
+      .sort(
+        (a, b) =>
+          (a.segment < b.segment ? -1 : a.segment > b.segment ? 1 : 0) ||
+          compareIp(a.address, b.address),
+      )
+    if (options.json === true) printJson(leases.map(encodeLease))
+    else if (options.quiet === true) printLines(leases.map(({ address }) => formatIp(address)))
+    else {
+      const head = ['ADDRESS', 'NETWORK', 'HOLDER', 'KIND', 'MAC ADDRESS', 'SINCE', 'SEGMENT']
+      process.stdout.write(formatTable(head, leases.map(rowOf)))
+    }
+  })
+}
+
+function rowOf({ address, network, holder, kind, mac, since, segment }: Lease): string[] {
+  const known = mac === undefined ? '-' : formatMac(mac)
+  return [formatIp(address), network, holder, kind, known, since, segment]
+}
+
+/** @returns 1 when nobody has it */
+export async function ipWho(text: string, options: WhoOptions): Promise<number> {
+  const address = parseIp(text)
+  return await withEngine(options, async (engine) => {
+    const holder = await engine.whoHas(address)
+    const { lease, answeredBy } = holder
+    if (options.json === true) printJson(encodeHolder(holder))
+    else {
+      const endpoints = lease?.kind === 'endpoint' ? await engine.endpoints(lease.network) : []
+      const own = lease?.mac ?? endpoints.find((one) => one.name === lease?.holder)?.mac
+      printLines([whoText(text, lease && { ...lease, mac: own }, answeredBy)])
+    }
+    return lease === undefined && answeredBy === undefined ? EXIT.missed : EXIT.ok
+  })
+}
+
+/** What a lease says and what the LAN says, held against each other. */
+export function whoText(
+  address: string,
+  lease: Lease | undefined,
+  answeredBy: number | undefined,
+): string {
+  if (lease === undefined) {
+    return answeredBy === undefined
+      ? `${address}: nobody has it`
+      : `${address}: ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
+  }
+  const { holder, network, segment, mac, kind } = lease
+  const held = {
+    endpoint: `endpoint ${holder} of network ${network}`,
+    reservation: `kept for ${holder} on network ${network}`,
+    cooldown: `lately ${holder}'s on network ${network}, not yet handed out again`,
+  }[kind]
+  const own = mac === undefined ? '' : `, ${formatMac(mac)}`
+  const foreign =
+    answeredBy === undefined || answeredBy === mac
+      ? ''
+      : `; but ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
+  return `${address}: ${held} (segment ${segment}${own})${foreign}`
+}
+
+export async function ipNext(network: string, options: WhoOptions): Promise<void> {
+  await withEngine(options, async (engine) => {
+    const next = (await engine.nextFree(network)).map(formatIp)
+    if (options.json === true) printJson(next)
+    else printLines(next)
+  })
+}
+
+export async function ipReserve(
+  network: string,
+  address: string,
+  options: ReserveOptions,
+): Promise<void> {
+  const ip = parseIp(address)
+  await withEngine(options, async (engine) => {
+    const lease = await engine.reserve(network, ip, options.name)
+    if (options.json === true) printJson(encodeLease(lease))
+    else printLines([`${formatIp(lease.address)}: kept for ${lease.holder} on ${lease.network}`])
+  })
+}
+
+export async function ipRelease(
+  network: string,
+  address: string,
+  options: PlaceOptions,
+): Promise<void> {
+  const ip = parseIp(address)
+  await withEngine(options, (engine) => engine.release(network, ip))
+}

@@ -1,0 +1,81 @@
+/** The engine in this process: on the kernel, over the state in a folder. */
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { holderOf, stateLock } from '../daemon/listen.ts'
+import type { Engine } from '../engine/types.ts'
+import { LanyardError } from '../errors.ts'
+import { missingCapabilities } from '../sys/capability.ts'
+import { tryLockFile } from '../sys/lock.ts'
+
+/** What this process lacks to work on the kernel; undefined as root on Linux. */
+export function whatIsMissing(): string | undefined {
+  if (process.platform !== 'linux') return `this is ${process.platform}, not Linux`
+  const missing = missingCapabilities()
+  return missing.length === 0 ? undefined : `this process lacks ${missing.join(' and ')}`
+}
+
+/**
+ * The engine of a command that found no daemon. It mends nothing by itself: a command does what it
+ * was asked, `lanyard status --heal` the rest.
+ *
+ * @throws LanyardError `needs-daemon`, `daemon-running` when the state belongs to a daemon with
+ *   another socket
+ */
+export async function openLocalEngine(socket: string, state: string): Promise<Engine> {
+  const missing = whatIsMissing()
+  if (missing !== undefined) throw new LanyardError('needs-daemon', { socket, missing })
+  makeState(state)
+  // Looked at, not kept: a daemon that starts meanwhile shares the store by transactions.
+  const lock = tryLockFile(stateLock(state), 'shared')
+  if (lock === undefined) {
+    const pid = holderOf(stateLock(state))
+    throw new LanyardError('daemon-running', { what: `state ${state}`, pid })
+  }
+  lock.release()
+  return await openStateEngine(state)
+}
+
+/**
+ * The engine over the state in a folder; closing it closes the store and the kernel, too.
+ *
+ * @throws LanyardError `needs-root`, `store-corrupt` and its like
+ */
+export async function openStateEngine(state: string): Promise<Engine> {
+  makeState(state)
+  const [{ openKernel }, { openLmdbStore }, { openEngine }] = await Promise.all([
+    import('../kernel/fabric.ts'),
+    import('../store/lmdb.ts'),
+    import('../engine/engine.ts'),
+  ])
+  const fabric = await openKernel()
+  const store = await openLmdbStore(join(state, 'store.lmdb'))
+  const end = async (): Promise<void> => {
+    await fabric.close()
+    await store.close()
+  }
+  try {
+    const engine = await openEngine({
+      fabric,
+      store,
+      random: (count) => randomBytes(count),
+      now: Date.now,
+      reconcile: false,
+    })
+    const close = engine.close.bind(engine)
+    return Object.assign(engine, {
+      close: async () => {
+        await close()
+        await end()
+      },
+    })
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** Names of networks and who is on them are nobody's business but root's. */
+function makeState(state: string): void {
+  if (mkdirSync(state, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(state, 0o700)
+}

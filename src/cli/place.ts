@@ -1,0 +1,85 @@
+/**
+ * Where a command's work is done: by the daemon when one runs, else in this process, which then
+ * must be root. The same contract either way.
+ */
+import { statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Command, Option } from 'commander'
+import type { Engine } from '../engine/types.ts'
+import { LanyardError } from '../errors.ts'
+import { DaemonClient } from './client.ts'
+
+export const SOCKET = '/run/lanyard/lanyard.sock'
+export const STATE = '/var/lib/lanyard'
+
+export interface PlaceOptions {
+  readonly socket: string
+  readonly state: string
+}
+
+export interface Place {
+  readonly engine: Engine
+  /** The daemon that does the work; undefined when this process does it. */
+  readonly daemon: { readonly pid: number; readonly version: string } | undefined
+  /** Where the state is kept. */
+  readonly state: string
+}
+
+/** `--socket` and `--state`. */
+export function addPlaceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--socket <path>', 'socket of the daemon').default(SOCKET).env('LANYARD_SOCKET'),
+    )
+    .addOption(
+      new Option('--state <dir>', 'where the state is kept').default(STATE).env('LANYARD_STATE'),
+    )
+}
+
+/**
+ * Does something with the engine, and closes it.
+ *
+ * @throws LanyardError `needs-daemon` when no daemon runs and this process may not do it itself,
+ *   `daemon-forbidden`, `daemon-running` when the state belongs to a daemon elsewhere
+ */
+export async function withEngine<T>(
+  options: PlaceOptions,
+  work: (engine: Engine, place: Place) => Promise<T>,
+): Promise<T> {
+  const place = await openPlaceEngine(options)
+  try {
+    return await work(place.engine, place)
+  } finally {
+    await place.engine.close()
+  }
+}
+
+/** As {@link withEngine}; the caller closes the engine. */
+export async function openPlaceEngine({ socket, state }: PlaceOptions): Promise<Place> {
+  if (isThere(socket)) {
+    const client = new DaemonClient(socket)
+    try {
+      const daemon = await client.version()
+      return { engine: client, daemon, state: daemon.state }
+    } catch (error) {
+      await client.close()
+      // The socket of a daemon that was killed: nobody listens.
+      if (!(error instanceof LanyardError) || error.code !== 'daemon-unreachable') throw error
+    }
+  }
+  const { openLocalEngine } = await import('./local-engine.ts')
+  return { engine: await openLocalEngine(socket, state), daemon: undefined, state }
+}
+
+function isThere(socket: string): boolean {
+  try {
+    return statSync(socket).isSocket()
+  } catch (error) {
+    // A folder that may not be looked into may well hold the daemon's socket.
+    return (error as NodeJS.ErrnoException).code === 'EACCES'
+  }
+}
+
+/** Folder of records that a reboot may empty. */
+export const recordsFolder = ({ socket }: PlaceOptions, kind: string): string =>
+  join(dirname(socket), kind)
