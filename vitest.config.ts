@@ -1,4 +1,7 @@
-/** Two projects: `unit` runs anywhere, `kernel` (x.kernel.test.ts) needs root on Linux. */
+/**
+ * Two projects: `unit` runs anywhere, `kernel` (x.kernel.test.ts) needs root on Linux. What is in
+ * x.uml.test.ts runs only inside User Mode Linux (test/uml).
+ */
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -8,8 +11,10 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/**/*.test.ts'],
-          exclude: ['**/*.kernel.test.ts', 'node_modules/**'],
+          exclude: ['**/*.kernel.test.ts', '**/*.uml.test.ts', 'node_modules/**'],
           isolate: false,
+          // No test is about time; a busy machine may take its own.
+          testTimeout: 60_000,
         },
       },
       {

@@ -131,7 +131,11 @@ export const detourEdits: Maker = (failure) => {
     ),
   )
   const back = routersFor(failure, to, 3)
-  return routersFor(failure, from, 3).flatMap((router): Edit[] => {
+  const routers = routersFor(failure, from, 3)
+  // Of machines that are no routers yet the first will do.
+  const first = routers.findIndex((r) => r.rank === 3 && !neighbours.has(r.netns))
+  const few = routers.filter((r, i) => r.rank < 3 || i === first)
+  return few.flatMap((router): Edit[] => {
     if (router.netns === to || router.netns === from || neighbours.has(router.netns)) return []
     // Children are no routers: they would have to be made into one.
     if (router.rank === 3 && scene.childLinks(router.netns).length > 0) return []

@@ -210,6 +210,8 @@ class Searcher {
             ? { opened: 0, closed: 0, openedPairs: [], closedPairs: [] }
             : pairs.effects(world, edit.plan, ends)
         const undo = this.#undo(edit)
+        // What cannot be taken back is no advice.
+        if (!applies(world, undo) || ask(world, this.#question).open) return []
         const { title, plan, cost } = edit
         return [{ title, plan, undo, cost, bothWays: works, effects }]
       })

@@ -55,3 +55,13 @@ test('macsOf finds every MAC a plan chooses', () => {
   ])
   expect([...macs]).toEqual([1, 2, 3])
 })
+
+test('normalise does not tell LOWERLAYERDOWN from DOWN where the link below is elsewhere', () => {
+  const state = (netns: string): string | undefined => {
+    const parent = { index: 2, netns, name: 'eth0' }
+    const link = linkSnapshot('p1', { kind: 'veth', parent, operState: 'lowerlayerdown' })
+    return normalise({ netns: [netnsSnapshot('sw', { links: [link] })] })[0]?.fields['operState']
+  }
+  expect(state('host')).toBe('down')
+  expect(state('sw')).toBe('lowerlayerdown')
+})

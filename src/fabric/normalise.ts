@@ -9,7 +9,7 @@ import { formatMac, isGroupMac, isLocalMac, isZeroMac, type Mac } from '../addr/
 import { formatPrefix } from '../addr/prefix.ts'
 import type { Plan } from './plan.ts'
 import { ruleWords } from './print-iptables.ts'
-import type { LinkSnapshot, NetnsSnapshot, RouteSnapshot, Snapshot } from './snapshot.ts'
+import type { LinkSnapshot, NetnsSnapshot, OperState, RouteSnapshot, Snapshot } from './snapshot.ts'
 
 /** What counts in a comparison. */
 export interface NormaliseOptions {
@@ -148,7 +148,7 @@ function rowsOf(netns: NetnsSnapshot, on: NamesOn, options: NormaliseOptions): R
     const own = times === 1 ? key : `${key} #${times}`
     rows.push({ netns: netns.name, table, key: own, fields: fieldsOf(values) })
   }
-  for (const link of netns.links) add('link', link.name, linkValues(link, on(link.name)))
+  for (const link of netns.links) add('link', link.name, linkValues(link, on(link.name), netns))
   for (const { link, address, broadcast, ...rest } of netns.addresses) {
     const key = `${on(link).prefix(address)} dev ${link}`
     add('address', key, { ...rest, broadcast: maybe(broadcast, formatIp) })
@@ -195,12 +195,11 @@ function maybe<T>(value: T | undefined, format: (value: T) => string): string | 
   return value === undefined ? undefined : format(value)
 }
 
-function linkValues(link: LinkSnapshot, names: MacNames): object {
+function linkValues(link: LinkSnapshot, names: MacNames, netns: NetnsSnapshot): object {
   const { index: _index, name: _name, address, parent, macvlan, bridge, port, ...rest } = link
   const { ipvlan, vlan, vxlan, ...plain } = rest
   const lower = parent && `${parent.netns ?? '?'}/${parent.name ?? '?'}`
-  // A bridge with carrier is UNKNOWN until the link watch looked at it, which is a matter of time.
-  const operState = link.kind === 'bridge' && plain.operState === 'unknown' ? 'up' : plain.operState
+  const operState = operStateOf(link, netns)
   return {
     ...plain,
     operState,
@@ -213,6 +212,17 @@ function linkValues(link: LinkSnapshot, names: MacNames): object {
     ...flat('bridge', bridge),
     ...flat('port', port),
   }
+}
+
+/** What it would be however long the link watch took to look. */
+function operStateOf(link: LinkSnapshot, netns: NetnsSnapshot): OperState {
+  const { kind, operState, parent } = link
+  // A bridge with carrier is UNKNOWN until it is looked at.
+  if (kind === 'bridge' && operState === 'unknown') return 'up'
+  // With the link below elsewhere the kernel asks whoever has its index here, as it is just then.
+  if (parent !== undefined && parent.netns !== netns.name && operState === 'lowerlayerdown')
+    return 'down'
+  return operState
 }
 
 function sources(macs: readonly Mac[]): string {

@@ -302,7 +302,10 @@ describeKernel('takeSnapshot() on the kernel', () => {
     const ours = a.fdb
       .filter((one) => one.on === 'master')
       .map((one) => [one.link, formatMac(one.mac), one.state])
-    expect(sorted(ours)).toEqual(sorted(theirs))
+    // What the links say of IPv6 by themselves is learned between the two looks.
+    const chosen = ([, mac, state]: readonly unknown[]): boolean =>
+      state !== 'dynamic' || mac === '02:00:00:00:00:62'
+    expect(sorted(ours.filter(chosen))).toEqual(sorted(theirs.filter(chosen)))
     expect(ours).toContainEqual(['p1', '02:00:00:00:00:61', 'static'])
     expect(ours).toContainEqual(['p1', '02:00:00:00:00:62', 'dynamic'])
     expect(a.fdb.filter((one) => one.on === 'self')).toEqual([])

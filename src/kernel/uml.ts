@@ -20,6 +20,7 @@ const WANTED: readonly string[] = [
   ...['8021q', 'macvlan', 'macvtap', 'ipvlan', 'dummy', 'veth', 'bridge', 'br_netfilter', 'vxlan'],
   ...['tun', 'af_packet', 'ipv6', 'nf_tables', 'nft_compat', 'nft_ct', 'nft_masq', 'nft_redir'],
   ...['nft_reject', 'iptable_filter', 'iptable_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state'],
+  ...['ip6table_filter', 'ip6table_nat', 'ip6t_REJECT'],
   ...['ipt_REJECT', 'xt_nat', 'xt_REDIRECT', 'xt_comment', 'xt_tcpudp'],
   ...['ip6table_filter', 'ip6table_nat', 'ip6t_REJECT'],
 ]

@@ -108,6 +108,11 @@ export class Prober {
       const cell = { ...pair, ok: true, ttl: result.ttl, rttNs: result.rttNs, why: undefined }
       return pair.hops === true ? { ...cell, way: await this.#way(pair, stop) } : cell
     }
+    // The other side itself has spoken: nothing ended on the way.
+    if (result.outcome === 'errno' && result.errno === 'ECONNREFUSED') {
+      const why = { code: 'PORT_CLOSED', at: pair.to, text: REASONS.PORT_CLOSED.says } as const
+      return { ...pair, ok: false, ttl: undefined, rttNs: undefined, why }
+    }
     let end: Ended | undefined
     if (this.#reason !== undefined) {
       await stop()

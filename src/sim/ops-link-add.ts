@@ -28,8 +28,8 @@ export function addLink(world: World, op: LinkAdd): Refusal | undefined {
     const refusal = kind.validate?.(request)
     if (refusal !== undefined) return refusal
   }
-  // 6.1 looks for the name where the request is made, later kernels where the link will be.
-  if (world.traits.version === '6.1' && requestNetns.byName.has(op.name)) return EEXIST
+  // Older kernels look where the request is made, too; whoever asks them then takes another name
+  // and changes it.
   if (netns.byName.has(op.name)) return EEXIST
   if (kind === undefined) return refuse('EOPNOTSUPP', 'Unknown device type')
   if (op.mtu !== undefined) {

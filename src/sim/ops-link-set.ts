@@ -7,7 +7,7 @@ import { bridgeOf, portOf } from './link/bridge-state.ts'
 import { describeBridge, describeMacvlan, describePort } from './link/describe.ts'
 import { ipvlanOf } from './link/ipvlan-state.ts'
 import { changeIpvlan } from './link/ipvlan-kind.ts'
-import { changeMacvlan } from './link/macvlan-kind.ts'
+import { changeMacvlan, validateMacvlan } from './link/macvlan-kind.ts'
 import { childOf, isMacvlan } from './link/macvlan-state.ts'
 import type { Device, Refusal, World } from './model.ts'
 import { changeFlags, setMaster } from './ops-link-attributes.ts'
@@ -134,6 +134,9 @@ function allUppers(dev: Device): Device[] {
 /** `rtnl_changelink`: options of the kind (`changelink`), then of the bridge port. */
 function changeKind(world: World, dev: Device, op: LinkSet, undo: Undo[]): Refusal | undefined {
   if (op.macvlan !== undefined) {
+    // What is asked is looked at before whom it is asked of.
+    const invalid = validateMacvlan(op.macvlan)
+    if (invalid !== undefined) return invalid
     if (!isMacvlan(dev)) return EOPNOTSUPP
     const back = describeMacvlan(childOf(dev))
     const refusal = changeMacvlan(world, dev, op.macvlan)

@@ -196,7 +196,7 @@ describe('lanyard network', () => {
     daemon.engine.next = new LanyardError('needs-root', { missing: 'it lacks CAP_NET_ADMIN' })
     const { status, stderr } = await lanyard('network ls')
     expect(status).toBe(3)
-    expect(stderr).toMatch(/^lanyard: the kernel fabric needs .* CAP_NET_ADMIN\nmend: run it as/)
+    expect(stderr).toMatch(/^lanyard: this needs .* CAP_NET_ADMIN\nmend: run it as/)
   })
 })
 

@@ -1,17 +1,22 @@
-/** The conformance suite on this machine's kernel. */
-import type { Fabric } from '../../src/fabric/fabric.ts'
+/**
+ * The conformance suite on this machine's kernel. Cases that need what it was built without run in
+ * User Mode Linux (test/uml); where that is not installed they are skipped.
+ */
+import { detectTraits } from '../../src/fabric/traits.ts'
 import { openKernel } from '../../src/kernel/fabric.ts'
-import './fabric.ts'
-import '../engine/crash.ts'
-import './engine.ts'
-import './macvlan.ts'
-import './netfilter.ts'
-import { runConformance } from './suite.ts'
+import { umlMissing } from '../../src/kernel/uml.ts'
+import './cases.ts'
+import { lackOf, runConformance } from './suite.ts'
 
-let kernel: Promise<Fabric> | undefined
-
-runConformance({
-  open: () => (kernel ??= openKernel()),
-  prefix: `conf${process.pid}-`,
-  cannot: process.getuid?.() === 0 ? undefined : 'needs root for network namespaces',
-})
+if (process.getuid?.() === 0) {
+  const kernel = await openKernel()
+  const traits = await detectTraits(kernel, `conf${process.pid}-traits`)
+  runConformance({
+    open: () => Promise.resolve(kernel),
+    prefix: `conf${process.pid}-`,
+    lacks: (need) => lackOf(traits, need),
+    elsewhere: umlMissing() === undefined,
+  })
+} else {
+  runConformance({ open: openKernel, prefix: '', cannot: 'needs root for network namespaces' })
+}

@@ -44,7 +44,7 @@ export async function disagreements(a: Fabric, b: Fabric, plan: Plan): Promise<s
 async function perform(fabric: Fabric, plan: Plan): Promise<Done> {
   const netns = netnsOf(plan)
   try {
-    const outcomes = await fabric.apply(plan, { keepGoing: true })
+    const outcomes = await applyInSteps(fabric, plan)
     await fabric.settle({ netns })
     const snapshot = await fabric.snapshot({ netns })
     return { outcomes, snapshot, cells: await matrix(fabric, snapshot) }
@@ -54,6 +54,31 @@ async function perform(fabric: Fabric, plan: Plan): Promise<Done> {
       { keepGoing: true },
     )
   }
+}
+
+/**
+ * Lets everything come to rest before a link is taken down or away: whether an address is still
+ * tentative when its link loses carrier is otherwise a matter of milliseconds.
+ */
+async function applyInSteps(fabric: Fabric, plan: Plan): Promise<OpOutcome[]> {
+  const outcomes: OpOutcome[] = []
+  const made = new Set<string>()
+  let from = 0
+  for (let to = 1; to <= plan.length; to++) {
+    const next = plan[to]
+    if (next !== undefined && !(takesAway(next) && !takesAway(plan[to - 1] as Op))) continue
+    outcomes.push(...(await fabric.apply(plan.slice(from, to), { keepGoing: true })))
+    for (const op of plan.slice(from, to)) if (op.do === 'netns.add') made.add(op.netns)
+    if (next !== undefined) await fabric.settle({ netns: [...made] })
+    from = to
+  }
+  return outcomes
+}
+
+function takesAway(op: Op): boolean {
+  if (op.do === 'link.del') return true
+  if (op.do !== 'link.set') return false
+  return op.up === false || op.newNetns !== undefined || op.master === null
 }
 
 async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, string>> {
@@ -74,6 +99,8 @@ async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, s
       const [result] = await fabric.probe([
         { from: ns.name, to, protocol: 'icmp', timeoutMs: PING_TIMEOUT_MS },
       ])
+      // A router pays for every error it sends, a second each and five in advance (ip_error).
+      if (result?.outcome === 'icmp-error') await fabric.clock.sleep(1000)
       cells.set(
         `${ns.name} > ${formatIp(to)}`,
         result === undefined ? 'nothing' : resultText(result),

@@ -34,6 +34,8 @@ const DISCOVER = { dont: 0, want: 1, do: 2 } as const
 /** errno numbers a transmit call answers with. */
 const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
+  13: 'EACCES',
+  22: 'EINVAL',
   90: 'EMSGSIZE',
   101: 'ENETUNREACH',
   105: 'ENOBUFS',

@@ -21,7 +21,6 @@ import {
 
 /** What a rule with an action of its own answers. */
 const RULE_VERDICT = {
-  unreachable: makeRoute('unreachable', 0, 0, undefined),
   blackhole: makeRoute('blackhole', 0, 0, undefined),
   prohibit: makeRoute('prohibit', 0, 0, undefined),
 } as const
@@ -111,6 +110,8 @@ function ruleLookup4(
 ): Route | undefined {
   for (const rule of ns.rules4) {
     if (!matches(rule, dst, src, iif ?? ns.lo, oif)) continue
+    // fib4_rule_action: ENETUNREACH, as where no route is; a route of that kind is EHOSTUNREACH.
+    if (rule.action === 'unreachable') return undefined
     if (rule.action !== 'lookup') return RULE_VERDICT[rule.action]
     const fib = ns.tables4.get(rule.table)
     if (fib === undefined) continue

@@ -17,7 +17,6 @@ import {
 } from './state.ts'
 
 const RULE_VERDICT = {
-  unreachable: makeRoute('unreachable', 0n, 0, undefined),
   blackhole: makeRoute('blackhole', 0n, 0, undefined),
   prohibit: makeRoute('prohibit', 0n, 0, undefined),
 } as const
@@ -118,6 +117,7 @@ function ruleLookup6(
     if (rule.oif !== undefined && rule.oif !== oif?.name) continue
     if (rule.from !== undefined && !inPrefix(src, rule.from)) continue
     if (rule.to !== undefined && !inPrefix(dst, rule.to)) continue
+    if (rule.action === 'unreachable') return undefined
     if (rule.action !== 'lookup') return RULE_VERDICT[rule.action]
     const fib = ns.tables6.get(rule.table)
     const route = fib === undefined ? undefined : lookupTable6(fib, dst, oif, strict)
@@ -251,6 +251,7 @@ export interface Output6 {
 /**
  * `ip6_dst_lookup_flow`.
  * @param src 0n = to be chosen
+ * @param strict whether the link must be that of the route (RT6_LOOKUP_F_IFACE), or is preferred
  * @returns an errno when there is no way
  */
 export function routeOutput6(
@@ -259,9 +260,10 @@ export function routeOutput6(
   src: Ip6,
   oif: Device | undefined,
   now = 0,
+  strict = oif !== undefined,
 ): Output6 | string {
   if (ns.lo === undefined) return 'ENETUNREACH'
-  const route = lookup6(ns, dst, src, undefined, oif, oif !== undefined)
+  const route = lookup6(ns, dst, src, undefined, oif, strict)
   const holder = isUsable(route) ? route.dev : undefined
   if (!isUsable(route) || holder === undefined) {
     // ip6_dst_lookup_tail looks for a source before it looks at the route's error.

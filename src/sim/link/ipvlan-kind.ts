@@ -1,7 +1,7 @@
 /** ipvlan children as devices: made, changed, up and down (drivers/net/ipvlan/ipvlan_main.c). */
 import type { IpvlanFlag, IpvlanMode } from '../../fabric/plan.ts'
 import type { Frame } from '../../wire/frame.ts'
-import { addUnicast, removeUnicast, setAllmulti, syncLists, unsyncLists } from '../address-lists.ts'
+import { setAllmulti, syncLists, unsyncLists } from '../address-lists.ts'
 import { allocateDevice, registerDevice, unregisterDevice } from '../device.ts'
 import { followCarrier } from '../linkwatch.ts'
 import type { Device, DeviceEvent, LinkOps, Refusal, World } from '../model.ts'
@@ -15,17 +15,14 @@ export const IPVLAN: LinkOps = Object.freeze<LinkOps>({
   kind: 'ipvlan',
   unicastFilter: true,
   transmit: (world: World, dev: Device, frame: Frame): number => transmitIpvlan(world, dev, frame),
-  /** `ipvlan_open`: the parent's own address joins its list, which makes nobody promiscuous. */
-  open(world: World, dev: Device): undefined {
-    const { port, lower } = ipvlanOf(dev)
-    dev.arp = port.mode === 'l2'
-    if (lower.ops.unicastFilter) addUnicast(world, lower, lower.mac)
+  /** `ipvlan_open` */
+  open(_world: World, dev: Device): undefined {
+    dev.arp = ipvlanOf(dev).port.mode === 'l2'
   },
   /** `ipvlan_stop` */
   stop(world: World, dev: Device): void {
     const { lower, synced } = ipvlanOf(dev)
     unsyncLists(world, lower, synced)
-    if (lower.ops.unicastFilter) removeUnicast(world, lower, lower.mac)
   },
   /** `ipvlan_link_delete`, `ipvlan_uninit` */
   uninit(_world: World, dev: Device): void {
