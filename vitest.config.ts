@@ -13,6 +13,8 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/**/*.test.ts'],
           exclude: ['**/*.kernel.test.ts', '**/*.uml.test.ts', 'node_modules/**'],
           isolate: false,
+          // No test is about time; a busy machine may take its own.
+          testTimeout: 60_000,
         },
       },
       {

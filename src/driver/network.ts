@@ -1,4 +1,4 @@
-/** What the driver must know of a network and of an endpoint; the engine's records fit as they are. */
+/** What the driver must know of networks and endpoints; the engine's records fit as they are. */
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import type { IpvlanFlag, IpvlanMode, LinkSpec, MacvlanMode } from '../fabric/plan.ts'

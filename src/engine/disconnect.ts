@@ -20,8 +20,8 @@ import type { Endpoint, Network } from './types.ts'
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
 
 /**
- * Takes an endpoint away. A sandbox that is gone is a success, and so is an endpoint that is: it may
- * be asked for as often as one likes.
+ * Takes an endpoint away. A sandbox that is gone is a success, and so is an endpoint that is:
+ * it may be asked for as often as one likes.
  *
  * A crash leaves a record that says `leaving`; reconcile goes on from there.
  *

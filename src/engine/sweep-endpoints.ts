@@ -4,7 +4,7 @@ import type { Context } from './context.ts'
 import { snapshotOf, takeAway } from './disconnect.ts'
 import { applyState, inspectEndpoint } from './mend.ts'
 import type { EndpointRecord, NetworkRecord } from './records.ts'
-import type { Desired, Sweep } from './sweep.ts'
+import type { Desired, Sweep } from './walk.ts'
 import { sweepRoutes } from './sweep-host.ts'
 
 export async function sweepEndpoints(

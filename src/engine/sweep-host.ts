@@ -7,7 +7,7 @@ import type { RouteSnapshot } from '../fabric/snapshot.ts'
 import { wantsHostAccess } from './context.ts'
 import { ensureHostChild, planHostWays } from './host-access.ts'
 import type { NetworkRecord } from './records.ts'
-import type { Desired, Sweep } from './sweep.ts'
+import type { Desired, Sweep } from './walk.ts'
 
 export async function sweepHost(walk: Sweep, desired: Desired): Promise<void> {
   const wanted = desired.networks.filter(wantsHostAccess)

@@ -1,8 +1,8 @@
-/** Links that bear our marks and belong to no record: of connects and creates that died half-way. */
+/** Links that bear our marks and belong to no record: of doors that died half-way. */
 import { endpointAlias, isOurs, parentAlias } from '../driver/names.ts'
 import type { LinkSnapshot, Snapshot } from '../fabric/snapshot.ts'
 import { applyGently } from './context.ts'
-import type { Desired, Sweep } from './sweep.ts'
+import type { Desired, Sweep } from './walk.ts'
 
 const GONE = ['ENODEV', 'ENOENT'] as const
 

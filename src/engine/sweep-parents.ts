@@ -1,11 +1,11 @@
-/** Parents: made again where they were ours, found again where they were renamed, else waited for. */
+/** Parents: made again where they were ours, found again where renamed, else waited for. */
 import { formatMac, type Mac } from '../addr/mac.ts'
 import { isOurs } from '../driver/names.ts'
 import { planParent } from '../driver/parent.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { listNetworks, type NetworkRecord, putNetwork, write } from './records.ts'
-import type { Desired, Sweep } from './sweep.ts'
+import type { Desired, Sweep } from './walk.ts'
 
 export async function sweepParents(walk: Sweep, desired: Desired): Promise<void> {
   const { context } = walk

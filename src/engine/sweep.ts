@@ -4,65 +4,16 @@
  * host's children, endpoints, the host's routes, leftovers, leases.
  */
 import { formatIp } from '../addr/ip.ts'
-import { LanyardError } from '../errors.ts'
 import type { Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { takeAway } from './disconnect.ts'
 import { finishRemoval } from './network.ts'
-import { type EndpointRecord, listEndpoints, listNetworks, type NetworkRecord } from './records.ts'
+import { listEndpoints, listNetworks } from './records.ts'
 import { sweepEndpoints } from './sweep-endpoints.ts'
 import { sweepHost } from './sweep-host.ts'
 import { sweepLeftovers } from './sweep-leftovers.ts'
 import { sweepParents } from './sweep-parents.ts'
-import type { Drift } from './types.ts'
-
-/** What one walk gathers. */
-export class Sweep {
-  readonly context: Context
-  readonly #mends: boolean
-  readonly drifts: Drift[] = []
-  readonly healed: Drift[] = []
-
-  constructor(context: Context, mends: boolean) {
-    this.context = context
-    this.#mends = mends
-  }
-
-  /**
-   * Something is not as it should be. With a way to mend it, it is mended now or said how it would
-   * be; a failure to mend is a drift that says why.
-   */
-  async found(
-    at: { readonly network: string; readonly endpoint?: string },
-    what: string,
-    mend?: { readonly how: string; readonly fix: () => Promise<unknown> },
-  ): Promise<void> {
-    const drift = { network: at.network, endpoint: at.endpoint, what, mend: mend?.how }
-    if (!this.#mends || mend === undefined) {
-      this.drifts.push(drift)
-      return
-    }
-    try {
-      await mend.fix()
-      this.healed.push(drift)
-      const { network, endpoint } = drift
-      this.context.emit({ what: 'healed', network, endpoint, detail: `${what}: ${mend.how}` })
-    } catch (error) {
-      if (!(error instanceof Error)) throw error
-      this.drifts.push({ ...drift, what: `${what}: ${error.message}`, mend: mendOf(error) })
-    }
-  }
-}
-
-function mendOf(error: Error): string | undefined {
-  return error instanceof LanyardError ? error.mend : undefined
-}
-
-/** The records a walk goes by. */
-export interface Desired {
-  readonly networks: readonly NetworkRecord[]
-  readonly endpoints: readonly EndpointRecord[]
-}
+import { type Desired, Sweep } from './walk.ts'
 
 export async function desiredState(context: Context): Promise<Desired> {
   const networks = (await listNetworks(context.store)).filter((n) => n.phase === 'ready')

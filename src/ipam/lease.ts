@@ -61,10 +61,16 @@ export async function lease(ipam: Ipam, request: LeaseRequest): Promise<LeaseRes
       throw new LanyardError('pool-missing', { network: request.network, segment: segment.name })
     const held = await ipam.store.get(keyOf('end', request))
     if (held !== undefined) return answer(held, request)
-    const candidates = await choose(ipam, request, segment, vain)
-    const trying = candidates.map((c) => addressKey('ip', segment.name, c.ip))
-    for (const key of trying) ipam.trying.add(key)
+    const trying = new Set<string>()
+    const claim = (ip: Ip): void => {
+      const key = addressKey('ip', segment.name, ip)
+      if (ipam.trying.has(key)) return
+      trying.add(key)
+      ipam.trying.add(key)
+    }
     try {
+      const candidates = await choose(ipam, request, { segment, vain, claim })
+      for (const { ip } of candidates) claim(ip)
       if (!(await askLan(ipam, request, candidates, vain))) continue
       const outcome = await take(ipam, request, segment, candidates, salt)
       if (typeof outcome === 'object') return outcome
@@ -99,12 +105,19 @@ function answer(entry: Entry, request: LeaseRequest): LeaseResult {
   return { addresses, mac, revision: entry.createRevision }
 }
 
+interface Attempt {
+  readonly segment: Segment
+  /** What the LAN has answered for. */
+  readonly vain: ReadonlySet<Ip>
+  /** Marks an address as being tried by this call. */
+  readonly claim: (ip: Ip) => void
+}
+
 /** One candidate for each address wanted, and for each family of which none is. */
 async function choose(
   ipam: Ipam,
   request: LeaseRequest,
-  segment: Segment,
-  vain: ReadonlySet<Ip>,
+  { segment, vain, claim }: Attempt,
 ): Promise<Candidate[]> {
   const { network, endpoint, want = [], avoid } = request
   const asker: Asker = {
@@ -112,6 +125,11 @@ async function choose(
     network,
     endpoint,
     avoid: (ip) => vain.has(ip) || avoid?.(ip) === true,
+    claim: (ip, pool) => {
+      claim(ip)
+      const next = addToIp(ip, 1)
+      if (next !== undefined) ipam.next.set(hintKey(segment.name, network, pool), next)
+    },
   }
   const askLan = request.check !== undefined
   const chosen: Candidate[] = []
@@ -163,10 +181,7 @@ async function anyFree(
 ): Promise<Candidate> {
   for (const pool of pools) {
     const found = await firstFree(ipam, asker, pool)
-    if (found === undefined) continue
-    const next = addToIp(found.ip, 1)
-    if (next !== undefined) ipam.next.set(hintKey(asker.segment.name, network, pool), next)
-    return found
+    if (found !== undefined) return found
   }
   const size = pools.reduce((sum, pool) => sum + rangeSize(rangeOfPool(pool)), 0n)
   const text = pools.map((p) => formatPrefix(p.subnet)).join(', ')

@@ -30,6 +30,9 @@ export interface Asker {
   readonly endpoint: string
   /** Addresses not to be handed out besides: the host's own, and what was tried in vain. */
   readonly avoid: (ip: Ip) => boolean
+  /** Told of a free address before anybody else of this process looks: of a hundred that ask at
+   * once each finds another. */
+  readonly claim?: (ip: Ip, pool: Pool) => void
 }
 
 /** Who or what stands against one address for this asker; a candidate when nothing does. */
@@ -147,7 +150,10 @@ async function searchWindow(ipam: Ipam, asker: Asker, pool: Pool, window: Range)
       ruledOut(pool.subnet, ip) === undefined &&
       !asker.avoid(ip)
     const rest = resting.get(hex)
-    if (may && rest === undefined) return { free: ip, resting: [] }
+    if (may && rest === undefined) {
+      asker.claim?.(ip, pool)
+      return { free: ip, resting: [] }
+    }
     if (may && rest !== undefined) {
       const { kind, untilMs } = JSON.parse(rest.value) as StoredRest
       if (kind === 'cooldown') rests.push({ ip, entry: rest, untilMs })

@@ -11,7 +11,9 @@ import { describeKernel } from '../describe-kernel.ts'
 import { ask } from '../support/daemon.ts'
 import { buildProgram, type Ended, removeProgram, startProgram } from '../support/program.ts'
 
-const HOST = 'dmk-host'
+/** Runs of this file at the same time keep out of each other's way. */
+const TAG = `dmk${process.pid}`
+const HOST = `${TAG}-host`
 const SUBNET = '--subnet=192.168.8.0/24 --gateway=192.168.8.1'
 const IN_HOST = ['nsenter', `--net=/run/netns/${HOST}`]
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all']
@@ -30,7 +32,7 @@ const started = (line: string, wrap: readonly string[] = IN_HOST) =>
 const lanyard = (line: string, wrap?: readonly string[]): Promise<Ended> =>
   started(line, wrap).ended
 const ip = (line: string): string => execFileSync('ip', line.split(' '), { encoding: 'utf8' })
-const ours = (): string[] => readdirSync('/run/netns').filter((name) => name.startsWith('dmk-'))
+const ours = (): string[] => readdirSync('/run/netns').filter((name) => name.startsWith(`${TAG}-`))
 const pings = (from: string, to: string): boolean =>
   spawnSync('ip', ['netns', 'exec', from, 'ping', '-c1', '-W1', '-q', to]).status === 0
 
@@ -66,15 +68,15 @@ async function stopDaemon(child: ChildProcess, signal: NodeJS.Signals): Promise<
 }
 
 function makeLan(): void {
-  for (const name of [HOST, 'dmk-sw', 'dmk-gw']) ip(`netns add ${name}`)
-  ip('-n dmk-sw link add br0 type bridge')
-  ip('-n dmk-sw link set br0 up')
-  for (const [at, link, address] of [
-    [HOST, 'enp0s8', '192.168.8.110'],
-    ['dmk-gw', 'eth0', '192.168.8.1'],
+  for (const name of [HOST, `${TAG}-sw`, `${TAG}-gw`]) ip(`netns add ${name}`)
+  ip(`-n ${TAG}-sw link add br0 type bridge`)
+  ip(`-n ${TAG}-sw link set br0 up`)
+  for (const [at, link, address, port] of [
+    [HOST, 'enp0s8', '192.168.8.110', 'p0'],
+    [`${TAG}-gw`, 'eth0', '192.168.8.1', 'p1'],
   ]) {
-    ip(`link add ${link} netns ${at} type veth peer name p-${at} netns dmk-sw`)
-    ip(`-n dmk-sw link set p-${at} master br0 up`)
+    ip(`link add ${link} netns ${at} type veth peer name ${port} netns ${TAG}-sw`)
+    ip(`-n ${TAG}-sw link set ${port} master br0 up`)
     ip(`-n ${at} address add ${address}/24 dev ${link}`)
     for (const one of [link, 'lo']) ip(`-n ${at} link set ${one} up`)
   }
@@ -88,7 +90,7 @@ describeKernel('lanyard network on a kernel', () => {
   beforeAll(buildProgram)
   afterAll(removeProgram)
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'dmk-'))
+    folder = mkdtempSync(join(tmpdir(), 'lanyard-'))
     removeLan()
     makeLan()
   })
@@ -103,55 +105,55 @@ describeKernel('lanyard network on a kernel', () => {
     expect(await ok('network ls')).toMatch(
       /^NETWORK ID +NAME +DRIVER +SCOPE\n\w{12} +mcv +macvlan +local\n$/,
     )
-    const first = started('run --network mcv --name dmk-a -- sleep 60')
+    const first = started(`run --network mcv --name ${TAG}-a -- sleep 60`)
     await until(async () => (await ok('ip ls -q')) === '192.168.8.2\n')
     await until(() => spawnSync('pgrep', ['-P', `${first.child.pid}`]).status === 0)
     const second = await lanyard(
-      `run --network mcv --name dmk-b -- sh -c ${['2', '1', '110']
+      `run --network mcv --name ${TAG}-b -- sh -c ${['2', '1', '110']
         .map((n) => `ping\${IFS}-c1\${IFS}192.168.8.${n}`)
         .join('&&')}`,
     )
     expect([second.status, second.stderr]).toEqual([
       0,
-      'dmk-b: 192.168.8.3/24 on eth0, gateway 192.168.8.1\n',
+      `${TAG}-b: 192.168.8.3/24 on eth0, gateway 192.168.8.1\n`,
     ])
     expect(second.stdout.match(/1 received/g)).toHaveLength(3)
     expect(pings(HOST, '192.168.8.2')).toBe(true)
-    expect(await ok('ip who 192.168.8.2')).toMatch(/^192\.168\.8\.2: endpoint dmk-a of network mcv/)
+    expect(await ok('ip who 192.168.8.2')).toMatch(/^192\.168\.8\.2: endpoint \S+-a of network mcv/)
     first.child.kill('SIGTERM')
     expect((await first.ended).status).toBe(143)
-    expect(ours()).toEqual(['dmk-gw', HOST, 'dmk-sw'])
+    expect(ours()).toEqual([`${TAG}-gw`, HOST, `${TAG}-sw`])
     expect(await ok('network rm mcv')).toBe('mcv\n')
     expect(ip(`-n ${HOST} -br link`)).not.toContain('ly-')
   })
 
   test('a daemon keeps everything over a restart, heals after kill -9', async () => {
     const first = await startDaemon()
-    ip('netns add dmk-box')
+    ip(`netns add ${TAG}-box`)
     await ok(`network create ${SUBNET} -o parent=enp0s8 mcv`)
-    await ok('network connect mcv dmk-box')
+    await ok(`network connect mcv ${TAG}-box`)
     const before = await ok('network inspect mcv')
     await stopDaemon(first, 'SIGTERM')
     expect([first.exitCode, existsSync(socket())]).toEqual([0, false])
-    expect(pings('dmk-box', '192.168.8.1')).toBe(true)
+    expect(pings(`${TAG}-box`, '192.168.8.1')).toBe(true)
     const second = await startDaemon()
     expect(await ok('network inspect mcv')).toBe(before)
     expect(await ok('status')).toContain(`process ${second.pid}`)
     await stopDaemon(second, 'SIGKILL')
     expect(existsSync(socket())).toBe(true)
-    ip('-n dmk-box link del eth0')
-    expect(pings('dmk-box', '192.168.8.1')).toBe(false)
+    ip(`-n ${TAG}-box link del eth0`)
+    expect(pings(`${TAG}-box`, '192.168.8.1')).toBe(false)
     await startDaemon()
-    expect(pings('dmk-box', '192.168.8.1')).toBe(true)
+    expect(pings(`${TAG}-box`, '192.168.8.1')).toBe(true)
     expect(await ok('network inspect mcv')).toBe(before)
-    await ok('network disconnect mcv dmk-box')
-    expect(ip('-n dmk-box -br link')).not.toContain('eth0')
+    await ok(`network disconnect mcv ${TAG}-box`)
+    expect(ip(`-n ${TAG}-box -br link`)).not.toContain('eth0')
   })
 
   test('kill -9 in the middle of connects: the next daemon agrees with the kernel', async () => {
     const first = await startDaemon()
     await ok(`network create ${SUBNET} -o parent=enp0s8 -o check=never mcv`)
-    const boxes = Array.from({ length: 12 }, (_, i) => `dmk-k${i}`)
+    const boxes = Array.from({ length: 12 }, (_, i) => `${TAG}-k${i}`)
     for (const box of boxes) ip(`netns add ${box}`)
     const asked = boxes.map((box) =>
       ask(
@@ -184,49 +186,51 @@ describeKernel('lanyard network on a kernel', () => {
 
   test('equal requests at once get one answer, others each their own address', async () => {
     await startDaemon()
-    ip('netns add dmk-box')
+    ip(`netns add ${TAG}-box`)
     const create = `network create ${SUBNET} -o parent=enp0s8 mcv`
     const ids = await Promise.all([ok(create), ok(create)])
     expect(ids[0]).toBe(ids[1])
-    const made = await Promise.all([1, 2, 3].map(() => ok('network connect mcv dmk-box')))
+    const made = await Promise.all([1, 2, 3].map(() => ok(`network connect mcv ${TAG}-box`)))
     expect(new Set(made)).toEqual(
-      new Set(['dmk-box: 192.168.8.2/24 on eth0, gateway 192.168.8.1\n']),
+      new Set([`${TAG}-box: 192.168.8.2/24 on eth0, gateway 192.168.8.1\n`]),
     )
     expect(await ok('ip ls -q')).toBe('192.168.8.2\n')
   })
 
   test('who has an address: a foreign host that took it is named by its MAC', async () => {
     await ok(`network create ${SUBNET} -o parent=enp0s8 mcv`)
-    ip('-n dmk-gw address add 192.168.8.77/24 dev eth0')
-    const mac = (JSON.parse(ip('-n dmk-gw -j link show eth0')) as { address: string }[])[0]?.address
+    ip(`-n ${TAG}-gw address add 192.168.8.77/24 dev eth0`)
+    const mac = (JSON.parse(ip(`-n ${TAG}-gw -j link show eth0`)) as { address: string }[])[0]
+      ?.address
     expect(await ok('ip who 192.168.8.77')).toBe(
       `192.168.8.77: ${mac} answers for it on the LAN, nobody of ours\n`,
     )
-    ip('netns add dmk-box')
-    const { status, stderr } = await lanyard('network connect --ip 192.168.8.77 mcv dmk-box')
+    ip(`netns add ${TAG}-box`)
+    const { status, stderr } = await lanyard(`network connect --ip 192.168.8.77 mcv ${TAG}-box`)
     expect([status, stderr.includes(`${mac}`)]).toEqual([2, true])
     expect((await lanyard('ip who 192.168.8.78')).status).toBe(1)
   })
 
   test('run passes on status and signals, and sweeps what a killed one left', async () => {
     await ok(`network create ${SUBNET} -o parent=enp0s8 -o check=never mcv`)
-    const run = (command: string) => lanyard(`run -q --network mcv --name dmk-r -- ${command}`)
+    const run = (command: string) => lanyard(`run -q --network mcv --name ${TAG}-r -- ${command}`)
     expect((await run('sh -c exit${IFS}7')).status).toBe(7)
     expect(await run('nosuch')).toMatchObject({
       status: 127,
       stderr: 'lanyard: cannot run "nosuch": there is no such command\n',
     })
     expect((await run('/etc/passwd')).status).toBe(126)
-    const killed = started('run --network mcv --name dmk-r -- sleep 61')
+    const killed = started(`run --network mcv --name ${TAG}-r -- sleep 61`)
     await until(() => spawnSync('pgrep', ['-P', `${killed.child.pid}`]).status === 0)
     const sleeper = execFileSync('pgrep', ['-P', `${killed.child.pid}`], { encoding: 'utf8' })
     killed.child.kill('SIGKILL')
     process.kill(Number(sleeper), 'SIGKILL')
     await killed.ended
-    expect(ours()).toContain('dmk-r')
+    expect(ours()).toContain(`${TAG}-r`)
     expect((await run('true')).status).toBe(0)
-    expect(ours()).not.toContain('dmk-r')
-    expect(await ok('ip ls -q')).toBe('')
+    expect(ours()).not.toContain(`${TAG}-r`)
+    // The address rests for a while; nobody has it.
+    expect(await ok('ip ls')).not.toContain('endpoint')
   })
 
   test('an ordinary user is refused clearly, with and without a daemon', async () => {

@@ -26,7 +26,7 @@ const lanyard = (...words: readonly string[]): Promise<Ended> =>
 const CREATE = 'network create -d macvlan --subnet=192.168.8.0/24 --gateway=192.168.8.1'
 const ID = `${'1'.padStart(64, '0')}\n`
 
-describe('lanyard network', () => {
+describe('lanyard network', { timeout: 60_000 }, () => {
   test('create, ls, inspect, rm print what Docker prints', async () => {
     expect(await lanyard(`${CREATE} -o parent=enp0s8 --aux-address nas=192.168.8.5 mcv`)).toEqual({
       status: 0,
@@ -200,7 +200,7 @@ describe('lanyard network', () => {
   })
 })
 
-describe('lanyard ip', () => {
+describe('lanyard ip', { timeout: 60_000 }, () => {
   test('who names the lease, the stranger, or nobody', async () => {
     await lanyard('network create --subnet 10.0.0.0/24 -o parent=eth0 lan')
     await lanyard('network connect lan web')
@@ -232,7 +232,7 @@ describe('lanyard ip', () => {
   })
 })
 
-describe('lanyard status', () => {
+describe('lanyard status', { timeout: 60_000 }, () => {
   test('tells daemon, networks and drift; 1 until healed', async () => {
     await lanyard('network create --subnet 10.0.0.0/24 -o parent=eth0 lan')
     expect(await lanyard('status')).toMatchObject({

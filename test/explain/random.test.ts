@@ -46,7 +46,7 @@ test(`explain: of ${WORLDS} random failures each has one decisive step, and ever
     if (found === undefined) continue
     worlds++
     const { fabric, question } = found
-    const why = explain(fabric, question, { trials: 40, effects: false })
+    const why = explain(fabric, question, { trials: 30, effects: false })
     const label = `seed ${seed} ${question.from} -> ${question.to}`
     expect(why.verdict, label).not.toBe('ok')
     expect(why.code, label).toBeDefined()
