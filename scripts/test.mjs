@@ -136,7 +136,7 @@ async function kernel() {
   const door = kernelDoor()
   if (door.wrap !== undefined) return suite('kernel', door.wrap)
   const files = ['src', 'test'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true })
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.kernel.test.ts'))
       .map((path) => `${folder}/${path}`),
   )
