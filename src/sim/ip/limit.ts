@@ -24,10 +24,16 @@ export function peerOf(world: World, ns: NetnsIp, ip: Ip): Peer {
   return peer
 }
 
-/** `inet_peer_xrlim_allow`: a bucket of six errors, one more every `costNs`. */
+/**
+ * `inet_peer_xrlim_allow`: a bucket of six errors, one more every `costNs`. Newer kernels cut it to
+ * that size only when time has passed since it was last asked, which with a cost of 0 leaves
+ * {@link allowRouteError} its own.
+ */
 export function allow(world: World, peer: Peer, costNs: number): boolean {
   const now = jiffies(world)
-  const tokens = Math.min(peer.tokens + now - peer.last, BURST * costNs)
+  const elapsed = now - peer.last
+  const cut = elapsed > 0 || world.traits.version === '6.1'
+  const tokens = cut ? Math.min(peer.tokens + elapsed, BURST * costNs) : peer.tokens
   peer.last = now
   const allowed = tokens >= costNs
   peer.tokens = allowed ? tokens - costNs : tokens
