@@ -8,7 +8,7 @@ import { netnsIp } from './state.ts'
 
 const HOST = 0x0a090001
 
-/** Route errors sent in a row, each paying both tolls with the second one free (icmp_ratelimit 0). */
+/** Route errors sent in a row; each pays both tolls, the second is free (icmp_ratelimit 0). */
 function routeErrors(version: '6.18' | '6.1'): number {
   const world = createWorld({ kernel: { version } })
   runUntil(world, 1e9)
