@@ -21,6 +21,7 @@ import { type CapturePacket, interfaceBlock, packetBlock, sectionBlock } from '.
 
 /** Trace steps after which what was captured is written; far fewer than a trace keeps. */
 const BATCH_STEPS = 8192
+const KEPT_STEPS = 32_768
 
 /** @throws LanyardError `file-unreadable` when a file cannot be made */
 export function pcapSink(
@@ -78,6 +79,7 @@ class Notes {
 
   constructor(world: World) {
     this.#world = world
+    world.trace = world.trace.forkWithRoom(KEPT_STEPS)
     this.#since = world.trace.count
   }
 

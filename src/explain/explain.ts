@@ -25,6 +25,8 @@ import { wayOf } from './way.ts'
 
 /** What machines say of themselves (groups, duplicate addresses) is over by then. */
 const QUIET_NS = 10_000_000_000
+/** Trace entries kept of a question: its flood may pass every port of a large network. */
+const KEPT_STEPS = 65_536
 
 export interface ExplainOptions {
   /** A namespace as people call it; default: its name. */
@@ -97,6 +99,7 @@ export function explain(
 /** A copy in which nobody knows anybody and nothing moves by itself. */
 export function quiet(fabric: SimFabric): SimFabric {
   const copy = fabric.fork()
+  copy.world.trace = copy.world.trace.forkWithRoom(KEPT_STEPS)
   runUntil(copy.world, copy.world.now + QUIET_NS)
   forget(copy)
   return copy

@@ -3,17 +3,28 @@
 /** What of a device a trace tells. */
 export interface Traced {
   readonly id: number
-  readonly netns: { readonly id: number }
+  readonly netnsId: number
 }
 
 export class Audience<D extends Traced = Traced> {
   readonly devices: D[] = []
   /** Where each was when it joined the audience: ids of namespaces. */
   readonly netns: number[] = []
+  /** What the stack knows of them (ip/overhear.ts); a copy finds it out anew. */
+  known: unknown = undefined
 
   push(dev: D): void {
     this.devices.push(dev)
-    this.netns.push(dev.netns.id)
+    this.netns.push(dev.netnsId)
+  }
+
+  fork(copy: (value: unknown) => unknown): Audience<D> {
+    const other = new Audience<D>()
+    for (let i = 0; i < this.devices.length; i++) {
+      other.devices.push(copy(this.devices[i]) as D)
+      other.netns.push(this.netns[i] as number)
+    }
+    return other
   }
 
   /** A list of its own with the first `count`. */
@@ -42,7 +53,7 @@ export class Gathering<D extends Traced> {
     const n = this.#count++
     const last = this.#last
     if (this.#audience === last) {
-      if (last.devices[n] === dev && last.netns[n] === dev.netns.id) return
+      if (last.devices[n] === dev && last.netns[n] === dev.netnsId) return
       this.#audience = last.first(n)
     }
     this.#audience.push(dev)

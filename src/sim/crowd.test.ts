@@ -5,7 +5,8 @@ import type { Probe } from '../fabric/fabric.ts'
 import type { Op } from '../fabric/plan.ts'
 import { openSim, type SimFabric } from './fabric.ts'
 
-const COUNT = 6
+/** Enough for a glance to be worth it. */
+const COUNT = 14
 
 /** Hosts on one bridge with macvlan children in bridge and vepa mode; the last child forwards. */
 function lab(): SimFabric {
@@ -37,7 +38,7 @@ function lab(): SimFabric {
     { do: 'sysctl.set', netns: 'c2', key: 'net.ipv4.conf.eth0.arp_accept', value: '1' },
     { do: 'link.set', netns: 'c4', name: 'eth0', mtu: 1400 },
   )
-  const sim = openSim({ seed: 3 })
+  const sim = openSim({ seed: 3, traceSize: 131_072 })
   sim.applyNow(plan)
   return sim
 }

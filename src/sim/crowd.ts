@@ -19,6 +19,9 @@ export function groupType(frame: Frame): PacketType {
   return frame.dst === MAC_BROADCAST ? PACKET_BROADCAST : PACKET_MULTICAST
 }
 
+/** Of fewer, each receives what it hears: to know what they are is more than it spares. */
+const CROWD = 4
+
 /** What EV_CROWD carries: a frame and who gets it, but for the one who sent it. */
 interface Delivery {
   readonly frame: Frame
@@ -52,7 +55,9 @@ export function receiveAll(
 ): void {
   const { devices } = audience
   const type = groupType(frame)
-  const glance = frame.etherType === ETH_ARP && frame.tags.length === 0 && world.taps.size === 0
+  const worthwhile = devices.length >= CROWD
+  const glance =
+    worthwhile && frame.etherType === ETH_ARP && frame.tags.length === 0 && world.taps.size === 0
   for (let i = 0; i < devices.length; i++) {
     if (glance) i = world.stack.overhear(world, audience, i, except, frame)
     const dev = devices[i]

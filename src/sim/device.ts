@@ -210,6 +210,7 @@ export function moveDevice(world: World, dev: Device, netns: Netns): Refusal | u
   world.stack.deviceEvent(world, dev, 'unregister')
   dev.master?.ops.lowerEvent?.(world, dev.master, dev, 'unregister')
   dev.netns = netns
+  dev.netnsId = netns.id
   // dev_shutdown: without a queueing discipline until it comes up again.
   dev.opened = false
   if (netns.byIndex.has(dev.index)) dev.index = newIndex(netns)

@@ -87,6 +87,8 @@ describe('forkWorld', () => {
     const walk = (a: unknown, b: unknown, path: string): void => {
       if (typeof a !== 'object' || a === null || seen.has(a)) return
       seen.add(a)
+      // What is known of an audience, a copy finds out anew.
+      if (b === undefined && path.endsWith('.known')) return
       if (a === b) {
         const immutable =
           Object.isFrozen(a) || 'packet' in a || 'payload' in a || path.endsWith('.handlers')

@@ -65,6 +65,7 @@ class Loader {
     world.queue.keepOnly(EV_NEIGHBOUR_TIMER)
     for (const netns of this.#snapshot.netns) this.#bridges(netns)
     world.trace = world.trace.fork()
+    world.layout++
   }
 
   #netns(name: string): Netns {

@@ -141,6 +141,13 @@ export class World {
   cableDelayNs = 1000
   /** Depth of nested transmit calls, cut at 10 as the kernel's recursion limit. */
   depth = 0
+  /** Belongs to the protocol stack (ip/). */
+  stackState: unknown = undefined
+  /**
+   * Counts changes by hand and of devices: as long as it stands still, so do modes, addresses,
+   * settings and who is up. Neighbours and forwarding tables move without.
+   */
+  layout = 0
   /** Raw ports and captures by device id; not part of a fork. */
   taps = new Map<number, Tap[]>()
 
@@ -186,24 +193,43 @@ export class Netns {
 
 /** A network device. One class with every field, so that the hot paths stay monomorphic. */
 export class Device {
+  // What every frame meets stands first: of a state as large, few cache lines are fetched then.
   readonly id: number
   readonly ops: LinkOps
   netns: Netns
-  index: number
-  name: string
-  mac: Mac
-  mtu = 1500
-  minMtu = 68
-  maxMtu = 65535
+  /** Its id, at hand for the trace. */
+  netnsId: number
   /** IFF_UP */
   up = false
-  /** Was up once: from then on it has a queueing discipline (dev_activate). */
-  opened = false
   /** netif_carrier_ok */
   carrier = true
-  operState: OperState = 'down'
   /** false: IFF_NOARP */
   arp = true
+  mac: Mac
+  mtu = 1500
+  /** Belongs to the protocol stack (ip/). */
+  ip: unknown = undefined
+  /** State of the kind (bridge, macvlan child, ...): each file in link/ knows its own. */
+  own: unknown = undefined
+  rxHandler: RxHandler | undefined = undefined
+  /** State of the rx handler on this device (bridge port, macvlan port, ipvlan port). */
+  port: unknown = undefined
+  /** VLAN devices on this one, by protocol * 4096 + id. */
+  vlans: Map<number, Device> | undefined = undefined
+  /** Other end of a veth. */
+  peer: Device | undefined = undefined
+  /** Device a macvlan, ipvlan, vlan or vxlan sits on. */
+  lower: Device | undefined = undefined
+  /** Bridge this is a port of. */
+  master: Device | undefined = undefined
+  // The rest.
+  index: number
+  name: string
+  minMtu = 68
+  maxMtu = 65535
+  /** Was up once: from then on it has a queueing discipline (dev_activate). */
+  opened = false
+  operState: OperState = 'down'
   /** Set by hand, and by all who asked. */
   promiscFlag = false
   promiscuity = 0
@@ -221,36 +247,22 @@ export class Device {
   /** MAC was set by hand (bridge and vlan follow others until then). */
   macSet = false
   mtuSet = false
-  /** Device a macvlan, ipvlan, vlan or vxlan sits on. */
-  lower: Device | undefined = undefined
   /** Devices that sit on this one, in the order they came. */
   uppers: Device[] = []
   /** Tells links apart that share a MAC (`dev_id`, ipvlan children); 0 = none. */
   number = 0
-  /** Other end of a veth. */
-  peer: Device | undefined = undefined
-  /** Bridge this is a port of. */
-  master: Device | undefined = undefined
-  rxHandler: RxHandler | undefined = undefined
   /** Groups joined, with how often: `dev->mc`. */
   readonly multicast = new Map<Mac, number>()
   /** Those of them joined by hand (`ip maddr add`). */
   readonly multicastByHand = new Set<Mac>()
   /** Further unicast addresses accepted: `dev->uc`. */
   readonly unicast = new Map<Mac, number>()
-  /** VLAN devices on this one, by protocol * 4096 + id. */
-  vlans: Map<number, Device> | undefined = undefined
-  /** State of the kind (bridge, macvlan child, ...): each file in link/ knows its own. */
-  own: unknown = undefined
-  /** State of the rx handler on this device (bridge port, macvlan port, ipvlan port). */
-  port: unknown = undefined
-  /** Belongs to the protocol stack (ip/). */
-  ip: unknown = undefined
 
   constructor(id: number, ops: LinkOps, netns: Netns, index: number, name: string, mac: Mac) {
     this.id = id
     this.ops = ops
     this.netns = netns
+    this.netnsId = netns.id
     this.index = index
     this.name = name
     this.mac = mac

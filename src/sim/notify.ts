@@ -6,6 +6,7 @@ import type { Device, DeviceEvent, World } from './model.ts'
  * kernel's: IP registers its notifier before the link drivers do).
  */
 export function notify(world: World, dev: Device, event: DeviceEvent): void {
+  world.layout++
   if (event !== 'promisc') world.stack.deviceEvent(world, dev, event)
   for (const upper of [...dev.uppers]) upper.ops.lowerEvent?.(world, upper, dev, event)
   const master = dev.master

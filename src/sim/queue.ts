@@ -110,32 +110,15 @@ class Lane {
 }
 
 export class EventQueue {
-  // The event taken last.
-  #time = 0
-  #kind = 0
-  #target = 0
-  #data: unknown = undefined
+  /** The event {@link next} took last. Plain fields: an accessor would have the time boxed. */
+  time = 0
+  kind = 0
+  target = 0
+  data: unknown = undefined
   #seq = 0
   #now = new Lane()
   #ring = new Lane()
   #heap: SimEvent[] = []
-
-  /** Of the event {@link next} took; so are `kind`, `target` and `data`. */
-  get time(): number {
-    return this.#time
-  }
-
-  get kind(): number {
-    return this.#kind
-  }
-
-  get target(): number {
-    return this.#target
-  }
-
-  get data(): unknown {
-    return this.#data
-  }
 
   get size(): number {
     return this.#now.count + this.#ring.count + this.#heap.length
@@ -174,26 +157,30 @@ export class EventQueue {
    */
   next(untilNs: number): boolean {
     const first = this.#first()
+    const top = this.#heap[0]
     if (first !== undefined) {
       const time = first.time()
-      const top = this.#heap[0]
       if (top === undefined || time < top.time || (time === top.time && first.seq() < top.seq)) {
-        if (time > untilNs) return false
-        return this.#take(time, first.kind(), first.target(), first.shift())
+        if (time > untilNs) return this.#none()
+        this.time = time
+        this.kind = first.kind()
+        this.target = first.target()
+        this.data = first.shift()
+        return true
       }
     }
-    const top = this.#heap[0]
-    if (top === undefined || top.time > untilNs) return false
+    if (top === undefined || top.time > untilNs) return this.#none()
     this.#popHeap()
-    return this.#take(top.time, top.kind, top.target, top.data)
+    this.time = top.time
+    this.kind = top.kind
+    this.target = top.target
+    this.data = top.data
+    return true
   }
 
-  #take(time: number, kind: number, target: number, data: unknown): true {
-    this.#time = time
-    this.#kind = kind
-    this.#target = target
-    this.#data = data
-    return true
+  #none(): false {
+    this.data = undefined
+    return false
   }
 
   /** Forgets all events but those of one kind. */

@@ -98,6 +98,11 @@ export class TraceRing {
     return new TraceRing(this.#size, this.count)
   }
 
+  /** The same with room for more: for whoever reads what many frames met. */
+  forkWithRoom(size: number): TraceRing {
+    return new TraceRing(Math.max(size, this.#size), this.count)
+  }
+
   #grow(): void {
     const room = this.#room * 4 > this.#size ? this.#size : this.#room * 4
     const times = new Float64Array(room)
@@ -128,7 +133,7 @@ export class TraceRing {
     reason?: ReasonCode,
   ): void {
     const what = reason === undefined ? action : action + WITH_REASON * indexOf(reason)
-    this.#write(clock, at.netns.id, at.id, to, what, frame)
+    this.#write(clock, at.netnsId, at.id, to, what, frame)
   }
 
   /** Says more about the entry written last. */
@@ -145,7 +150,7 @@ export class TraceRing {
     except: Traced | undefined,
     frame: Frame,
   ): void {
-    const slot = this.#write(clock, at.netns.id, at.id, except?.id ?? -1, FLOOD_ALL, frame)
+    const slot = this.#write(clock, at.netnsId, at.id, except?.id ?? -1, FLOOD_ALL, frame)
     this.#audiences[slot] = audience
   }
 

@@ -34,13 +34,27 @@ export interface WorldOptions {
   readonly seed?: number
   readonly kernel?: Partial<KernelTraits>
   /**
-   * Trace entries kept, a power of two (a broadcast to many is few of them). Default 16384: all a
-   * larger one holds is memory the next frames have to be fetched around.
+   * Trace entries kept, a power of two (a broadcast to many is few of them). Default 4096: frames a
+   * trace keeps outlive the young generation of the garbage collector, which with four times as
+   * many decides that all frames do, and makes them where they are dear. Who reads long traces
+   * asks for more: `TraceRing.forkWithRoom`.
    */
   readonly traceSize?: number
 }
 
 const OP_HANDLERS: Partial<OpHandlers> = { ...LINK_HANDLERS, ...IP_HANDLERS }
+
+/** Ops on what moves by itself, too: see {@link World.layout}. */
+const MOVING: ReadonlySet<Op['do']> = new Set([
+  'neighbour.add',
+  'neighbour.replace',
+  'neighbour.del',
+  'neighbour.flush',
+  'route.flush-cache',
+  'fdb.add',
+  'fdb.replace',
+  'fdb.del',
+])
 
 const EVENT_HANDLERS: (EventHandler | undefined)[] = Array.from(
   { length: EVENT_KINDS },
@@ -81,7 +95,7 @@ export function createWorld(options: WorldOptions = {}): World {
     } satisfies KernelTraits),
     stack: STACK,
     handlers: EVENT_HANDLERS,
-    traceSize: options.traceSize ?? 16384,
+    traceSize: options.traceSize ?? 4096,
   })
   createNetns(world, '')
   return world
@@ -90,5 +104,8 @@ export function createWorld(options: WorldOptions = {}): World {
 /** Does one op. @returns what the kernel would refuse it with; then nothing has changed */
 export function applyOp(world: World, op: Op): Refusal | undefined {
   const handler = OP_HANDLERS[op.do] as ((world: World, op: Op) => Refusal | undefined) | undefined
-  return handler === undefined ? EOPNOTSUPP : handler(world, op)
+  if (handler === undefined) return EOPNOTSUPP
+  const refusal = handler(world, op)
+  if (!MOVING.has(op.do)) world.layout++
+  return refusal
 }

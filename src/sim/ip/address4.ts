@@ -12,6 +12,7 @@ import { ipvlanConflict } from './ipvlan-conflict.ts'
 import { makeRoute } from './make-route.ts'
 import {
   type Address4,
+  countHolder4,
   type DeviceIp,
   type NetnsIp,
   type Route,
@@ -73,7 +74,7 @@ export function insertAddress4(dev: Device, ip: DeviceIp, address: Address4): vo
   }
   ip.addresses4.splice(at, 0, address)
   const ns = ip.ns
-  ns.local4.set(address.ip, (ns.local4.get(address.ip) ?? 0) + 1)
+  countHolder4(ns, address.ip, 1)
   addRoutes4(ns, dev, ip, address)
 }
 
@@ -159,9 +160,7 @@ export function removeAddress4(dev: Device, ip: DeviceIp, address: Address4): vo
   }
   for (const a of doomed) {
     ip.addresses4.splice(ip.addresses4.indexOf(a), 1)
-    const count = (ip.ns.local4.get(a.ip) ?? 1) - 1
-    if (count > 0) ip.ns.local4.set(a.ip, count)
-    else ip.ns.local4.delete(a.ip)
+    countHolder4(ip.ns, a.ip, -1)
   }
   if (heir !== undefined) {
     heir.secondary = false

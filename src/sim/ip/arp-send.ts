@@ -9,6 +9,7 @@ import { addressKind4, selectAddress4 } from './route4.ts'
 import {
   type DeviceIp,
   deviceIp,
+  holds4,
   NUD_VALID,
   type Neighbour,
   type NetnsIp,
@@ -61,7 +62,7 @@ function senderOf(
 ): Ip4 {
   const announce = Math.max(ns.conf4All.arp_announce, ip.conf4.arp_announce)
   if (packet !== undefined && announce < 2) {
-    const local = ns.local4.has(packet.src) || addressKind4(ns, packet.src) === 'local'
+    const local = holds4(ns, packet.src) || addressKind4(ns, packet.src) === 'local'
     if (local && (announce === 0 || onLink4(ip, target, packet.src))) return packet.src
   }
   return selectAddress4(ns, dev, target, SCOPE_LINK)

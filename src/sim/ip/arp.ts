@@ -28,6 +28,7 @@ import { finish } from './socket.ts'
 import {
   type DeviceIp,
   deviceIp,
+  holds4,
   NUD_REACHABLE,
   NUD_STALE,
   type NetnsIp,
@@ -89,11 +90,11 @@ function process(
   if (sip === 0) return processDad(world, dev, ip, packet)
   let why: ReasonCode = 'ARP_NOT_FOR_US'
   // Most requests a link hears are for others: not to forward means nothing to look up for them.
-  const concerns = ip.conf4.forwarding !== 0 || ns.localPrefixes || ns.local4.has(tip)
+  const concerns = ip.conf4.forwarding !== 0 || ns.localPrefixes || holds4(ns, tip)
   if (request && concerns) {
     const answer = answerRequest(world, dev, ip, packet, type)
     if (answer !== 'go-on') return answer
-    if (ns.local4.has(tip)) why = 'RP_FILTER'
+    if (holds4(ns, tip)) why = 'RP_FILTER'
   }
   return learn(world, dev, ip, packet, type) ? undefined : why
 }

@@ -8,6 +8,10 @@ import type { NetnsIp } from './state.ts'
  */
 export function flushRouteCache(ns: NetnsIp, exceptions: boolean): void {
   ns.cache4.clear()
+  ns.ownRouteTo = -1
+  ns.ownRoute = undefined
+  ns.lastRouteTo = -1
+  ns.lastRoute = undefined
   ns.cache6.clear()
   if (!exceptions) return
   for (const fib of fibTables(ns)) for (const route of fib.all()) route.exceptions = undefined

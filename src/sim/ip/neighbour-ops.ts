@@ -11,6 +11,7 @@ import {
   UPDATE_OVERRIDE,
   updateNeighbour,
 } from './neighbour.ts'
+import { dropTimer } from './neighbour-timers.ts'
 import {
   deviceIp,
   NUD_DELAY,
@@ -53,6 +54,7 @@ export function changeNeighbour(world: World, op: NeighbourChange): Refusal | un
     if (old === undefined) return { errno: 'ENOENT' }
     updateNeighbour(world, old, undefined, NUD_FAILED, UPDATE_OVERRIDE | UPDATE_ADMIN)
     map.delete(op.ip)
+    dropTimer(old)
     return undefined
   }
   if (op.do === 'neighbour.add' && old !== undefined) return { errno: 'EEXIST' }

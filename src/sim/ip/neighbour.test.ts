@@ -165,3 +165,21 @@ test('a world without addresses has no ARP to answer', () => {
   const world = build(createWorld(), netns('a'))
   expect(words(ping(world, 'a', '10.9.0.1'))).toBe('ENETUNREACH')
 })
+
+test('a neighbour forgotten leaves its timer, others of the same tick keep theirs', () => {
+  const world = pair()
+  ping(world, 'a', '10.9.0.2')
+  const mine = entry(world, 'a', '10.9.0.2')
+  const theirs = entry(world, 'b', '10.9.0.1')
+  expect([mine?.tick, theirs?.tick].includes(undefined)).toBe(false)
+  build(world, { do: 'neighbour.flush', netns: 'a', link: 'e0' })
+  expect([mine?.tick, mine?.timerAt, mine?.before, mine?.after]).toEqual([
+    undefined,
+    0,
+    undefined,
+    undefined,
+  ])
+  expect(theirs?.state).toBe(NUD_DELAY)
+  pass(world, 6000)
+  expect(theirs?.state).toBe(NUD_PROBE)
+})

@@ -1,19 +1,20 @@
 /**
  * The neighbour state machine, one for ARP and neighbour discovery (net/core/neighbour.c).
  *
- * Timers of one link that fall on one tick share an event; a timer set for later than one that is
- * waiting is only noted, and the waiting one renews itself.
+ * A timer set for later than the one that is waiting is only noted, and the waiting one renews
+ * itself.
  */
 import type { Ip } from '../../addr/ip.ts'
 import type { Mac } from '../../addr/mac.ts'
 import { ETH_IP4, ETH_IP6, type Ip4Packet, type Ip6Packet } from '../../wire/frame.ts'
 import { makeFrame } from '../../wire/make.ts'
 import { transmit } from '../core.ts'
-import { type Device, EV_NEIGHBOUR_TIMER, EV_STACK_TIMER, type World } from '../model.ts'
+import { type Device, EV_STACK_TIMER, type World } from '../model.ts'
 import { STEP_QUEUE } from '../trace-ring.ts'
 import type { NeighbourConf } from './conf.ts'
 import { solicit4 } from './arp-send.ts'
 import { solicit6 } from './nd-send.ts'
+import { addTimer, dropTimer, runTick, type Tick } from './neighbour-timers.ts'
 import {
   type DeviceIp,
   deviceIp,
@@ -91,34 +92,23 @@ function setTimer(world: World, n: Neighbour, due: number): void {
 
 function wakeAt(world: World, n: Neighbour, atMs: number): void {
   n.timerAt = atMs
-  if (n.eventAt !== 0 && n.eventAt <= atMs) return
-  n.eventAt = atMs
-  const ip = deviceIp(n.dev) as DeviceIp
-  let keys = ip.timers.get(atMs)
-  if (keys === undefined) {
-    keys = []
-    ip.timers.set(atMs, keys)
-    world.queue.push(atMs * MS, EV_NEIGHBOUR_TIMER, n.dev.id, undefined)
+  if (n.tick !== undefined) {
+    if (n.tick.atMs <= atMs) return
+    dropTimer(n)
+    n.timerAt = atMs
   }
-  keys.push(n.ip)
+  addTimer(world, n, atMs)
 }
 
-/** Handler of EV_NEIGHBOUR_TIMER: all neighbours of a link whose timers are due at one time. */
-export function onNeighbourTimer(world: World, target: number): void {
-  const dev = world.devices[target]
-  const ip = dev === undefined ? undefined : deviceIp(dev)
-  const nowMs = world.now / MS
-  const keys = ip?.timers.get(nowMs)
-  if (dev === undefined || ip === undefined || keys === undefined) return
-  ip.timers.delete(nowMs)
-  for (const key of keys) {
-    const n = neighboursOf(ip, key).get(key)
-    if (n === undefined || n.eventAt !== nowMs) continue
-    n.eventAt = 0
-    if (n.timerAt === 0) continue
-    if (n.timerAt > nowMs) wakeAt(world, n, n.timerAt)
-    else fire(world, n)
-  }
+/** Handler of EV_NEIGHBOUR_TIMER: all neighbours whose timers are due at one time. */
+export function onNeighbourTimer(world: World, _target: number, data: unknown): void {
+  runTick(world, data as Tick, due)
+}
+
+function due(world: World, n: Neighbour): void {
+  if (n.timerAt === 0) return
+  if (n.timerAt * MS > world.now) wakeAt(world, n, n.timerAt)
+  else fire(world, n)
 }
 
 /** `neigh_timer_handler`. */
@@ -248,14 +238,15 @@ function enqueue(
   conf: NeighbourConf,
 ): void {
   const size = trueSize(packet.length)
-  n.queue ??= []
   while (n.queuedBytes + size > conf.unres_qlen_bytes) {
-    const oldest = n.queue.shift()
+    const oldest = n.queue?.shift()
     if (oldest === undefined) break
     n.queuedBytes -= trueSize(oldest.length)
     dropPacket(world, n.dev, oldest, 'NEIGHBOUR_QUEUE_FULL')
   }
-  n.queue.push(packet)
+  // Room for the one packet that most wait with, not for the 17 of a list that grows.
+  if (n.queue === undefined) n.queue = [packet]
+  else n.queue.push(packet)
   n.queuedBytes += size
   const dev = n.dev
   world.trace.record(world, dev, STEP_QUEUE, -1, traceFrame(dev, packet))
@@ -357,9 +348,10 @@ function flushMap<K extends Ip>(
   keepPermanent: boolean,
 ): void {
   if (map.size === 0) return
-  for (const [key, n] of map) {
+  for (const n of map.values()) {
     if (keepPermanent && (n.state & NUD_PERMANENT) !== 0) continue
-    map.delete(key)
+    map.delete(n.ip as K)
+    dropTimer(n)
     for (const packet of n.queue ?? []) dropPacket(world, n.dev, packet, 'NEIGHBOUR_FLUSHED')
   }
 }

@@ -9,7 +9,7 @@ import type { Frame } from '../../wire/frame.ts'
 import type { Audience } from '../audience.ts'
 import type { Device, World } from '../model.ts'
 import { ARP_REQUEST } from './arp-send.ts'
-import { deviceIp, NUD_VALID } from './state.ts'
+import { type DeviceIp, deviceIp, NUD_VALID } from './state.ts'
 
 /** Must be received properly. */
 const LOOK = 0
@@ -39,13 +39,16 @@ export function overhear(
   if (isMulticastIp(targetIp) || targetIp >>> 24 === 127) return from
   const { devices } = audience
   const { trace } = world
+  const { quiet, owners } = listenersOf(world, audience)
+  const asked = owners.get(targetIp)
   let begun = from
   let fate = LOOK
   let i = from
   for (; i < devices.length; i++) {
-    const dev = devices[i] as Device
-    if (dev === except) continue
-    const own = glance(dev, senderIp, targetIp, senderMac)
+    if (devices[i] === except) continue
+    const ip = quiet[i]
+    if (ip === undefined || asked?.includes(i) === true) break
+    const own = glance(ip, senderIp, senderMac)
     if (own === LOOK) break
     if (own === fate) continue
     if (fate !== LOOK) trace.recordOverheard(world, audience, begun, i, except, frame, why(fate))
@@ -60,15 +63,47 @@ function why(fate: number): 'ARP_NOT_FOR_US' | undefined {
   return fate === IGNORED ? 'ARP_NOT_FOR_US' : undefined
 }
 
-/** What becomes of a request at a device, if that can be said at once: see arp.ts `process`. */
-function glance(dev: Device, senderIp: Ip4, targetIp: Ip4, senderMac: Mac): number {
-  const ip = deviceIp(dev)
-  if (!dev.up || !dev.arp || dev.rxHandler !== undefined || ip === undefined) return LOOK
-  const { ns, conf4 } = ip
-  if (conf4.forwarding !== 0 || ns.localPrefixes || ns.local4.has(targetIp)) return LOOK
+/** What is known of an audience as long as the layout of the world is the same. */
+interface Listeners {
+  readonly layout: number
+  /** Of those who do nothing with a request for others; undefined: in doubt. */
+  readonly quiet: readonly (DeviceIp | undefined)[]
+  /** Who holds an address: places in the audience. */
+  readonly owners: ReadonlyMap<Ip4, readonly number[]>
+}
+
+function listenersOf(world: World, audience: Audience<Device>): Listeners {
+  const known = audience.known as Listeners | undefined
+  if (known?.layout === world.layout) return known
+  const quiet = audience.devices.map((dev) => {
+    const ip = deviceIp(dev)
+    return ip !== undefined && isQuiet(dev, ip) ? ip : undefined
+  })
+  const owners = new Map<Ip4, number[]>()
+  for (let i = 0; i < quiet.length; i++) {
+    for (const ip of quiet[i]?.ns.local4.keys() ?? []) {
+      const places = owners.get(ip)
+      if (places === undefined) owners.set(ip, [i])
+      else places.push(i)
+    }
+  }
+  const found: Listeners = { layout: world.layout, quiet, owners }
+  audience.known = found
+  return found
+}
+
+/** See arp.ts `process`. */
+function isQuiet(dev: Device, { ns, conf4 }: DeviceIp): boolean {
+  if (!dev.up || !dev.arp || dev.rxHandler !== undefined) return false
+  if (conf4.forwarding !== 0 || ns.localPrefixes) return false
+  return conf4.arp_accept === 0 && ns.conf4All.arp_accept === 0
+}
+
+/** What becomes of a request for another at a quiet device, if that can be said at once. */
+function glance(ip: DeviceIp, senderIp: Ip4, senderMac: Mac): number {
   if (ip.arpSockets.length > 0) return LOOK
   const n = ip.neighbours4.get(senderIp)
+  if (n === undefined) return IGNORED
   // Another MAC, or an entry that waits for one: that is news
-  if (n !== undefined) return n.mac === senderMac && (n.state & NUD_VALID) !== 0 ? KNOWN : LOOK
-  return conf4.arp_accept === 0 && ns.conf4All.arp_accept === 0 ? IGNORED : LOOK
+  return n.mac === senderMac && (n.state & NUD_VALID) !== 0 ? KNOWN : LOOK
 }

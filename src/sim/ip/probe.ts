@@ -186,14 +186,14 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
     sendErrno: undefined,
     redirects: undefined,
   }
-  if (icmp) ns.echoSockets.set(socket.id, socket)
+  if (icmp) ns.echoSockets.add(socket)
   else if (probe.protocol === 'arp') linkIp(ns, probe.link)?.arpSockets.push(socket)
   else ns.portSockets.set(portKey(probe.protocol, socket.id), socket)
   return socket
 }
 
 function close(ns: NetnsIp, probe: Probe, socket: ProbeSocket): void {
-  if (probe.protocol === 'icmp') ns.echoSockets.delete(socket.id)
+  if (probe.protocol === 'icmp') ns.echoSockets.remove(socket)
   else if (probe.protocol === 'arp') {
     const ip = linkIp(ns, probe.link)
     if (ip !== undefined) ip.arpSockets = ip.arpSockets.filter((s) => s !== socket)
@@ -211,7 +211,7 @@ function portKey(protocol: 'udp' | 'tcp', port: number): number {
 
 function echoId(ns: NetnsIp): number {
   do ns.nextEchoId = (ns.nextEchoId + 1) & 0xffff
-  while (ns.echoSockets.has(ns.nextEchoId))
+  while (ns.echoSockets.get(ns.nextEchoId) !== undefined)
   return ns.nextEchoId
 }
 

@@ -13,6 +13,7 @@ import { flushRouteCache } from './cache.ts'
 import { mask4 } from './fib.ts'
 import { makeRoute } from './make-route.ts'
 import { makeNeighbour, UPDATE_ADMIN, UPDATE_OVERRIDE, updateNeighbour } from './neighbour.ts'
+import { dropTimer } from './neighbour-timers.ts'
 import { STATE_BITS } from './neighbour-ops.ts'
 import { restoreFilters } from './netfilter/ops.ts'
 import { initRules, markPlain } from './rule-ops.ts'
@@ -136,6 +137,7 @@ function restoreRoute(ns: NetnsIp, r: RouteSnapshot): void {
 function restoreNeighbours(world: World, dev: Device, list: readonly NeighbourSnapshot[]): void {
   const ip = deviceIp(dev)
   if (ip === undefined) return
+  for (const n of [...ip.neighbours4.values(), ...ip.neighbours6.values()]) dropTimer(n)
   ip.neighbours4.clear()
   ip.neighbours6.clear()
   for (const one of list) {

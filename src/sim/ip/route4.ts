@@ -9,6 +9,7 @@ import { makeRoute } from './make-route.ts'
 import {
   type DeviceIp,
   deviceIp,
+  holds4,
   type NetnsIp,
   type Route,
   type RouteException,
@@ -73,13 +74,29 @@ export function lookup4(
 ): Route | undefined {
   const cacheable = ns.plain4 && oif === undefined && scope === 0 && !ignoreLinkState
   if (cacheable) {
+    if (dst === ns.ownRouteTo) return ns.ownRoute
+    if (dst === ns.lastRouteTo) return ns.lastRoute
     const cached = ns.cache4.get(dst)
-    if (cached !== undefined) return cached
+    if (cached !== undefined) return remember4(ns, dst, cached)
   }
   const route = ns.plain4
     ? plainLookup4(ns, dst, oif, scope, ignoreLinkState)
     : ruleLookup4(ns, dst, src, iif, oif, scope, ignoreLinkState)
-  if (cacheable && route !== undefined) ns.cache4.set(dst, route)
+  if (cacheable && route !== undefined) {
+    ns.cache4.set(dst, route)
+    remember4(ns, dst, route)
+  }
+  return route
+}
+
+function remember4(ns: NetnsIp, dst: Ip4, route: Route): Route {
+  if (route.kind === 'local') {
+    ns.ownRouteTo = dst
+    ns.ownRoute = route
+  } else {
+    ns.lastRouteTo = dst
+    ns.lastRoute = route
+  }
   return route
 }
 
@@ -172,7 +189,7 @@ export function addressKind4(ns: NetnsIp, ip: Ip4, dev?: Device): AddressKind {
 
 /** Whether an address is one of the namespace's own (`__ip_dev_find`). */
 export function isLocal4(ns: NetnsIp, ip: Ip4): boolean {
-  return ns.local4.has(ip) || addressKind4(ns, ip) === 'local'
+  return holds4(ns, ip) || addressKind4(ns, ip) === 'local'
 }
 
 /**
@@ -312,7 +329,7 @@ export function validateSource4(
   const redirects = all.send_redirects !== 0 || ip.conf4.send_redirects !== 0
   if (rpFilter === 0 && (dev !== oif || !redirects)) {
     if (acceptLocal) return 0
-    if (ns.plain4) return ns.local4.has(src) ? SOURCE_MARTIAN : 0
+    if (ns.plain4) return holds4(ns, src) ? SOURCE_MARTIAN : 0
   }
   const route = lookup4(ns, src, dst, oif ?? ns.lo, undefined)
   if (!isUsable(route)) return rpFilter !== 0 ? SOURCE_RP_FILTER : 0

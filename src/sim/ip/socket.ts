@@ -31,3 +31,40 @@ export function finish(socket: ProbeSocket, now: number, result: ProbeResult): v
   socket.result = result
   socket.run.pending--
 }
+
+const FIRST_SLOTS = 4
+
+/**
+ * Sockets by echo identifier. Identifiers are given out one after another, so the low bits of one
+ * are its place: those open at a time do not meet there unless there are more of them than places.
+ */
+export class EchoSockets {
+  slots: (ProbeSocket | undefined)[] = freeSlots(FIRST_SLOTS)
+
+  get(id: number): ProbeSocket | undefined {
+    const socket = this.slots[id & (this.slots.length - 1)]
+    return socket?.id === id ? socket : undefined
+  }
+
+  add(socket: ProbeSocket): void {
+    for (;;) {
+      const at = socket.id & (this.slots.length - 1)
+      if (this.slots[at] === undefined) {
+        this.slots[at] = socket
+        return
+      }
+      const old = this.slots
+      this.slots = freeSlots(old.length * 2)
+      for (const other of old) if (other !== undefined) this.add(other)
+    }
+  }
+
+  remove(socket: ProbeSocket): void {
+    const at = socket.id & (this.slots.length - 1)
+    if (this.slots[at] === socket) this.slots[at] = undefined
+  }
+}
+
+function freeSlots(length: number): undefined[] {
+  return Array.from({ length }, () => undefined)
+}

@@ -9,9 +9,10 @@ import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import type { Device, Netns } from '../model.ts'
 import { Conf4, Conf6, NeighbourConf, NetnsConf } from './conf.ts'
 import type { Fib } from './fib.ts'
+import type { Tick } from './neighbour-timers.ts'
 import type { Netfilter } from './netfilter/state.ts'
 import type { Route } from './route.ts'
-import type { ProbeSocket } from './socket.ts'
+import { EchoSockets, type ProbeSocket } from './socket.ts'
 
 export type { Route, RouteException, RouteKind } from './route.ts'
 
@@ -100,8 +101,10 @@ export class Neighbour {
   used = 0
   /** When its timer is due, ms; 0 = no timer. */
   timerAt = 0
-  /** When the earliest event for it is in the queue, ms; 0 = none. */
-  eventAt = 0
+  /** The tick it is looked at, and its neighbours there. */
+  tick: Tick | undefined = undefined
+  before: Neighbour | undefined = undefined
+  after: Neighbour | undefined = undefined
   /** Packets that wait for the address. */
   queue: (Ip4Packet | Ip6Packet)[] | undefined = undefined
   queuedBytes = 0
@@ -132,45 +135,55 @@ export interface Listener {
 }
 
 export class NetnsIp {
+  // What every frame meets stands first: of a state as large, few cache lines are fetched then.
   readonly netns: Netns
   lo: Device | undefined = undefined
+  /** Only the three rules a namespace is born with: lookups may be cached by destination. */
+  plain4 = true
+  /** There were local routes to more than own addresses and 127.0.0.0/8, or rules of one's own. */
+  localPrefixes = false
+  /** Made with the first rule: without it no packet asks. */
+  netfilter: Netfilter | undefined = undefined
   readonly conf = new NetnsConf()
   readonly conf4All = new Conf4()
+  /** How many links hold an IPv4 address (inet_addr_lst). */
+  readonly local4 = new Map<Ip4, number>()
+  /** What was asked of `local4` last: an address it holds, one it does not; -1 = none. */
+  own4 = -1
+  foreign4 = -1
+  /** The routes looked up last, to an own address and to another, and for which; -1 = none. */
+  ownRouteTo = -1
+  ownRoute: Route | undefined = undefined
+  lastRouteTo = -1
+  lastRoute: Route | undefined = undefined
+  /** Routes by destination, emptied on every change of a table, an address or a link. */
+  readonly cache4 = new Map<Ip4, Route>()
+  readonly tables4 = new Map<number, Fib>()
+  /** By echo identifier. */
+  readonly echoSockets = new EchoSockets()
+  nextEchoId = 1
+  ipId = 0
+  // The rest.
   readonly conf4Default = new Conf4()
   readonly conf6All = new Conf6()
   readonly conf6Default = new Conf6()
   readonly neighbour4Default = new NeighbourConf()
   readonly neighbour6Default = new NeighbourConf()
-  /** How many links hold an IPv4 address (inet_addr_lst). */
-  readonly local4 = new Map<Ip4, number>()
-  /** There were local routes to more than own addresses and 127.0.0.0/8, or rules of one's own. */
-  localPrefixes = false
-  readonly tables4 = new Map<number, Fib>()
   readonly tables6 = new Map<number, Fib>()
   rules4: Rule[] = []
   rules6: Rule[] = []
-  /** Only the three rules a namespace is born with: lookups may be cached by destination. */
-  plain4 = true
   plain6 = true
-  /** Routes by destination, emptied on every change of a table, an address or a link. */
-  readonly cache4 = new Map<Ip4, Route>()
   readonly cache6 = new Map<Ip6, Route>()
   readonly peers4 = new Map<Ip4, Peer>()
   readonly peers6 = new Map<Ip6, Peer>()
   /** The namespace's budget of ICMP messages (icmp_global). */
   icmpCredit = 0
   icmpStamp = 0
-  ipId = 0
-  /** Made with the first rule: without it no packet asks. */
-  netfilter: Netfilter | undefined = undefined
   readonly reassembly = new Map<string, Reassembly>()
-  /** By echo identifier. */
-  readonly echoSockets = new Map<number, ProbeSocket>()
   /** By protocol * 65536 + local port. */
   readonly portSockets = new Map<number, ProbeSocket>()
   /** By protocol * 65536 + port. */
   readonly listeners = new Map<number, Listener>()
-  nextEchoId = 1
   nextPort = 32768
 
   constructor(netns: Netns) {
@@ -179,9 +192,17 @@ export class NetnsIp {
 }
 
 export class DeviceIp {
+  // What every frame meets stands first: of a state as large, few cache lines are fetched then.
   /** The namespace it counts for now. */
   readonly ns: NetnsIp
   readonly conf4 = new Conf4()
+  readonly neighbourConf4 = new NeighbourConf()
+  addresses4: Address4[] = []
+  readonly neighbours4 = new Map<Ip4, Neighbour>()
+  /** ARP probes that wait for an answer here. */
+  arpSockets: ProbeSocket[] = []
+  reachable4 = 0
+  // The rest.
   readonly conf6 = new Conf6()
   /** Names of IPv4 values set for this very link: `default` no longer changes them. */
   readonly conf4Set = new Set<string>()
@@ -190,14 +211,9 @@ export class DeviceIp {
   /** Its MTU is enough for IPv4 (68) and for IPv6 (1280): without, it has none of it. */
   has4 = true
   has6 = true
-  readonly neighbourConf4 = new NeighbourConf()
   readonly neighbourConf6 = new NeighbourConf()
-  addresses4: Address4[] = []
   addresses6: Address6[] = []
-  readonly neighbours4 = new Map<Ip4, Neighbour>()
   readonly neighbours6 = new Map<Ip6, Neighbour>()
-  /** Neighbours to look at, by the time (ms) of the event that does it. */
-  readonly timers = new Map<number, Ip[]>()
   readonly proxies4 = new Set<Ip4>()
   readonly proxies6 = new Set<Ip6>()
   /** IPv6 groups joined, with how often. */
@@ -208,7 +224,6 @@ export class DeviceIp {
   running4 = false
   /** IPv6 is up with carrier (IF_READY). */
   ready6 = false
-  reachable4 = 0
   reachable6 = 0
   /** Router solicitations sent since it came up; when the next is due. */
   rsSent = 0
@@ -217,12 +232,29 @@ export class DeviceIp {
   /** MLD reports still to come, and when. */
   mldLeft = 0
   mldAt = 0
-  /** ARP probes that wait for an answer here. */
-  arpSockets: ProbeSocket[] = []
 
   constructor(ns: NetnsIp) {
     this.ns = ns
   }
+}
+
+/** Whether a link of the namespace holds an IPv4 address. Most packets of a host ask the same. */
+export function holds4(ns: NetnsIp, ip: Ip4): boolean {
+  if (ip === ns.own4) return true
+  if (ip === ns.foreign4) return false
+  const held = ns.local4.has(ip)
+  if (held) ns.own4 = ip
+  else ns.foreign4 = ip
+  return held
+}
+
+/** Notes that one more, or one less, link holds an address. */
+export function countHolder4(ns: NetnsIp, ip: Ip4, change: 1 | -1): void {
+  const count = (ns.local4.get(ip) ?? 0) + change
+  if (count > 0) ns.local4.set(ip, count)
+  else ns.local4.delete(ip)
+  ns.own4 = -1
+  ns.foreign4 = -1
 }
 
 /** The stack's state of a namespace; there from `netnsCreated` on. */

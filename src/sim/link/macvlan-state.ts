@@ -32,6 +32,9 @@ export class MacvlanPort {
   /** Who got the last broadcast of a child, its sender included, and the last one from outside. */
   siblings = new Audience<Device>()
   hearers = new Audience<Device>()
+  /** The layout of the world they were gathered in, for a broadcast of up to so many bytes. */
+  siblingsAt = -1
+  siblingsRoom = 0
   queue: QueuedBroadcast[] = []
   queueLength = 0
 

@@ -53,11 +53,29 @@ export function transmitMacvlan(world: World, dev: Device, frame: Frame): number
 /** `macvlan_broadcast` for bridge mode: copies to siblings, by way of their backlog. */
 function floodSiblings(world: World, port: MacvlanPort, from: MacvlanChild, frame: Frame): void {
   if (frame.etherType === ETH_PAUSE) return
+  const broadcast = frame.dst === MAC_BROADCAST
+  // As long as nobody comes, goes or changes, what is short enough goes to the same ones.
+  const known = broadcast && port.siblingsAt === world.layout && frame.length <= port.siblingsRoom
+  if (!known) gatherSiblings(world, port, from, frame, broadcast)
+  if (port.siblings.devices.length < 2) return
+  world.trace.recordFlood(world, from.dev, port.siblings, from.dev, frame)
+  sendToAll(world, port.siblings, from.dev, frame)
+}
+
+function gatherSiblings(
+  world: World,
+  port: MacvlanPort,
+  from: MacvlanChild,
+  frame: Frame,
+  broadcast: boolean,
+): void {
   const { children } = port
+  let room = Infinity
   const gathering = new Gathering(port.siblings)
   for (let i = 0; i < children.length; i++) {
     const to = children[i] as MacvlanChild
     const { dev } = to
+    if (to.mode === 'bridge' && dev.up) room = Math.min(room, dev.mtu + TAG_ROOM)
     // With its sender, whoever that is, the audience stays the same.
     if (to === from) gathering.add(dev)
     else if (to.mode === 'bridge' && dev.up && isSubscribed(dev, frame.dst)) {
@@ -66,9 +84,8 @@ function floodSiblings(world: World, port: MacvlanPort, from: MacvlanChild, fram
     }
   }
   port.siblings = gathering.finish()
-  if (port.siblings.devices.length < 2) return
-  world.trace.recordFlood(world, from.dev, port.siblings, from.dev, frame)
-  sendToAll(world, port.siblings, from.dev, frame)
+  port.siblingsAt = broadcast ? world.layout : -1
+  port.siblingsRoom = room
 }
 
 /** Whether a device asked for a group: `macvlan_compute_filter`, exact. */
