@@ -3,9 +3,9 @@
  * and the same chance ahead.
  *
  * One generic copier walks everything reachable. What cannot change is shared: functions, frozen
- * objects (the behaviour of links and of the stack), frames, packets and bytes. Everything else is
- * copied with its prototype. A class with private fields must bring its own `fork()`; an array, Map
- * or Set belongs to the one object that holds it; a class of numbers alone says `static flat`.
+ * objects (the behaviour of links and of the stack, settings), frames, packets and bytes. Everything
+ * else is copied with its prototype. A class with private fields must bring its own `fork()`; an
+ * array, Map or Set belongs to the one object that holds it.
  */
 import type { World } from './model.ts'
 
@@ -26,18 +26,10 @@ function isForkable(value: object): value is { fork(copy: Copier['copy']): objec
   return 'fork' in value
 }
 
-/** A class all whose fields are numbers says so: its copies need no second look. */
-function isFlat(prototype: object): boolean {
-  const { constructor } = prototype as { constructor?: { readonly flat?: boolean } }
-  return constructor?.flat === true
-}
-
 class Copier {
   readonly #copies = new Map<object, object>()
   /** Copies that still refer to originals. */
   readonly #pending: Bag[] = []
-  /** Prototypes of classes met, and whether they are flat. */
-  readonly #classes = new Map<object, boolean>()
 
   /** The copy of a value; {@link finish} makes what it refers to copies, too. */
   readonly copy = (value: unknown): unknown => {
@@ -83,12 +75,7 @@ class Copier {
     if (value instanceof Uint8Array || Object.isFrozen(value)) return value
     // Spread and a new prototype: ten times as quick as field by field.
     const copy = Object.setPrototypeOf({ ...value }, prototype) as Bag
-    let flat = this.#classes.get(prototype)
-    if (flat === undefined) {
-      flat = isFlat(prototype)
-      this.#classes.set(prototype, flat)
-    }
-    if (!flat) this.#pending.push(copy)
+    this.#pending.push(copy)
     return copy
   }
 

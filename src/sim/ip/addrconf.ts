@@ -8,6 +8,7 @@ import type { AddressChange } from '../../fabric/plan.ts'
 import { makeNa } from '../../wire/make.ts'
 import { type Device, EV_ADDRESS_TIMER, type Refusal, type World } from '../model.ts'
 import { flushRouteCache } from './cache.ts'
+import { withSetting } from './conf.ts'
 import { extack } from './extack.ts'
 import { mask6 } from './fib.ts'
 import { ipvlanConflict } from './ipvlan-conflict.ts'
@@ -330,8 +331,8 @@ export function removeAddress6(world: World, dev: Device, ip: DeviceIp, address:
 /** A link was registered: groups everybody is in (`ipv6_add_dev`). */
 export function register6(world: World, dev: Device, ip: DeviceIp): void {
   ip.groupsLoaded6 = true
-  if (dev.ops.kind === 'loopback' || !dev.arp) ip.conf6.accept_dad = -1
-  ip.conf6.mtu = dev.mtu
+  if (dev.ops.kind === 'loopback' || !dev.arp) ip.conf6 = withSetting(ip.conf6, 'accept_dad', -1)
+  ip.conf6 = withSetting(ip.conf6, 'mtu', dev.mtu)
   joinGroup6(world, dev, ip, ALL_NODES_HOST)
   joinGroup6(world, dev, ip, ALL_NODES)
   if (ip.conf6.forwarding !== 0) routerGroups(world, dev, ip, true)
@@ -448,18 +449,18 @@ export function setForwarding6(
   value: number,
 ): void {
   if (level === 'default') {
-    ns.conf6Default.forwarding = value
+    ns.conf6Default = withSetting(ns.conf6Default, 'forwarding', value)
     return
   }
   if (level === 'all') {
-    ns.conf6All.forwarding = value
-    ns.conf6Default.forwarding = value
+    ns.conf6All = withSetting(ns.conf6All, 'forwarding', value)
+    ns.conf6Default = withSetting(ns.conf6Default, 'forwarding', value)
   }
   for (const one of level === 'all' ? ns.netns.byIndex.values() : dev === undefined ? [] : [dev]) {
     const ip = deviceIp(one)
     if (ip === undefined) continue
     const changed = (ip.conf6.forwarding === 0) !== (value === 0)
-    ip.conf6.forwarding = value
+    ip.conf6 = withSetting(ip.conf6, 'forwarding', value)
     if (changed) routerGroups(world, one, ip, value !== 0)
     if (value !== 0) {
       for (const fib of ns.tables6.values()) {
@@ -479,18 +480,18 @@ export function setDisabled6(
   value: number,
 ): void {
   if (level === 'default') {
-    ns.conf6Default.disable_ipv6 = value
+    ns.conf6Default = withSetting(ns.conf6Default, 'disable_ipv6', value)
     return
   }
   if (level === 'all') {
-    ns.conf6All.disable_ipv6 = value
-    ns.conf6Default.disable_ipv6 = value
+    ns.conf6All = withSetting(ns.conf6All, 'disable_ipv6', value)
+    ns.conf6Default = withSetting(ns.conf6Default, 'disable_ipv6', value)
   }
   for (const one of level === 'all' ? ns.netns.byIndex.values() : dev === undefined ? [] : [dev]) {
     const ip = deviceIp(one)
     if (ip === undefined) continue
     const changed = (ip.conf6.disable_ipv6 === 0) !== (value === 0)
-    ip.conf6.disable_ipv6 = value
+    ip.conf6 = withSetting(ip.conf6, 'disable_ipv6', value)
     if (!changed) continue
     if (value !== 0) down6(world, one, ip, false)
     else if (one.up) up6(world, one, ip)

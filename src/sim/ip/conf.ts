@@ -1,12 +1,12 @@
 /**
  * The numbers sysctls set: one object a level (`all`, `default`, every link), its fields named as
- * the files under /proc/sys, so that reading one on the way of a packet is a field access.
+ * the files under /proc/sys, so that reading one on the way of a packet is a field access. Such an
+ * object is never changed; a level with another setting gets another one, shared by all that have
+ * the same. A thousand namespaces then read the same few lines of memory.
  */
 
 /** `net.ipv4.conf.LINK.*` (struct ipv4_devconf). */
 export class Conf4 {
-  /** Numbers only: see fork.ts. */
-  static readonly flat = true
   // What every frame meets stands first: of a state as large, few cache lines are fetched then.
   forwarding = 0
   rp_filter = 0
@@ -44,8 +44,6 @@ export class Conf4 {
 
 /** `net.ipv6.conf.LINK.*` (struct ipv6_devconf). */
 export class Conf6 {
-  /** Numbers only: see fork.ts. */
-  static readonly flat = true
   accept_dad = 1
   accept_ra = 1
   accept_ra_defrtr = 1
@@ -87,8 +85,6 @@ export class Conf6 {
 
 /** `net.ipv4.neigh.LINK.*` and `net.ipv6.neigh.LINK.*` (struct neigh_parms). */
 export class NeighbourConf {
-  /** Numbers only: see fork.ts. */
-  static readonly flat = true
   anycast_delay = 100
   app_solicit = 0
   base_reachable_time_ms = 30_000
@@ -111,8 +107,6 @@ export class NeighbourConf {
  * `net.ipv4.*` and `net.ipv6.*` of a namespace as a whole; IPv6 ones with their path in the name.
  */
 export class NetnsConf {
-  /** Numbers only: see fork.ts. */
-  static readonly flat = true
   icmp_echo_ignore_all = 0
   icmp_echo_ignore_broadcasts = 1
   icmp_errors_use_inbound_ifaddr = 0
@@ -143,7 +137,35 @@ export class NetnsConf {
   'bridge.bridge-nf-filter-vlan-tagged' = 0
 }
 
-/** Copies every number of a level onto another (a link takes over `default`). */
-export function copyConf<T extends object>(from: T, to: T): T {
-  return Object.assign(to, from)
+/** What the settings of a level start with; those of most levels never differ from it. */
+export const CONF4: Readonly<Conf4> = Object.freeze(new Conf4())
+export const CONF6: Readonly<Conf6> = Object.freeze(new Conf6())
+export const NEIGHBOUR_CONF: Readonly<NeighbourConf> = Object.freeze(new NeighbourConf())
+export const NETNS_CONF: Readonly<NetnsConf> = Object.freeze(new NetnsConf())
+
+/** What came of changes made before, so that whoever sets the same shares the same. */
+const CHANGED = new WeakMap<object, Map<string, object>>()
+
+/** The same settings but for one. Settings are frozen: levels, links and forked worlds share them. */
+export function withSetting<T extends object>(
+  conf: Readonly<T>,
+  field: keyof T & string,
+  value: number,
+): Readonly<T> {
+  if (conf[field] === value) return conf
+  const key = `${field} ${value}`
+  let changed = CHANGED.get(conf)
+  const known = changed?.get(key)
+  if (known !== undefined) return known as T
+  const made = conf.constructor as new () => T
+  const next = Object.freeze(Object.assign(new made(), conf, { [field]: value }))
+  if (changed === undefined || changed.size >= CHANGES) {
+    changed = new Map()
+    CHANGED.set(conf, changed)
+  }
+  changed.set(key, next)
+  return next
 }
+
+/** Changes of one object remembered at most. */
+const CHANGES = 64

@@ -181,5 +181,5 @@ test('a neighbour forgotten leaves its timer, others of the same tick keep their
   ])
   expect(theirs?.state).toBe(NUD_DELAY)
   pass(world, 6000)
-  expect(theirs?.state).toBe(NUD_PROBE)
+  expect(theirs?.state).toBe(NUD_STALE)
 })

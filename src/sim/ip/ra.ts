@@ -7,6 +7,7 @@ import type { Ip6Packet, NdMessage, RouterAdvert } from '../../wire/frame.ts'
 import { type Device, EV_ADDRESS_TIMER, type World } from '../model.ts'
 import { acceptsRa, type AddressEvent, insertAddress6, plainAddress } from './addrconf.ts'
 import { flushRouteCache } from './cache.ts'
+import { withSetting } from './conf.ts'
 import { makeRoute } from './make-route.ts'
 import {
   makeNeighbour,
@@ -40,10 +41,10 @@ export function receiveRa(
   }
   n.router = true
   if (ip.conf6.accept_ra_defrtr !== 0) defaultRoute(world, dev, ip, packet, advert)
-  if (advert.hopLimit !== 0) ip.conf6.hop_limit = advert.hopLimit
+  if (advert.hopLimit !== 0) ip.conf6 = withSetting(ip.conf6, 'hop_limit', advert.hopLimit)
   const mtu = advert.mtu
   if (mtu !== undefined && ip.conf6.accept_ra_mtu !== 0 && mtu >= 1280 && mtu <= dev.mtu) {
-    ip.conf6.mtu = mtu
+    ip.conf6 = withSetting(ip.conf6, 'mtu', mtu)
   }
   if (ip.conf6.accept_ra_pinfo !== 0) {
     for (const prefix of advert.prefixes) takePrefix(world, dev, ip, prefix)

@@ -19,7 +19,7 @@ import { insertAddress4 } from './address4.ts'
 import { receiveArp } from './arp.ts'
 import { ARP_REQUEST, sendArp } from './arp-send.ts'
 import { flushRouteCache } from './cache.ts'
-import { copyConf } from './conf.ts'
+import { withSetting } from './conf.ts'
 import { mask4 } from './fib.ts'
 import type { Rejection } from './hooks.ts'
 import { sendError4 } from './icmp4.ts'
@@ -119,10 +119,10 @@ function deviceEvent(world: World, dev: Device, event: DeviceEvent): void {
 function register(world: World, dev: Device): void {
   const ns = netnsIp(dev.netns)
   const ip = new DeviceIp(ns)
-  copyConf(ns.conf4Default, ip.conf4)
-  copyConf(ns.conf6Default, ip.conf6)
-  copyConf(ns.neighbour4Default, ip.neighbourConf4)
-  copyConf(ns.neighbour6Default, ip.neighbourConf6)
+  ip.conf4 = ns.conf4Default
+  ip.conf6 = ns.conf6Default
+  ip.neighbourConf4 = ns.neighbour4Default
+  ip.neighbourConf6 = ns.neighbour6Default
   dev.ip = ip
   if (dev.ops.kind === 'loopback') ns.lo = dev
   ip.has4 = dev.mtu >= MIN_MTU4
@@ -208,8 +208,8 @@ function mtuChanged(world: World, dev: Device, ip: DeviceIp): void {
     ip.has4 = true
     ip.conf4AllSet = false
     ip.conf4Set.clear()
-    copyConf(ip.ns.conf4Default, ip.conf4)
-    copyConf(ip.ns.neighbour4Default, ip.neighbourConf4)
+    ip.conf4 = ip.ns.conf4Default
+    ip.neighbourConf4 = ip.ns.neighbour4Default
     if (dev.up) up4(world, dev, ip)
   }
   if (dev.mtu < MIN_MTU6) {
@@ -217,12 +217,12 @@ function mtuChanged(world: World, dev: Device, ip: DeviceIp): void {
     return
   }
   if (ip.has6) {
-    ip.conf6.mtu = dev.mtu
+    ip.conf6 = withSetting(ip.conf6, 'mtu', dev.mtu)
     return
   }
   ip.has6 = true
-  copyConf(ip.ns.conf6Default, ip.conf6)
-  copyConf(ip.ns.neighbour6Default, ip.neighbourConf6)
+  ip.conf6 = ip.ns.conf6Default
+  ip.neighbourConf6 = ip.ns.neighbour6Default
   register6(world, dev, ip)
   if (dev.up) up6(world, dev, ip)
 }

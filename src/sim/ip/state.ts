@@ -7,7 +7,16 @@ import type { Ip, Ip4, Ip6 } from '../../addr/ip.ts'
 import type { Mac } from '../../addr/mac.ts'
 import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import type { Device, Netns } from '../model.ts'
-import { Conf4, Conf6, NeighbourConf, NetnsConf } from './conf.ts'
+import {
+  CONF4,
+  CONF6,
+  type Conf4,
+  type Conf6,
+  NEIGHBOUR_CONF,
+  type NeighbourConf,
+  NETNS_CONF,
+  type NetnsConf,
+} from './conf.ts'
 import type { Fib } from './fib.ts'
 import type { Tick } from './neighbour-timers.ts'
 import type { Netfilter } from './netfilter/state.ts'
@@ -144,8 +153,8 @@ export class NetnsIp {
   localPrefixes = false
   /** Made with the first rule: without it no packet asks. */
   netfilter: Netfilter | undefined = undefined
-  readonly conf = new NetnsConf()
-  readonly conf4All = new Conf4()
+  conf: Readonly<NetnsConf> = NETNS_CONF
+  conf4All: Readonly<Conf4> = CONF4
   /** How many links hold an IPv4 address (inet_addr_lst). */
   readonly local4 = new Map<Ip4, number>()
   /** What was asked of `local4` last: an address it holds, one it does not; -1 = none. */
@@ -164,11 +173,11 @@ export class NetnsIp {
   nextEchoId = 1
   ipId = 0
   // The rest.
-  readonly conf4Default = new Conf4()
-  readonly conf6All = new Conf6()
-  readonly conf6Default = new Conf6()
-  readonly neighbour4Default = new NeighbourConf()
-  readonly neighbour6Default = new NeighbourConf()
+  conf4Default: Readonly<Conf4> = CONF4
+  conf6All: Readonly<Conf6> = CONF6
+  conf6Default: Readonly<Conf6> = CONF6
+  neighbour4Default: Readonly<NeighbourConf> = NEIGHBOUR_CONF
+  neighbour6Default: Readonly<NeighbourConf> = NEIGHBOUR_CONF
   readonly tables6 = new Map<number, Fib>()
   rules4: Rule[] = []
   rules6: Rule[] = []
@@ -195,15 +204,15 @@ export class DeviceIp {
   // What every frame meets stands first: of a state as large, few cache lines are fetched then.
   /** The namespace it counts for now. */
   readonly ns: NetnsIp
-  readonly conf4 = new Conf4()
-  readonly neighbourConf4 = new NeighbourConf()
+  conf4: Readonly<Conf4> = CONF4
+  neighbourConf4: Readonly<NeighbourConf> = NEIGHBOUR_CONF
   addresses4: Address4[] = []
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   /** ARP probes that wait for an answer here. */
   arpSockets: ProbeSocket[] = []
   reachable4 = 0
   // The rest.
-  readonly conf6 = new Conf6()
+  conf6: Readonly<Conf6> = CONF6
   /** Names of IPv4 values set for this very link: `default` no longer changes them. */
   readonly conf4Set = new Set<string>()
   /** All of them count as set: it was given an IPv4 address once. */
@@ -211,7 +220,7 @@ export class DeviceIp {
   /** Its MTU is enough for IPv4 (68) and for IPv6 (1280): without, it has none of it. */
   has4 = true
   has6 = true
-  readonly neighbourConf6 = new NeighbourConf()
+  neighbourConf6: Readonly<NeighbourConf> = NEIGHBOUR_CONF
   addresses6: Address6[] = []
   readonly neighbours6 = new Map<Ip6, Neighbour>()
   readonly proxies4 = new Set<Ip4>()

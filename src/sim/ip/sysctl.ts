@@ -4,15 +4,17 @@
  */
 import type { Device, Netns, Refusal, World } from '../model.ts'
 import { setDisabled6, setForwarding6 } from './addrconf.ts'
-import { copyConf } from './conf.ts'
+import { type Conf4, withSetting } from './conf.ts'
 import { flushRouteCache } from './cache.ts'
 import { type DeviceIp, deviceIp, type NetnsIp, netnsIp } from './state.ts'
 
 type Numbers = Record<string, number>
 
-/** One value: the object it stands in and its field, and how it looks from outside. */
+/** One value: whose settings it stands in and its field, and how it looks from outside. */
 interface Place {
-  readonly holder: Numbers
+  readonly owner: Record<string, unknown>
+  /** Which settings of the owner's. */
+  readonly settings: string
   readonly field: string
   /** Outside value = inside value / unit. */
   readonly unit: number
@@ -67,22 +69,28 @@ function find(netns: Netns, key: string): Place | undefined {
   }
   const leaf = rest.join('.')
   if (family === 'ipv4' && leaf === 'ip_forward') {
-    return place(ns.conf4All, 'forwarding', 1, 'conf4', 'all')
+    return place(ns, 'conf4All', 'forwarding', 1, 'conf4', 'all')
   }
   const field = family === 'ipv4' ? leaf : `${family}.${leaf}`
-  return place(ns.conf, field, 1, 'ip4', undefined)
+  return place(ns, 'conf', field, 1, 'ip4', undefined)
 }
 
-function place(
-  holder: object,
+function place<T extends NetnsIp | DeviceIp>(
+  owner: T,
+  settings: keyof T & string,
   field: string,
   unit: number,
   group: Place['group'],
   level: Place['level'],
   dev?: Device,
 ): Place | undefined {
-  if (!Object.hasOwn(holder, field)) return undefined
-  return { holder: holder as Numbers, field, unit, group, level, dev }
+  if (!Object.hasOwn(owner[settings] as object, field)) return undefined
+  const anyOwner = owner as unknown as Record<string, unknown>
+  return { owner: anyOwner, settings, field, unit, group, level, dev }
+}
+
+function settingsOf(at: Place): Numbers {
+  return at.owner[at.settings] as Numbers
 }
 
 function findConf(
@@ -93,16 +101,12 @@ function findConf(
   leaf: string,
 ): Place | undefined {
   const group = family === 'ipv4' ? 'conf4' : 'conf6'
-  if (link === 'all') {
-    return place(family === 'ipv4' ? ns.conf4All : ns.conf6All, leaf, 1, group, 'all')
-  }
-  if (link === 'default') {
-    return place(family === 'ipv4' ? ns.conf4Default : ns.conf6Default, leaf, 1, group, 'default')
-  }
+  if (link === 'all') return place(ns, `${group}All`, leaf, 1, group, 'all')
+  if (link === 'default') return place(ns, `${group}Default`, leaf, 1, group, 'default')
   const dev = netns.byName.get(link)
   const ip = dev === undefined ? undefined : deviceIp(dev)
   if (ip === undefined || !(family === 'ipv4' ? ip.has4 : ip.has6)) return undefined
-  return place(family === 'ipv4' ? ip.conf4 : ip.conf6, leaf, 1, group, undefined, dev)
+  return place(ip, group, leaf, 1, group, undefined, dev)
 }
 
 function findNeighbour(
@@ -114,14 +118,14 @@ function findNeighbour(
 ): Place | undefined {
   const [field, unit] = ALIASES[leaf] ?? [leaf, 1]
   if (link === 'default') {
-    const conf = family === 'ipv4' ? ns.neighbour4Default : ns.neighbour6Default
-    return place(conf, field, unit, 'neighbour', 'default')
+    const settings = family === 'ipv4' ? 'neighbour4Default' : 'neighbour6Default'
+    return place(ns, settings, field, unit, 'neighbour', 'default')
   }
   const dev = netns.byName.get(link)
   const ip = dev === undefined ? undefined : deviceIp(dev)
   if (ip === undefined || !(family === 'ipv4' ? ip.has4 : ip.has6)) return undefined
-  const conf = family === 'ipv4' ? ip.neighbourConf4 : ip.neighbourConf6
-  return place(conf, field, unit, 'neighbour', undefined, dev)
+  const settings = family === 'ipv4' ? 'neighbourConf4' : 'neighbourConf6'
+  return place(ip, settings, field, unit, 'neighbour', undefined, dev)
 }
 
 /**
@@ -131,7 +135,7 @@ function findNeighbour(
 export function readSysctl(netns: Netns, key: string): string | undefined {
   const at = find(netns, key)
   if (at === undefined) return undefined
-  return String(Math.trunc((at.holder[at.field] as number) / at.unit))
+  return String(Math.trunc((settingsOf(at)[at.field] as number) / at.unit))
 }
 
 /**
@@ -164,7 +168,7 @@ export function writeSysctl(
 
 function set(world: World, netns: Netns, at: Place, value: number): void {
   const ns = netnsIp(netns)
-  const old = at.holder[at.field]
+  const old = settingsOf(at)[at.field]
   if (at.group === 'conf6' && at.field === 'forwarding') {
     setForwarding6(world, ns, at.level, at.dev, value)
     return
@@ -173,10 +177,10 @@ function set(world: World, netns: Netns, at: Place, value: number): void {
     setDisabled6(world, ns, at.level, at.dev, value)
     return
   }
-  at.holder[at.field] = value
+  at.owner[at.settings] = withSetting(settingsOf(at), at.field, value)
   if (at.group === 'conf4') {
     if (at.dev !== undefined) (deviceIp(at.dev) as DeviceIp).conf4Set.add(at.field)
-    if (at.level === 'default') copyDefault(netns, at.field, value)
+    if (at.level === 'default') copyDefault(netns, at.field as keyof Conf4, value)
     if (at.field === 'forwarding' && at.level === 'all' && old !== value) forwardAll4(netns, ns)
     flushRouteCache(ns, false)
   }
@@ -186,23 +190,23 @@ function set(world: World, netns: Netns, at: Place, value: number): void {
  * `devinet_copy_dflt_conf`: links follow `default` in what was not set for them; the first address
  * sets everything (`ipv4_devconf_setall`).
  */
-function copyDefault(netns: Netns, field: string, value: number): void {
+function copyDefault(netns: Netns, field: keyof Conf4, value: number): void {
   for (const dev of netns.byIndex.values()) {
     const ip = deviceIp(dev)
     if (ip === undefined || ip.conf4AllSet || ip.conf4Set.has(field)) continue
-    ;(ip.conf4 as unknown as Numbers)[field] = value
+    ip.conf4 = withSetting(ip.conf4, field, value)
   }
 }
 
 /** `inet_forward_change`. */
 function forwardAll4(netns: Netns, ns: NetnsIp): void {
   const on = ns.conf4All.forwarding
-  ns.conf4All.accept_redirects = on === 0 ? 1 : 0
-  ns.conf4Default.forwarding = on
+  ns.conf4All = withSetting(ns.conf4All, 'accept_redirects', on === 0 ? 1 : 0)
+  ns.conf4Default = withSetting(ns.conf4Default, 'forwarding', on)
   for (const dev of netns.byIndex.values()) {
     const ip = deviceIp(dev)
     if (ip === undefined) continue
-    ip.conf4.forwarding = on
+    ip.conf4 = withSetting(ip.conf4, 'forwarding', on)
     ip.conf4Set.add('forwarding')
   }
 }
@@ -212,20 +216,20 @@ function forwardAll4(netns: Netns, ns: NetnsIp): void {
  * built in (net/ipv4/devinet.c devinet_init_net, addrconf_init_net).
  */
 export function initSysctls(world: World, ns: NetnsIp): void {
-  ns.conf4All.accept_source_route = 0
-  ns.conf6All.accept_dad = 0
-  ns.conf6All.mtu = 1280
-  ns.conf6Default.mtu = 1280
-  ns.neighbour6Default.locktime = 0
-  ns.conf['ipv6.icmp.ratelimit'] = world.traits.version === '6.1' ? 1000 : 100
+  ns.conf4All = withSetting(ns.conf4All, 'accept_source_route', 0)
+  ns.conf6All = withSetting(withSetting(ns.conf6All, 'accept_dad', 0), 'mtu', 1280)
+  ns.conf6Default = withSetting(ns.conf6Default, 'mtu', 1280)
+  ns.neighbour6Default = withSetting(ns.neighbour6Default, 'locktime', 0)
+  const errors = world.traits.version === '6.1' ? 1000 : 100
+  ns.conf = withSetting(ns.conf, 'ipv6.icmp.ratelimit', errors)
   const bridge = world.traits.bridgeNetfilter ? 1 : 0
-  ns.conf['bridge.bridge-nf-call-arptables'] = bridge
-  ns.conf['bridge.bridge-nf-call-ip6tables'] = bridge
-  ns.conf['bridge.bridge-nf-call-iptables'] = bridge
+  for (const what of ['arptables', 'ip6tables', 'iptables'] as const) {
+    ns.conf = withSetting(ns.conf, `bridge.bridge-nf-call-${what}`, bridge)
+  }
   const initial = world.netns.get('')
   if (initial === undefined || initial === ns.netns || initial.ip === undefined) return
-  copyConf(netnsIp(initial).conf4All, ns.conf4All)
-  copyConf(netnsIp(initial).conf4Default, ns.conf4Default)
+  ns.conf4All = netnsIp(initial).conf4All
+  ns.conf4Default = netnsIp(initial).conf4Default
 }
 
 /** The keys that change what a frame meets, for a snapshot: each with its value. */
