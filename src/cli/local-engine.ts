@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { holderOf, stateLock } from '../daemon/listen.ts'
-import type { Engine } from '../engine/types.ts'
+import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { tryLockFile } from '../sys/lock.ts'
@@ -22,7 +22,7 @@ export function whatIsMissing(): string | undefined {
  * @throws LanyardError `needs-daemon`, `daemon-running` when the state belongs to a daemon with
  *   another socket
  */
-export async function openLocalEngine(socket: string, state: string): Promise<Engine> {
+export async function openLocalEngine(socket: string, state: string): Promise<DoorEngine> {
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-daemon', { socket, missing })
   makeState(state)
@@ -41,7 +41,7 @@ export async function openLocalEngine(socket: string, state: string): Promise<En
  *
  * @throws LanyardError `needs-root`, `store-corrupt` and its like
  */
-export async function openStateEngine(state: string): Promise<Engine> {
+export async function openStateEngine(state: string): Promise<DoorEngine> {
   makeState(state)
   const [{ openKernel }, { openLmdbStore }, { openEngine }] = await Promise.all([
     import('../kernel/fabric.ts'),
