@@ -423,11 +423,11 @@ const TABLE = {
     mend: (d) =>
       `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad) and make the networks anew`,
   }),
-  'store-full': row<{ store: string; why: string }>({
+  'store-full': row<{ store: string; why: string; mend?: string }>({
     status: 507,
     errno: 'ENOSPC',
     say: (d) => `the store ${d.store} has no room for the change: ${d.why}`,
-    mend: () => 'free some space and repeat; all that was answered before is kept',
+    mend: (d) => d.mend ?? 'free some space and repeat; all that was answered before is kept',
   }),
   'store-unavailable': row<{ store: string; why: string; mend?: string }>({
     status: 503,
@@ -435,11 +435,18 @@ const TABLE = {
     say: (d) => `the store ${d.store} does not answer: ${d.why}`,
     mend: (d) => d.mend ?? 'repeat it; if it was done already the answer will be the same',
   }),
-  'store-denied': row<{ store: string; why: string }>({
+  'store-denied': row<{ store: string; why: string; mend?: string }>({
     status: 403,
     errno: 'EACCES',
     say: (d) => `the store ${d.store} may not be opened: ${d.why}`,
-    mend: () => 'run it as root (sudo), or ask the daemon, which is root already',
+    mend: (d) => d.mend ?? 'run it as root (sudo), or ask the daemon, which is root already',
+  }),
+  'store-address-invalid': row<{ text: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.text}" does not say where a store is: ${d.why}`,
+    mend: () =>
+      'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
   }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,
