@@ -448,6 +448,14 @@ const TABLE = {
     mend: () =>
       'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
   }),
+  'store-differs': row<{ state: string; belongs: string; asked: string | undefined }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) =>
+      `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
+    mend: (d) =>
+      `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
+  }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,
     errno: 'EINVAL',

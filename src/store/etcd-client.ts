@@ -3,7 +3,7 @@
  * token of a user. Nothing that may have been done is sent a second time from here.
  */
 import {
-  ChannelCredentials,
+  type ChannelCredentials,
   Client,
   type ClientDuplexStream,
   credentials,
@@ -13,7 +13,13 @@ import {
 import { LanyardError } from '../errors.ts'
 import { DEFAULT_PREFIX, type EtcdOptions, nameOfEtcd } from './etcd-address.ts'
 import { judge, type Verdict } from './etcd-failure.ts'
-import { AUTHENTICATE, type Header, type WatchRequest, WATCH, type WatchResponse } from './etcd-proto.ts'
+import {
+  AUTHENTICATE,
+  type Header,
+  type WatchRequest,
+  WATCH,
+  type WatchResponse,
+} from './etcd-proto.ts'
 
 /** How long a call that was surely not done is tried again. */
 const PATIENCE_MS = 6000
@@ -211,7 +217,8 @@ function credentialsOf({ tls }: EtcdOptions, store: string): ChannelCredentials 
     return credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert))
   } catch (error) {
     const why = `certificate or key cannot be used: ${error instanceof Error ? error.message : ''}`
-    const mend = 'look at "ca", "cert" and "key" in the store file: PEM text, key and certificate of one pair'
+    const mend =
+      'look at "ca", "cert" and "key" in the store file: PEM text, key and certificate of one pair'
     throw new LanyardError('store-denied', { store, why, mend }, { cause: error })
   }
 }

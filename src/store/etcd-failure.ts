@@ -68,7 +68,9 @@ export function judge(error: unknown, store: string, prefix: string): Verdict {
     return {
       means: 'again',
       error: TLS.test(details)
-        ? unavailable('look at "ca", "cert" and "key" in the store file, and at what the server asks')
+        ? unavailable(
+            'look at "ca", "cert" and "key" in the store file, and at what the server asks',
+          )
         : unavailable('start it, or name another endpoint (--store etcd://HOST:2379,HOST:2379)'),
     }
   if (DROPPED.test(details)) return { means: 'again', error: unavailable() }
