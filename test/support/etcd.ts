@@ -126,9 +126,8 @@ async function serving(
   while (performance.now() < end) {
     if (child.exitCode !== null) throw new Error(`etcd ended: ${said()}`)
     const check = `exec 3<>/dev/tcp/${host}/${port}`
-    const [command, ...rest] = [...wrap, 'bash', '-c', check] as [string, ...string[]]
     try {
-      execFileSync(command, rest, { stdio: 'ignore', timeout: 5000 })
+      execFileSync('env', [...wrap, 'bash', '-c', check], { stdio: 'ignore', timeout: 5000 })
       return
     } catch {
       await new Promise((done) => setTimeout(done, 100))
