@@ -10,8 +10,8 @@ const NAME_FILE = 'store-name'
  * Opens the store of a state folder. Which store a state belongs to is written down in it: links of
  * this host that belong to the records of one store must not be judged by those of another.
  *
- * @throws LanyardError `store-differs`, `store-address-invalid`, `store-unavailable`, `store-denied`,
- * `store-corrupt`
+ * @throws LanyardError `store-differs`, `store-address-invalid`, `store-unavailable`,
+ * `store-denied`, `store-corrupt`
  */
 export async function openStateStore(state: string, where: string | undefined): Promise<Store> {
   const known = nameIn(state)

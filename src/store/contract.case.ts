@@ -2,46 +2,11 @@
  * The store contract as tests, run by every engine: order, conditions, reads instead, revisions,
  * expiry, watch, lost history, two handles at once, and random commands against a model.
  */
-import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LanyardError } from '../errors.ts'
+import { on, type Place, type StoreUnderTest } from './contract-place.case.ts'
+import { againstModel } from './contract-model.case.ts'
 import type { Condition, Store, StoreEvent, Write } from './store.ts'
-
-/** How the suite opens the engine under test. */
-export interface StoreUnderTest {
-  /** An empty place to keep things. */
-  place(): Promise<Place>
-  /** How long a change made on another handle may take to be told, in milliseconds. */
-  readonly toldWithinMs: number
-  /** How much later than its ttl an entry may go, in real milliseconds; 0 with a clock of ours. */
-  readonly lateMs: number
-  /** `false`: another run of the suite looks at expiry on the same engine. */
-  readonly expires?: false
-}
-
-/** One place; every `open` is another handle on the same entries. */
-export interface Place {
-  open(options?: { readonly history?: number }): Promise<Store>
-  /** Time as the engine sees it goes on by so much. */
-  pass(ms: number): void | Promise<void>
-  remove(): Promise<void>
-}
-
-/** Runs `work` on a fresh place. */
-async function on(
-  engine: StoreUnderTest,
-  work: (store: Store, place: Place) => Promise<void>,
-  history?: number,
-): Promise<void> {
-  const place = await engine.place()
-  const store = await place.open(history === undefined ? {} : { history })
-  try {
-    await work(store, place)
-  } finally {
-    await store.close()
-    await place.remove()
-  }
-}
 
 const put = (store: Store, key: string, value: string, ttlSeconds?: number) =>
   store.transact({
@@ -65,7 +30,7 @@ async function until(engine: StoreUnderTest, is: () => boolean): Promise<void> {
   expect(is()).toBe(true)
 }
 
-/** Time goes on until an entry with a ttl must be gone; an engine with real time may take longer. */
+/** Time goes on until an entry with a ttl must be gone; with real time that may take longer. */
 async function expire(
   engine: StoreUnderTest,
   place: Place,
@@ -369,147 +334,4 @@ function handles(engine: StoreUnderTest): void {
       expect(await store.revision()).toBe(1)
       await second.close()
     }))
-}
-
-const KEYS = ['a', 'a/b', 'b', 'b/1', 'b/2']
-
-/** The contract in twenty lines, for one handle. */
-class Model {
-  revision = 0
-  readonly entries = new Map<string, { value: string; created: number; modified: number }>()
-  readonly goes = new Map<string, number>()
-  now = 0
-
-  expire(): void {
-    const gone = [...this.goes].filter(([, at]) => at <= this.now).map(([key]) => key)
-    if (gone.length > 0) this.write(gone.map((key) => ({ delete: key })))
-  }
-
-  holds(c: Condition): boolean {
-    const entry = this.entries.get(c.key)
-    if ('is' in c) return (entry === undefined) === (c.is === 'absent')
-    if ('value' in c) return entry?.value === c.value
-    return entry?.modified === c.modRevision
-  }
-
-  write(writes: readonly Write[]): void {
-    const real = writes.filter((w) => 'put' in w || this.entries.has(w.delete))
-    if (real.length > 0) this.revision++
-    for (const w of real) {
-      const key = 'put' in w ? w.put : w.delete
-      const created = this.entries.get(key)?.created ?? this.revision
-      this.goes.delete(key)
-      this.entries.delete(key)
-      if (!('put' in w)) continue
-      this.entries.set(key, { value: w.value, created, modified: this.revision })
-      if (w.ttlSeconds !== undefined) this.goes.set(key, this.now + w.ttlSeconds * 1000)
-    }
-  }
-
-  list(prefix: string): unknown[] {
-    return [...this.entries]
-      .filter(([key]) => key.startsWith(prefix))
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, e]) => ({
-        key,
-        value: e.value,
-        createRevision: e.created,
-        modRevision: e.modified,
-      }))
-  }
-}
-
-class Pass implements fc.AsyncCommand<Model, Real> {
-  readonly ms: number
-  constructor(ms: number) {
-    this.ms = ms
-  }
-  check = (): boolean => true
-  async run(model: Model, { place }: Real): Promise<void> {
-    model.now += this.ms
-    await place.pass(this.ms)
-  }
-  toString = (): string => `pass(${this.ms})`
-}
-
-class Transact implements fc.AsyncCommand<Model, Real> {
-  readonly when: readonly Condition[]
-  readonly then: readonly Write[]
-  constructor(when: readonly Condition[], then: readonly Write[]) {
-    this.when = when
-    this.then = then
-  }
-  check = (): boolean => true
-  async run(model: Model, { store }: Real): Promise<void> {
-    model.expire()
-    const done = this.when.every((c) => model.holds(c))
-    if (done) model.write(this.then)
-    const result = await store.transact({ when: this.when, then: this.then, otherwise: KEYS })
-    expect(result.done).toBe(done)
-    expect(result.revision).toBe(model.revision)
-    if (!done) expect(result.found.filter((e) => e !== undefined)).toEqual(model.list(''))
-  }
-  toString = (): string => `transact(${JSON.stringify([this.when, this.then])})`
-}
-
-class List implements fc.AsyncCommand<Model, Real> {
-  readonly prefix: string
-  constructor(prefix: string) {
-    this.prefix = prefix
-  }
-  check = (): boolean => true
-  async run(model: Model, { store }: Real): Promise<void> {
-    model.expire()
-    const page = await store.range(this.prefix)
-    expect(page.entries).toEqual(model.list(this.prefix))
-    expect(page.revision).toBe(model.revision)
-  }
-  toString = (): string => `range(${this.prefix})`
-}
-
-interface Real {
-  readonly store: Store
-  readonly place: Place
-}
-
-async function againstModel(engine: StoreUnderTest): Promise<void> {
-  const key = fc.constantFrom(...KEYS)
-  const value = fc.constantFrom('', 'x', 'y')
-  const condition: fc.Arbitrary<Condition> = fc.oneof(
-    fc.record({ key, is: fc.constantFrom('absent' as const, 'present' as const) }),
-    fc.record({ key, modRevision: fc.integer({ min: 1, max: 12 }) }),
-    fc.record({ key, value }),
-  )
-  const lasting: fc.Arbitrary<Write>[] = [
-    fc.record({ put: key, value }),
-    fc.record({ delete: key }),
-  ]
-  const going = fc.record({ put: key, value, ttlSeconds: fc.constantFrom(1, 5, 30) })
-  // With real time a model cannot say to the millisecond what is gone.
-  const timed = engine.lateMs === 0
-  const write: fc.Arbitrary<Write> = fc.oneof(...lasting, ...(timed ? [going] : []))
-  const commands = fc.commands(
-    [
-      fc
-        .tuple(
-          fc.array(condition, { maxLength: 2 }),
-          fc.uniqueArray(write, {
-            maxLength: 3,
-            selector: (w) => ('put' in w ? w.put : w.delete),
-          }),
-        )
-        .map(([when, then]) => new Transact(when, then)),
-      fc.constantFrom('', 'a', 'b/', 'c').map((prefix) => new List(prefix)),
-      ...(timed ? [fc.constantFrom(500, 2000, 20_000).map((ms) => new Pass(ms))] : []),
-    ],
-    { maxCommands: 40 },
-  )
-  await fc.assert(
-    fc.asyncProperty(commands, async (list) => {
-      await on(engine, async (store, place) => {
-        await fc.asyncModelRun(() => ({ model: new Model(), real: { store, place } }), list)
-      })
-    }),
-    { numRuns: 60 },
-  )
 }

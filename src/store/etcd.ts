@@ -3,8 +3,8 @@
  * one of etcd's, on the disks of a majority before it is answered; reads are linearizable.
  *
  * Entries with a ttl hang on leases of etcd. One lease serves all that is put within a fraction of
- * the ttl, so that thousands of cooldowns are a handful of leases; an entry goes at its ttl or up to
- * that fraction later, never before.
+ * the ttl, so that thousands of cooldowns are a handful of leases; an entry goes at its ttl or up
+ * to that fraction later, never before.
  */
 import { LanyardError } from '../errors.ts'
 import type { EtcdOptions } from './etcd-address.ts'
