@@ -21,7 +21,9 @@ export function addExplainCommand(program: Command): void {
     .argument('[to]', 'who is asked')
     .option('--lab <lab>', 'a lab file or its directory, or the name of a lab that is up')
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})
-    .option('--proto <protocol>', 'icmp, arp, tcp/PORT or udp/PORT', protocol, { name: 'icmp' })
+    .option('--proto <protocol>', 'icmp (default), arp, tcp/PORT or udp/PORT', protocol, {
+      name: 'icmp',
+    })
     .option('-6', 'IPv6 where both ends have it')
     .option('--size <bytes>', 'payload of the ping', size)
     .option('--fix <number>', 'try this remedy in the simulated lab and show what changes', number)

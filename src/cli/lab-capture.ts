@@ -1,7 +1,7 @@
 /**
  * `lanyard lab capture`: frames of links to a pcapng file. A lab on this kernel is listened to
- * until Ctrl-C. A simulated one has no time of its own: its journal is played again, and what its frames
- * were is written, from its beginning or from a point on.
+ * until Ctrl-C. A simulated one has no time of its own: its journal is played again, and what its
+ * frames were is written, from its beginning or from a point on.
  */
 import { openSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
