@@ -26,7 +26,7 @@ function dockerSocket({ docker, socket }: DaemonCommand): string | undefined {
 
 /** Runs until it is told to stop. */
 export async function runDaemon(options: DaemonCommand): Promise<void> {
-  const { socket, state, logLevel } = options
+  const { socket, state, store, logLevel } = options
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-root', { missing })
   const log = openLog(logLevel)
@@ -41,7 +41,7 @@ export async function runDaemon(options: DaemonCommand): Promise<void> {
     socket,
     state,
     version: version(),
-    openEngine: async () => (engine = await openStateEngine(state)),
+    openEngine: async () => (engine = await openStateEngine(state, store)),
     openDoors: async () => await openDocker(engine, dockerSocket(options), log),
     printPlan,
     tryLock: (path) => tryLockFile(path, 'exclusive'),
