@@ -101,7 +101,8 @@ interface Tried {
   readonly edit: Edit
   /** Undefined when the world refuses the plan. */
   readonly answer: Answer | undefined
-  readonly world: SimFabric
+  /** Kept only of one that may be a step on the way: worlds are large. */
+  readonly world: SimFabric | undefined
 }
 
 class Searcher {
@@ -123,9 +124,10 @@ class Searcher {
 
   run(failed: Answer): Found {
     const failure = this.#failure(this.#base, this.#scene, failed)
-    const first = this.#tryAll(candidates(failure), [])
+    const was = endKey(this.#base, failed)
+    const first = this.#tryAll(candidates(failure), [], was)
     const works = first.filter((t) => t.answer?.open === true).map((t) => t.edit)
-    const pairs = [...works, ...(works.length < REMEDIES ? this.#second(failed, first, works) : [])]
+    const pairs = [...works, ...(works.length < REMEDIES ? this.#second(first, works) : [])]
     const remedies = this.#prove(pairs)
     const search = {
       tried: this.#tried,
@@ -149,7 +151,7 @@ class Searcher {
     }
   }
 
-  #tryAll(edits: readonly Edit[], known: readonly Edit[]): Tried[] {
+  #tryAll(edits: readonly Edit[], known: readonly Edit[], was?: string): Tried[] {
     this.#offered += edits.length
     return edits.flatMap((edit) => {
       if (this.#tried >= this.#limit) return []
@@ -158,29 +160,32 @@ class Searcher {
         this.#offered--
         return []
       }
-      return [this.#try(edit)]
+      return [this.#try(edit, was)]
     })
   }
 
-  #try(edit: Edit): Tried {
+  /** @param was where it ended before, when a trial may be a step on the way */
+  #try(edit: Edit, was: string | undefined): Tried {
     this.#tried++
     const world = this.#base.fork()
-    if (!applies(world, edit.plan)) return { edit, answer: undefined, world }
-    return { edit, answer: ask(world, this.#question), world }
+    if (!applies(world, edit.plan)) return { edit, answer: undefined, world: undefined }
+    const answer = ask(world, this.#question)
+    const stays = was === undefined || answer.open || isDetour(edit)
+    return { edit, answer, world: stays || endKey(world, answer) === was ? undefined : world }
   }
 
   /** Two edits: the first moved the end elsewhere, the second is made for what came then. */
-  #second(failed: Answer, first: readonly Tried[], works: readonly Edit[]): Edit[] {
-    const was = endKey(this.#base, failed)
+  #second(first: readonly Tried[], works: readonly Edit[]): Edit[] {
     const further = first
-      .filter((t) => t.answer?.open === false && !isDetour(t.edit))
-      .filter((t) => endKey(t.world, t.answer as Answer) !== was)
+      .filter((t) => t.world !== undefined)
       .toSorted((a, b) => progress(b) - progress(a) || a.edit.cost - b.edit.cost)
       .slice(0, STEPS)
     const found: Edit[] = []
     for (const step of further) {
-      const scene = new Scene(takeSnapshot(step.world.world))
-      const failure = this.#failure(step.world, scene, step.answer as Answer)
+      const { world } = step
+      if (world === undefined) continue
+      const scene = new Scene(takeSnapshot(world.world))
+      const failure = this.#failure(world, scene, step.answer as Answer)
       const next = candidates(failure)
         .filter((second) => !undoes(second.plan, step.edit.plan))
         .map((second) => this.#join(step.edit, second))

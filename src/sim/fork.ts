@@ -3,9 +3,9 @@
  * and the same chance ahead.
  *
  * One generic copier walks everything reachable. What cannot change is shared: functions, frozen
- * objects (the behaviour of links and of the stack, settings), frames, packets and bytes. Everything
- * else is copied with its prototype. A class with private fields must bring its own `fork()`; an
- * array, Map or Set belongs to the one object that holds it.
+ * objects (the behaviour of links and of the stack, settings), frames, packets and bytes.
+ * Everything else is copied with its prototype. A class with private fields must bring its own
+ * `fork()`; an array, Map or Set belongs to the one object that holds it.
  */
 import type { World } from './model.ts'
 
@@ -46,9 +46,9 @@ class Copier {
   }
 
   #array(from: readonly unknown[]): unknown[] {
-    const to: unknown[] = []
-    for (let i = 0; i < from.length; i++) to.push(this.copy(from[i]))
-    return to
+    if (Object.isFrozen(from)) return from as unknown[]
+    // Of the very length: one that grows takes room for 17.
+    return from.length === 0 ? [] : from.map(this.copy)
   }
 
   #map(from: ReadonlyMap<unknown, unknown>): Map<unknown, unknown> {

@@ -146,7 +146,7 @@ export const NETNS_CONF: Readonly<NetnsConf> = Object.freeze(new NetnsConf())
 /** What came of changes made before, so that whoever sets the same shares the same. */
 const CHANGED = new WeakMap<object, Map<string, object>>()
 
-/** The same settings but for one. Settings are frozen: levels, links and forked worlds share them. */
+/** The same settings but for one. They are frozen: levels, links and forked worlds share them. */
 export function withSetting<T extends object>(
   conf: Readonly<T>,
   field: keyof T & string,

@@ -4,20 +4,9 @@
  * wheel, so that nothing is kept of a neighbour that was forgotten.
  */
 import { EV_NEIGHBOUR_TIMER, type World } from '../model.ts'
-import type { Neighbour } from './state.ts'
+import { type Neighbour, Tick } from './state.ts'
 
 const MS = 1_000_000
-
-/** The neighbours to look at when a tick comes, in the order they were put there. */
-export class Tick {
-  readonly atMs: number
-  first: Neighbour | undefined = undefined
-  last: Neighbour | undefined = undefined
-
-  constructor(atMs: number) {
-    this.atMs = atMs
-  }
-}
 
 /** Ticks to come, of a world. */
 export class NeighbourTimers {

@@ -14,7 +14,7 @@ import { STEP_QUEUE } from '../trace-ring.ts'
 import type { NeighbourConf } from './conf.ts'
 import { solicit4 } from './arp-send.ts'
 import { solicit6 } from './nd-send.ts'
-import { addTimer, dropTimer, runTick, type Tick } from './neighbour-timers.ts'
+import { addTimer, dropTimer, runTick } from './neighbour-timers.ts'
 import {
   type DeviceIp,
   deviceIp,
@@ -30,6 +30,7 @@ import {
   NUD_STALE,
   NUD_VALID,
   Neighbour,
+  type Tick,
 } from './state.ts'
 import { wheelTime } from './wheel.ts'
 import { dropPacket, traceFrame } from './trace.ts'

@@ -16,7 +16,7 @@ import { makeNeighbour, UPDATE_ADMIN, UPDATE_OVERRIDE, updateNeighbour } from '.
 import { dropTimer } from './neighbour-timers.ts'
 import { STATE_BITS } from './neighbour-ops.ts'
 import { restoreFilters } from './netfilter/ops.ts'
-import { initRules, markPlain } from './rule-ops.ts'
+import { frozenRules, initRules, markPlain } from './rule-ops.ts'
 import {
   type DeviceIp,
   deviceIp,
@@ -79,8 +79,8 @@ export function restoreIp(world: World, netns: Netns, snapshot: IpSnapshot): voi
   }
   for (const route of snapshot.routes) restoreRoute(ns, route)
   initRules(ns)
-  ns.rules4 = snapshot.rules.filter((r) => r.family === 4)
-  ns.rules6 = snapshot.rules.filter((r) => r.family === 6)
+  ns.rules4 = frozenRules(snapshot.rules.filter((r) => r.family === 4).map((r) => ({ ...r })))
+  ns.rules6 = frozenRules(snapshot.rules.filter((r) => r.family === 6).map((r) => ({ ...r })))
   markPlain(ns)
   restoreFilters(ns, snapshot.filters ?? [])
   for (const [dev] of links(netns)) {

@@ -15,15 +15,23 @@ import {
   TABLE_MAIN,
 } from './state.ts'
 
+/** Rules that nobody changes any more: forks share them. */
+export function frozenRules(rules: readonly Rule[]): readonly Rule[] {
+  return Object.freeze(rules.map((rule) => Object.freeze(rule)))
+}
+
 function builtIn(priority: number, table: number): Rule {
   const none = undefined
   return { priority, from: none, to: none, iif: none, oif: none, table, action: 'lookup' }
 }
 
+const BORN6 = frozenRules([builtIn(0, TABLE_LOCAL), builtIn(32_766, TABLE_MAIN)])
+const BORN4 = frozenRules([...BORN6, builtIn(32_767, TABLE_DEFAULT)])
+
 /** The rules a namespace is born with (`fib_default_rules_init`, `fib6_rules_net_init`). */
 export function initRules(ns: NetnsIp): void {
-  ns.rules4 = [builtIn(0, TABLE_LOCAL), builtIn(32_766, TABLE_MAIN), builtIn(32_767, TABLE_DEFAULT)]
-  ns.rules6 = [builtIn(0, TABLE_LOCAL), builtIn(32_766, TABLE_MAIN)]
+  ns.rules4 = BORN4
+  ns.rules6 = BORN6
 }
 
 /** Notes whether only the built-in rules stand: then lookups need not walk them. */
@@ -43,9 +51,11 @@ export function changeRule(world: World, op: RuleChange): Refusal | undefined {
   const netns = world.netns.get(op.netns)
   if (netns === undefined) return { errno: 'ENOENT' }
   const ns = netnsIp(netns)
-  const rules = op.family === 4 ? ns.rules4 : ns.rules6
+  const rules = [...(op.family === 4 ? ns.rules4 : ns.rules6)]
   const refusal = op.do === 'rule.add' ? add(rules, op) : remove(rules, op)
   if (refusal !== undefined) return refusal
+  if (op.family === 4) ns.rules4 = frozenRules(rules)
+  else ns.rules6 = frozenRules(rules)
   markPlain(ns)
   flushRouteCache(ns, false)
   return undefined

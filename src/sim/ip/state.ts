@@ -18,7 +18,6 @@ import {
   type NetnsConf,
 } from './conf.ts'
 import type { Fib } from './fib.ts'
-import type { Tick } from './neighbour-timers.ts'
 import type { Netfilter } from './netfilter/state.ts'
 import type { Route } from './route.ts'
 import { EchoSockets, type ProbeSocket } from './socket.ts'
@@ -124,6 +123,17 @@ export class Neighbour {
   }
 }
 
+/** Neighbours to look at at one time, in the order they were put there: neighbour-timers.ts. */
+export class Tick {
+  readonly atMs: number
+  first: Neighbour | undefined = undefined
+  last: Neighbour | undefined = undefined
+
+  constructor(atMs: number) {
+    this.atMs = atMs
+  }
+}
+
 /** What the rate limits remember of a host (struct inet_peer). */
 export interface Peer {
   tokens: number
@@ -179,8 +189,9 @@ export class NetnsIp {
   neighbour4Default: Readonly<NeighbourConf> = NEIGHBOUR_CONF
   neighbour6Default: Readonly<NeighbourConf> = NEIGHBOUR_CONF
   readonly tables6 = new Map<number, Fib>()
-  rules4: Rule[] = []
-  rules6: Rule[] = []
+  /** Never changed, but put in another's place: namespaces and forks share them. */
+  rules4: readonly Rule[] = []
+  rules6: readonly Rule[] = []
   plain6 = true
   readonly cache6 = new Map<Ip6, Route>()
   readonly peers4 = new Map<Ip4, Peer>()
