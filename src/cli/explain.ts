@@ -18,17 +18,29 @@ import { painter } from './terminal.ts'
 
 /** @returns the exit status */
 export async function explainCommand(
-  from: string,
+  from: string | undefined,
   to: string | undefined,
   options: ExplainCliOptions,
 ): Promise<number> {
   const paint = painter(process.stdout)
+  if (options.replay !== undefined) {
+    if (from !== undefined) throw usage('a case in a file says itself who asks: leave out the ends')
+    const { replayCommand } = await import('./explain-live.ts')
+    return replayCommand(options.replay, options)
+  }
+  if (from === undefined) throw usage('say who asks and who is asked, or a code')
+  if (options.live === true) {
+    if (options.lab !== undefined) throw usage('--lab or --live, not both')
+    if (to === undefined) throw usage('say both ends: lanyard explain FROM TO --live')
+    const { explainLiveCommand } = await import('./explain-live.ts')
+    return await explainLiveCommand(from, to, options)
+  }
   if (to === undefined) {
     process.stdout.write(`${codeText(from, paint)}\n`)
     return EXIT.ok
   }
   if (options.lab === undefined) {
-    throw usage('say where the ends are: --lab FILE')
+    throw usage('say where the ends are: --lab FILE, or --live for this machine')
   }
   const { file, topologies, source } = loadLab(options.lab)
   const topology = chooseTopology(topologies, options.set)

@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 export const ROOT = join(import.meta.dirname, '../..')
 // Inside the project, so that the bundle finds the project's packages.
 const FOLDER = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
-const MAIN = join(FOLDER, 'main.mjs')
+export const MAIN = join(FOLDER, 'main.mjs')
 
 /** Bundles the program; call before the first run. */
 export async function buildProgram(): Promise<void> {
