@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MAIN, ROOT } from '../support/program.ts'
+import { PROGRAM, ROOT } from '../support/program.ts'
 
 export interface Told {
   readonly status: number
@@ -69,7 +69,7 @@ export async function inLiveWorld(
       words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
     const runs = commands.map(
       (words, i) =>
-        `${quoted([process.execPath, MAIN, ...words])} >${folder}/${i}.out 2>${folder}/${i}.err </dev/null; echo $? >${folder}/${i}.status`,
+        `${quoted([process.execPath, PROGRAM, ...words])} >${folder}/${i}.out 2>${folder}/${i}.err </dev/null; echo $? >${folder}/${i}.status`,
     )
     writeFileSync(`${folder}/inside.sh`, [world.inside ?? '', ...runs, ''].join('\n'))
     const script = WORLD.replace('HAIRPIN', world.hairpin ?? 'off')
