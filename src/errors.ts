@@ -14,6 +14,10 @@ interface Row<D> {
 
 const row = <D>(r: Row<D>): Row<D> => r
 
+function labsUp(known: readonly string[]): string {
+  return known.length === 0 ? 'no lab is' : `there is ${known.join(', ')}`
+}
+
 const TABLE = {
   // -- addr
   'address-invalid': row<{ text: string; kind: string; why: string }>({
@@ -218,6 +222,11 @@ const TABLE = {
       `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is in ${d.sandbox}, with another ${d.differs}`,
     mend: (d) => `disconnect it first: lanyard network disconnect ${d.network} ${d.endpoint}`,
   }),
+  'endpoint-missing': row<{ network: string; endpoint: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network ${d.network} has no endpoint ${d.endpoint}`,
+  }),
   'endpoint-invalid': row<{ endpoint: string; why: string }>({
     status: 400,
     errno: 'EINVAL',
@@ -321,6 +330,37 @@ const TABLE = {
         d.known.length === 0 ? 'no lab at all' : d.known.join(', ')
       }`,
   }),
+  'lab-is-up': row<{ lab: string; fabric: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) => `lab ${d.lab} is up already (${d.fabric})`,
+    mend: (d) => `"lanyard lab down ${d.lab}" removes it; "--name NAME" makes another beside it`,
+  }),
+  'lab-not-up': row<{ lab: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => (d.lab === '' ? 'no lab is up' : `lab ${d.lab} is not up: ${labsUp(d.known)}`),
+    mend: () => '"lanyard lab up FILE" makes one, "lanyard lab status" lists them',
+  }),
+  'lab-replay-differs': row<{ lab: string; commands: number }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) =>
+      `lab ${d.lab} does not come out as it did when its ${d.commands} commands are replayed: ` +
+      'another version of lanyard made it',
+    mend: (d) => `"lanyard lab down ${d.lab}", then "lanyard lab up" makes it anew`,
+  }),
+  'tool-failed': row<{ command: string; why: string }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) => `"${d.command}" failed: ${d.why}`,
+  }),
+  'lab-state-broken': row<{ lab: string; file: string; why: string }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) => `the state of lab ${d.lab} cannot be read: ${d.file}: ${d.why}`,
+    mend: (d) => `"lanyard lab down ${d.lab}" removes it`,
+  }),
   // -- daemon and its client
   'daemon-unreachable': row<{ socket: string; why: string }>({
     status: 503,
@@ -376,6 +416,12 @@ const TABLE = {
     say: (d) => `defect in the daemon: ${d.what}`,
     mend: (d) => `report it with what its log says of request ${d.request}`,
   }),
+  // -- docker
+  'docker-refused': row<{ why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => d.why,
+  }),
   // -- cli
   'uml-missing': row<{ why: string }>({
     status: 501,
@@ -423,11 +469,11 @@ const TABLE = {
     mend: (d) =>
       `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad) and make the networks anew`,
   }),
-  'store-full': row<{ store: string; why: string }>({
+  'store-full': row<{ store: string; why: string; mend?: string }>({
     status: 507,
     errno: 'ENOSPC',
     say: (d) => `the store ${d.store} has no room for the change: ${d.why}`,
-    mend: () => 'free some space and repeat; all that was answered before is kept',
+    mend: (d) => d.mend ?? 'free some space and repeat; all that was answered before is kept',
   }),
   'store-unavailable': row<{ store: string; why: string; mend?: string }>({
     status: 503,
@@ -435,11 +481,26 @@ const TABLE = {
     say: (d) => `the store ${d.store} does not answer: ${d.why}`,
     mend: (d) => d.mend ?? 'repeat it; if it was done already the answer will be the same',
   }),
-  'store-denied': row<{ store: string; why: string }>({
+  'store-denied': row<{ store: string; why: string; mend?: string }>({
     status: 403,
     errno: 'EACCES',
     say: (d) => `the store ${d.store} may not be opened: ${d.why}`,
-    mend: () => 'run it as root (sudo), or ask the daemon, which is root already',
+    mend: (d) => d.mend ?? 'run it as root (sudo), or ask the daemon, which is root already',
+  }),
+  'store-address-invalid': row<{ text: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.text}" does not say where a store is: ${d.why}`,
+    mend: () =>
+      'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
+  }),
+  'store-differs': row<{ state: string; belongs: string; asked: string | undefined }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) =>
+      `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
+    mend: (d) =>
+      `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
   }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,

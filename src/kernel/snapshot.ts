@@ -28,6 +28,8 @@ const TURN_MS = 20
 /**
  * Takes a snapshot. Links come by index, all else in the kernel's order.
  *
+ * @param onUnread told of a namespace that cannot be read, which is then left out; without it the
+ *   first such one throws
  * @throws LanyardError `netns-missing`, `netlink-refused`, `netlink-lost`; SysError
  *
  * @example
@@ -35,16 +37,24 @@ const TURN_MS = 20
  * const { netns } = await takeSnapshot(['box1', 'box2'])
  * ```
  */
-export async function takeSnapshot(names: readonly string[]): Promise<Snapshot> {
+export async function takeSnapshot(
+  names: readonly string[],
+  onUnread?: (netns: string, error: unknown) => void,
+): Promise<Snapshot> {
   const connections = new Connections()
   try {
     const reader = new Reader(names)
     const read: Partial[] = []
     let turnEnds = performance.now() + TURN_MS
     for (const name of names) {
-      // One window for the socket and for /proc.
-      read.push(inNetns(name, () => reader.read(name, connections.to(name))))
-      connections.release(name)
+      try {
+        // One window for the socket and for /proc.
+        read.push(inNetns(name, () => reader.read(name, connections.to(name))))
+        connections.release(name)
+      } catch (error) {
+        if (onUnread === undefined) throw error
+        onUnread(name, error)
+      }
       if (performance.now() > turnEnds) {
         await new Promise((resolve) => setImmediate(resolve))
         turnEnds = performance.now() + TURN_MS
