@@ -7,6 +7,7 @@ import { addEngineCommands } from './engine-commands.ts'
 import { addIpCommands } from './ip-commands.ts'
 import { addExplainCommand } from './explain-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
+import { addMatrixCommand } from './matrix-commands.ts'
 import { addNetworkCommands } from './network-commands.ts'
 import { version } from './version.ts'
 
@@ -56,5 +57,6 @@ export function makeProgram(): Command {
   addEngineCommands(program)
   addLabCommands(program)
   addExplainCommand(program)
+  addMatrixCommand(program)
   return program
 }

@@ -7,6 +7,7 @@
  */
 import type { Ip } from '../addr/ip.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
+import { bridgeOf } from '../sim/link/bridge-state.ts'
 import { type Device, PACKET_HOST, type World } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import type { Frame, Payload } from '../wire/frame.ts'
@@ -36,18 +37,27 @@ export interface Path {
   readonly port?: number
   /** Whether a device is in a namespace, or its cable leads there. */
   concerns(device: number, netns: number): boolean
+  /** The namespace that holds an address; undefined where nobody does, or several. */
+  holder?(ip: Ip | undefined): number | undefined
+  /** Links between a device and a namespace; undefined where nothing joins them. */
+  distance?(netns: number): (device: number) => number | undefined
 }
 
 /** The step that decided; undefined when nothing ended. */
 export function decidingStep(steps: readonly RawStep[], path: Path): RawStep | undefined {
   const relevant = messagesOf(steps, path.port)
   const last = lastProgress(relevant)
+  if (last === undefined) return undefined
+  const asked = relevant.find(({ message }) => message === last)?.step.frame
   const ends = relevant.flatMap(({ step, message }) =>
     message === last && step.reason !== undefined ? [step] : [],
   )
-  const goal = last !== undefined && isAnswer(last) ? path.from : path.to
-  const near = (step: RawStep): boolean =>
-    goal !== undefined && path.concerns(step.to < 0 ? step.device : step.to, goal)
+  const holder = asked === undefined ? undefined : path.holder?.(askedFor(asked))
+  if (holder !== undefined && path.distance !== undefined) {
+    return closest(ends, holder, path.distance(holder), path)
+  }
+  const goal = isAnswer(last) ? path.from : path.to
+  const near = (step: RawStep): boolean => goal !== undefined && path.concerns(placeOf(step), goal)
   const real = ends.filter((s) => !isReason(NOT_CONCERNED, s))
   const choices = [
     real.filter(near),
@@ -57,6 +67,38 @@ export function decidingStep(steps: readonly RawStep[], path: Path): RawStep | u
     ends,
   ]
   return choices.find((list) => list.length > 0)?.at(-1)
+}
+
+/** The device a step leads to, or happened at. */
+function placeOf(step: RawStep): number {
+  return step.to < 0 ? step.device : step.to
+}
+
+/**
+ * Of the many ends of a question to all, the one closest to whoever holds the address asked for:
+ * what befell the other copies is beside the way.
+ */
+function closest(
+  ends: readonly RawStep[],
+  holder: number,
+  distance: (device: number) => number | undefined,
+  path: Path,
+): RawStep | undefined {
+  const rank = (step: RawStep): number =>
+    path.concerns(placeOf(step), holder) ? 0 : (distance(placeOf(step)) ?? Infinity)
+  const ranks = ends.map(rank)
+  const least = Math.min(...ranks)
+  const best = ends.filter((_, i) => ranks[i] === least)
+  const real = best.filter((s) => !isReason(NOT_CONCERNED, s))
+  const choices = [real.filter((s) => s.reason !== 'BRIDGE_NO_HAIRPIN'), real, best]
+  return choices.find((list) => list.length > 0)?.at(-1)
+}
+
+/** The address a question of the link layer is about, or its answer goes to. */
+function askedFor({ packet }: Frame): Ip | undefined {
+  if (packet.kind === 'arp') return packet.targetIp
+  if (packet.kind !== 'ip6' || packet.payload.kind !== 'nd') return undefined
+  return packet.payload.type === 135 ? packet.payload.target : packet.dst
 }
 
 interface Told {
@@ -103,6 +145,8 @@ export function pathIn(
     to: to === undefined ? undefined : world.netns.get(to)?.id,
     ...(port === undefined ? {} : { port }),
     concerns: (device, netns) => concerns(world.devices[device], netns),
+    holder: (ip) => (ip === undefined ? undefined : holderOf(world, ip)),
+    distance: (netns) => distancesFrom(world, netns),
   }
 }
 
@@ -114,14 +158,60 @@ function concerns(device: Device | undefined, netns: number): boolean {
   )
 }
 
+function holderOf(world: World, ip: Ip): number | undefined {
+  let found: number | undefined
+  for (const netns of world.netns.values()) {
+    for (const dev of netns.byIndex.values()) {
+      if (!world.stack.holds(dev, ip)) continue
+      if (found !== undefined && found !== netns.id) return undefined
+      found = netns.id
+    }
+  }
+  return found
+}
+
+/** How far every device is from a namespace, by cables, bridges and what sits on what. */
+function distancesFrom(world: World, netns: number): (device: number) => number | undefined {
+  const found = new Map<number, number>()
+  let ring = [...(world.netnsById[netns]?.byIndex.values() ?? [])]
+  for (const { id } of ring) found.set(id, 0)
+  for (let far = 1; ring.length > 0; far++) {
+    const next: Device[] = []
+    for (const dev of ring) {
+      for (const other of besides(dev)) {
+        if (found.has(other.id)) continue
+        found.set(other.id, far)
+        next.push(other)
+      }
+    }
+    ring = next
+  }
+  return (device) => found.get(device)
+}
+
+function besides(dev: Device): Device[] {
+  const ports = dev.ops.kind === 'bridge' ? bridgeOf(dev).ports.map((port) => port.dev) : []
+  const ends = [dev.peer, dev.lower, dev.master].filter((d) => d !== undefined)
+  return [...ends, ...dev.uppers, ...ports]
+}
+
 /** The steps of an exchange, each with the name of its message; its waiting is left out. */
 export function messagesOf(steps: readonly RawStep[], port: number | undefined): Told[] {
-  return steps.flatMap((step) => {
+  const told: Told[] = []
+  // Copies of a flooded frame are one frame: it is named once.
+  const names = new Map<Frame, string | undefined>()
+  for (const step of steps) {
+    const { frame } = step
     // Waiting for a neighbour is no progress: the packet goes on after the question.
-    if (step.action === 'queue' || isReason(CONSEQUENCE, step)) return []
-    const message = step.frame === undefined ? undefined : messageOf(step.frame, port)
-    return message === undefined ? [] : [{ step, message }]
-  })
+    if (frame === undefined || step.action === 'queue' || isReason(CONSEQUENCE, step)) continue
+    let message = names.get(frame)
+    if (message === undefined && !names.has(frame)) {
+      message = messageOf(frame, port)
+      names.set(frame, message)
+    }
+    if (message !== undefined) told.push({ step, message })
+  }
+  return told
 }
 
 function isReason(set: ReadonlySet<ReasonCode>, step: RawStep): boolean {

@@ -167,7 +167,12 @@ class Loader {
     const below =
       lower === undefined ? undefined : this.#made.get(`${lower.netns.name} ${lower.index}`)
     if (below !== undefined) this.#raise(below[0], below[1])
+    if (openDevice(world, dev) === undefined || lower === undefined) return
+    // It came up before its parent got the same MAC.
+    const { mac } = lower
+    lower.mac = NO_MAC
     openDevice(world, dev)
+    lower.mac = mac
   }
 
   #correct(dev: Device, link: LinkSnapshot): void {
@@ -234,6 +239,9 @@ class Loader {
     entry.byUser = entry.static && mac !== dev.mac
   }
 }
+
+/** Nobody's. */
+const NO_MAC = 0
 
 /** Kinds that come with nothing but themselves. */
 const PLAIN: readonly string[] = ['dummy', 'tun', 'tap'] satisfies LinkKind[]

@@ -50,7 +50,20 @@ const ALIASES: Readonly<Record<string, readonly [string, number]>> = {
 }
 
 /** Splits a key as sysctl(8) does: a slash stands for a dot inside a name. */
-function split(key: string): string[] {
+function split(key: string): readonly string[] {
+  const known = SPLIT.get(key)
+  if (known !== undefined) return known
+  // The same few keys in every namespace; names of links are no end of them.
+  if (SPLIT.size > SPLIT_MAX) SPLIT.clear()
+  const parts = splitKey(key)
+  SPLIT.set(key, parts)
+  return parts
+}
+
+const SPLIT = new Map<string, readonly string[]>()
+const SPLIT_MAX = 10_000
+
+function splitKey(key: string): string[] {
   const slash = key.indexOf('/')
   const dot = key.indexOf('.')
   // with a slash before the first dot the slashes are the separators

@@ -1,0 +1,126 @@
+/**
+ * Who reaches whom in a fleet of 10,000 endpoints: from nothing, after one change, and why for a
+ * pair. The peers ask with packets: the unreduced simulator, a sample of pairs scaled to all, and
+ * every pair of the classes' two members each, which is as far as classes by parent alone go.
+ */
+import { ask, forget } from '../src/explain/ask.ts'
+import { Reach, ReachMemory } from '../src/explain/reach.ts'
+import type { NetnsSnapshot, Snapshot } from '../src/fabric/snapshot.ts'
+import { openSim } from '../src/sim/fabric.ts'
+import { takeSnapshot } from '../src/sim/snapshot.ts'
+import { measure, timeMs } from './harness.ts'
+import { fleetPlan, multiplied } from './reach-fleet.ts'
+
+/** Pairs pinged in the unreduced network. */
+const SAMPLE = 40
+
+/** 5 leaves, 10 hosts each: 50 hosts with 200 containers each. */
+const size = { leaves: 5, hosts: 10, containers: 200 }
+
+await measure('reach', async () => {
+  const world = openSim({ seed: 7 })
+  world.applyNow(fleetPlan(size))
+  await world.settle()
+  const snapshot = takeSnapshot(world.world)
+  const large = multiplied(await largeTemplate(), 125)
+  const memory = new ReachMemory()
+  const known = new Reach(snapshot, { memory })
+  const { endpoints, classes, pairs, questions } = known.counts
+  let round = 0
+  return {
+    question:
+      `who reaches whom among ${endpoints} endpoints (${classes} classes, ${questions} questions ` +
+      `for ${pairs} pairs)?`,
+    unit: 'ms',
+    better: 'lower',
+    rounds: 3,
+    contestants: [
+      { name: 'all pairs, cold', run: () => timeMs(() => new Reach(snapshot)) },
+      {
+        name: 'after one network of one host got another mode',
+        run: () => {
+          const changed = withMode(snapshot, `host${round % 50}`, round++)
+          return timeMs(() => new Reach(changed, { memory }))
+        },
+      },
+      {
+        name: 'after one port of a switch was isolated or joined',
+        run: () => {
+          const changed = withPort(snapshot, `leaf${round % 5}`, `p${round++ % 10}`)
+          return timeMs(() => new Reach(changed, { memory }))
+        },
+      },
+      { name: 'why, mean of 100 pairs', run: () => whyMs(known) },
+      {
+        name: `all pairs of ${large.netns.length} namespaces, cold`,
+        run: () => timeMs(() => new Reach(large)),
+      },
+      {
+        name: `packets in the whole network, ${SAMPLE} pairs scaled to all`,
+        run: () => timeMs(() => sample(known)).then((ms) => (ms / SAMPLE) * pairs),
+      },
+    ],
+  }
+
+  function sample(reach: Reach): void {
+    const names = reach.endpoints
+    for (let i = 0; i < SAMPLE; i++) {
+      const from = names[(i * 7919 + round) % names.length] as string
+      const to = names[(i * 104_729 + 1 + round) % names.length] as string
+      if (from === to) continue
+      forget(world)
+      const { ok, code } = ask(world, reach.question(from, to))
+      const cell = reach.cell(from, to)
+      if (ok !== cell.ok || code !== cell.code) throw new Error(`${from} -> ${to} differs`)
+    }
+    round++
+  }
+})
+
+/** 20 leaves, 200 hosts, four containers each, to be multiplied to 100,000. */
+async function largeTemplate(): Promise<Snapshot> {
+  const world = openSim({ seed: 7 })
+  world.applyNow(fleetPlan({ leaves: 20, hosts: 10, containers: 4 }))
+  await world.settle()
+  return takeSnapshot(world.world)
+}
+
+function whyMs(reach: Reach): Promise<number> {
+  const names = reach.endpoints
+  const pairs = Array.from({ length: 100 }, (_, i) => [
+    names[(i * 7919) % names.length] as string,
+    names[(i * 104_729 + 1) % names.length] as string,
+  ])
+  return timeMs(() => {
+    for (const [from = '', to = ''] of pairs) if (from !== to) reach.why(from, to)
+  }).then((ms) => ms / pairs.length)
+}
+
+function replaced(snapshot: Snapshot, is: (n: NetnsSnapshot) => NetnsSnapshot): Snapshot {
+  return { netns: snapshot.netns.map(is) }
+}
+
+function withMode(snapshot: Snapshot, host: string, round: number): Snapshot {
+  const queue = 900 + round
+  return replaced(snapshot, (netns) => {
+    const child = netns.links.find((l) => l.parent?.netns === host && l.parent.name === 'eth0.100')
+    if (child?.macvlan === undefined) return netns
+    // Never the same twice: nothing of it is known.
+    const macvlan = { ...child.macvlan, mode: 'vepa', broadcastQueueLength: queue } as const
+    return { ...netns, links: netns.links.map((l) => (l === child ? { ...l, macvlan } : l)) }
+  })
+}
+
+function withPort(snapshot: Snapshot, leaf: string, name: string): Snapshot {
+  return replaced(snapshot, (netns) => {
+    if (netns.name !== leaf) return netns
+    const links = netns.links.map((l) =>
+      l.name === name && l.port !== undefined
+        ? { ...l, mtu: l.mtu + ++ports, port: { ...l.port, isolated: !l.port.isolated } }
+        : l,
+    )
+    return { ...netns, links }
+  })
+}
+/** Makes every change one that was never seen. */
+let ports = 0

@@ -1,0 +1,13 @@
+/** What `lanyard matrix` can be told. */
+export interface MatrixCliOptions {
+  readonly lab?: string
+  readonly set: Readonly<Record<string, string>>
+  readonly live?: boolean
+  readonly 6?: boolean
+  readonly from?: string
+  readonly to?: string
+  readonly why?: readonly string[]
+  readonly plan?: string
+  readonly json?: boolean
+  readonly csv?: boolean
+}
