@@ -422,6 +422,16 @@ const TABLE = {
     errno: 'EINVAL',
     say: (d) => d.why,
   }),
+  'docker-unreachable': row<{ socket: string; why: string }>({
+    status: 503,
+    errno: 'ECONNREFUSED',
+    say: (d) => `Docker at ${d.socket} does not answer: ${d.why}`,
+    mend: () => 'start it ("sudo systemctl start docker"), or say where it is: --docker-api SOCKET',
+  }),
+  'docker-says': row<{ said: string; status: number }>({
+    status: 409,
+    say: (d) => `Docker says: ${d.said}`,
+  }),
   // -- cli
   'uml-missing': row<{ why: string }>({
     status: 501,

@@ -4,8 +4,15 @@ import type { Door } from '../daemon/serve.ts'
 import { listen } from '../daemon/listen.ts'
 import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
+import { DOCKER_API } from '../plugin/docker/api.ts'
 import { openDockerDoor } from '../plugin/docker/open.ts'
 import { specOfDocker } from './network-options.ts'
+
+/** Docker's own socket, as its client finds it. */
+export function dockerApi(): string {
+  const host = process.env['DOCKER_HOST'] ?? ''
+  return host.startsWith('unix://') ? host.slice('unix://'.length) : DOCKER_API
+}
 
 const CLOSED: Door = { close: () => Promise.resolve() }
 
@@ -21,6 +28,7 @@ export async function openDocker(
       engine,
       readSpec: specOfDocker,
       listen: (server) => listen(server, socket, undefined),
+      api: dockerApi(),
       tell: (sentence) => log.warn(sentence),
       heard: ({ method, ms, error, defect }) => {
         const line = { docker: method, ms: Math.round(ms * 100) / 100 }

@@ -3,6 +3,7 @@
  * so that `lanyard --version` does not wait for a YAML parser.
  */
 import { Command, Help, type Option } from 'commander'
+import { addDockerCommands } from './docker-commands.ts'
 import { addEngineCommands } from './engine-commands.ts'
 import { addIpCommands } from './ip-commands.ts'
 import { addExplainCommand } from './explain-commands.ts'
@@ -55,6 +56,7 @@ export function makeProgram(): Command {
   addNetworkCommands(program)
   addIpCommands(program)
   addEngineCommands(program)
+  addDockerCommands(program)
   addLabCommands(program)
   addExplainCommand(program)
   addMatrixCommand(program)

@@ -42,7 +42,7 @@ const APPLETS = [
 /** Debian's comes with its dockerd and speaks all of its API; another may be newer. */
 const CLIENT = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker'
 /** A busy machine may take its time; nothing here is about time. */
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 90_000
 
 /** Why no dockerd can run here; undefined when one can. */
 export function whyNoDocker(): string | undefined {
@@ -75,7 +75,8 @@ ip -n gw link set eth0 up
 ip -n peer link set eth0 up
 ip route add default via 192.168.8.1
 touch "$1/ready"
-exec sleep infinity
+# The first process reaps what others leave: a dead containerd looks alive until then.
+while :; do sleep 3600 & wait $!; done
 `
 
 export interface DockerdOptions {
@@ -197,6 +198,11 @@ export class DockerWorld {
     return this.run(...at, 'ping', '-c1', '-W2', '-q', to).status === 0
   }
 
+  /** Waits until a ping is answered: what is made known behind a request's back takes a moment. */
+  async reaches(to: string, from?: string): Promise<void> {
+    await until(() => this.pings(to, from), `${from ?? 'the host'} does not reach ${to}`)
+  }
+
   async startDockerd({ liveRestore = false }: DockerdOptions = {}): Promise<void> {
     const options = ['--host=unix:///run/docker.sock', `--data-root=${this.folder}/data`]
     options.push('--exec-root=/run/docker', '--pidfile=/run/docker.pid', '--storage-driver=vfs')
@@ -212,6 +218,14 @@ export class DockerWorld {
     this.#lanyard = this.#start('lanyard', command)
     const log = this.logOf('lanyard').length
     await this.#until('lanyard', () => this.logOf('lanyard').slice(log).includes('"msg":"ready"'))
+  }
+
+  /** Whatever the last cycle of a random test left dead. */
+  async startIfDead(): Promise<void> {
+    if (this.#lanyard?.exitCode !== null || this.#lanyard.signalCode !== null)
+      await this.startLanyard()
+    if (this.#dockerd?.exitCode !== null || this.#dockerd.signalCode !== null)
+      await this.startDockerd({ liveRestore: true })
   }
 
   stopDockerd(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -6,6 +6,8 @@ import type { NetworkDesk, ReadSpec } from './network-driver.ts'
 import { Networks } from './networks.ts'
 import { Waiting } from './pools.ts'
 import { type Heard, makeServer } from './server.ts'
+import { DockerApi } from './api.ts'
+import { DockerSync } from './sync.ts'
 
 export interface DockerDoorOptions {
   readonly engine: DoorEngine
@@ -13,6 +15,8 @@ export interface DockerDoorOptions {
   readonly listen: (server: Server) => Promise<void>
   readonly tell: (sentence: string) => void
   readonly heard: (what: Heard) => void
+  /** Docker's own socket, to ask what it forgot to tell; default is not to ask. */
+  readonly api?: string
 }
 
 export interface DockerDoor {
@@ -39,10 +43,14 @@ export async function openDockerDoor(options: DockerDoorOptions): Promise<Docker
   }
   const server = makeServer(desk, heard)
   await listen(server)
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
+  const sync =
+    options.api === undefined ? undefined : new DockerSync(desk, new DockerApi(options.api), tell)
+  const close = async (): Promise<void> => {
+    await sync?.close()
+    await new Promise<void>((resolve) => {
       server.close(() => resolve())
       server.closeIdleConnections()
     })
+  }
   return { desk, close }
 }

@@ -1,0 +1,102 @@
+/** Restarts and losses of dockerd, daemon and parent, with containers on the LAN meanwhile. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { describeDocker } from '../describe-docker.ts'
+import { buildProgram, removeProgram } from '../support/program.ts'
+import { DockerWorld, until } from './world.ts'
+
+const CREATE =
+  'network create -d lanyard --ipam-driver lanyard --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=eth0'
+
+describeDocker('docker on lanyard over its life', () => {
+  let world: DockerWorld
+  const docker = (line: string): string => world.docker(line)
+  const placeOf = (name: string): string =>
+    docker(
+      `inspect ${name} --format {{range.NetworkSettings.Networks}}{{.IPAddress}},{{.MacAddress}}{{end}}`,
+    )
+  const addressOf = (name: string): string => placeOf(name).split(',')[0] ?? ''
+
+  beforeAll(buildProgram)
+  afterAll(removeProgram)
+  beforeEach(async () => {
+    world = new DockerWorld()
+    await world.open()
+    await world.startLanyard()
+  })
+  afterEach(async () => await world.close())
+
+  test('live-restore off: dockerd restarts, containers come again as they were', async () => {
+    await world.startDockerd()
+    world.importImage()
+    docker(`${CREATE} lan`)
+    docker('run -d --name c1 --restart always --network lan bb sleep 1000')
+    const before = placeOf('c1')
+    await world.stopDockerd()
+    expect(world.pings('192.168.8.2', 'peer')).toBe(false)
+    await world.startDockerd()
+    await until(() => placeOf('c1') === before, 'c1 did not come again')
+    await world.reaches(addressOf('c1'), 'peer')
+    await world.reaches(addressOf('c1'))
+  })
+
+  test('live-restore on: nobody notices dockerd or daemon restart; parent lost and back', async () => {
+    await world.startDockerd({ liveRestore: true })
+    world.importImage()
+    docker(`${CREATE} lan`)
+    docker('run -d --name c1 --network lan bb sleep 1000')
+    const before = placeOf('c1')
+    await world.stopDockerd('SIGKILL')
+    await world.reaches(addressOfText(before), 'peer')
+    await world.stopLanyard('SIGKILL')
+    await world.reaches(addressOfText(before), 'peer')
+    await world.startLanyard()
+    await world.startDockerd({ liveRestore: true })
+    expect(placeOf('c1')).toBe(before)
+    await world.reaches(addressOfText(before))
+    // Another container gets another address, and the first can be taken away and come again.
+    docker('run -d --name c2 --network lan bb sleep 1000')
+    expect(addressOf('c2')).not.toBe(addressOfText(before))
+    docker('restart -t 0 c1')
+    expect(placeOf('c1')).toBe(before)
+    world.ok('ip', 'link', 'del', 'eth0')
+    expect(world.pings(addressOfText(before), 'peer')).toBe(false)
+    world.ok('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'p0', 'netns', 'sw')
+    world.ok('ip', '-n', 'sw', 'link', 'set', 'p0', 'master', 'br0', 'up')
+    world.ok('ip', 'address', 'add', '192.168.8.110/24', 'dev', 'eth0')
+    world.ok('ip', 'link', 'set', 'eth0', 'up')
+    await world.reaches(addressOfText(before), 'peer')
+    await world.reaches(addressOfText(before))
+    expect(docker('exec c1 ip route')).toContain('default via 192.168.8.1 dev eth0')
+    docker('rm -f c1 c2')
+    docker('network rm lan')
+    expect(world.ok('ip', '-br', 'link')).not.toMatch(/^l[yhvd]-/m)
+  })
+
+  test('daemon down while a container and a network go: found, and released', async () => {
+    await world.startDockerd()
+    world.importImage()
+    docker(`${CREATE} lan`)
+    docker(`${CREATE} lan2`)
+    docker('run -d --name c1 --network lan bb sleep 1000')
+    await world.stopLanyard('SIGKILL')
+    // Docker waits a quarter of a minute for each thing it would say, and then goes on.
+    const gone = await Promise.all([
+      world.dockerAsync('rm -f c1'),
+      world.dockerAsync('network rm lan2'),
+    ])
+    expect(gone[0]?.status).toBe(0)
+    await world.startLanyard()
+    const status = () => world.lanyard('status --json').stdout
+    const shown = () => JSON.parse(status()) as { networks: { endpoints: number }[] }
+    await until(
+      () => shown().networks.length === 1 && shown().networks[0]?.endpoints === 0,
+      'what Docker forgot was not found',
+    )
+    const leases = JSON.parse(world.lanyard('ip ls --json').stdout) as { kind: string }[]
+    expect(leases.filter(({ kind }) => kind === 'endpoint')).toEqual([])
+    docker('run -d --name c2 --network lan bb sleep 1000')
+    await world.reaches(addressOf('c2'))
+  })
+})
+
+const addressOfText = (place: string): string => place.split(',')[0] ?? ''
