@@ -108,7 +108,7 @@ export class DockerApi {
           try {
             resolve(judge(response.statusCode ?? 0, answer))
           } catch (error) {
-            reject(error as Error)
+            reject(error)
           }
         })
       })

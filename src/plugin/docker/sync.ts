@@ -42,7 +42,9 @@ export class DockerSync {
 
   #later(ms: number): void {
     if (this.#closed) return
-    this.#timer = setTimeout(() => (this.#running = this.#again()), ms).unref()
+    this.#timer = setTimeout(() => {
+      this.#running = this.#again()
+    }, ms).unref()
   }
 
   async #again(): Promise<void> {
