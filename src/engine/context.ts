@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import type { Addresses } from './addresses.ts'
 import type { HostView } from './host-view.ts'
 import type { Random } from './identity.ts'
+import type { Introductions } from './introduce.ts'
 import type { Lan, LanLink } from './lan.ts'
 import type { Locks } from './locks.ts'
 import type { SandboxIndex } from './sandbox-index.ts'
@@ -40,6 +41,7 @@ export interface Context {
   readonly view: HostView
   readonly lan: Lan
   readonly background: Background
+  readonly introductions: Introductions
   readonly sandboxes: SandboxIndex
   /** Sandboxes that are known to be those of their records: connected or seen since the start. */
   readonly trusted: Set<string>

@@ -51,7 +51,7 @@ export async function takeAway(
   network: Network,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const { faults, store, addresses } = context
+  const { faults, addresses } = context
   const failures: unknown[] = []
   const attempt = async (step: () => Promise<unknown>) => {
     try {
@@ -68,11 +68,10 @@ export async function takeAway(
     const what = `endpoint ${endpoint.name} of network ${network.name} was not removed wholly`
     throw new AggregateError(failures, what)
   }
-  await addresses.release(network, endpoint.name)
-  await faults.at('disconnect:5-lease')
-  await write(store, { delete: endpointKey(network.name, endpoint.name) })
+  const gone = { delete: endpointKey(network.name, endpoint.name) }
+  await addresses.release(network, endpoint.name, [gone])
   context.sandboxes.remove(endpoint)
-  await faults.at('disconnect:6-answer')
+  await faults.at('disconnect:5-answer')
 }
 
 /** Removes the link that bears the endpoint's mark, under whatever name, and mends the default. */
@@ -98,7 +97,8 @@ export async function snapshotOf(
   sandbox: string,
 ): Promise<NetnsSnapshot | undefined> {
   try {
-    return (await context.fabric.snapshot({ netns: [sandbox] })).netns[0]
+    const parts = ['addresses', 'routes', 'neighbours'] as const
+    return (await context.fabric.snapshot({ netns: [sandbox], parts })).netns[0]
   } catch (error) {
     if (error instanceof LanyardError && error.code.startsWith('netns-')) return undefined
     throw error

@@ -18,7 +18,7 @@ import { Background, type Context, type Faults, lanLink } from './context.ts'
 import { disconnect } from './disconnect.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
-import { introduce } from './introduce.ts'
+import { Introductions } from './introduce.ts'
 import { Lan } from './lan.ts'
 import { Locks } from './locks.ts'
 import { createNetwork, getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
@@ -98,7 +98,7 @@ export class HostEngine implements Engine {
     const host = options.host ?? ''
     const clock = options.clock ?? fabric.clock
     const emit = (event: Omit<EngineEvent, 'at'>) => this.#emit(event)
-    this.#context = {
+    const context: Omit<Context, 'introductions'> = {
       fabric,
       store,
       addresses: new Addresses(store, now),
@@ -116,6 +116,10 @@ export class HostEngine implements Engine {
       trusted: new Set(),
       emit,
     }
+    // It works with the context it is part of.
+    this.#context = Object.assign(context, {
+      introductions: new Introductions(() => this.#context),
+    })
   }
 
   /** Called once, by {@link openEngine}. */
@@ -314,7 +318,8 @@ export class HostEngine implements Engine {
   /** Neighbours and switches forgot, or never knew, while the parent was away. */
   async #introduceAll(name: string): Promise<void> {
     const network = await getNetwork(this.#context, name)
-    introduce(this.#context, network, await this.endpoints(name))
+    for (const endpoint of await this.endpoints(name))
+      this.#context.introductions.add(network, endpoint)
   }
 
   async #remember(): Promise<void> {

@@ -35,6 +35,11 @@ export interface LeaseRequest {
    * address; it is thrown when exactly this address was asked for, else another is taken.
    */
   readonly check?: (ip: Ip) => Promise<Error | undefined>
+  /**
+   * What the asker wants written with the lease, in the same transaction: its own record costs no
+   * wait for the disk of its own.
+   */
+  readonly also?: (got: Pick<LeaseResult, 'addresses' | 'mac'>) => readonly Write[]
 }
 
 export interface LeaseResult {
@@ -42,6 +47,8 @@ export interface LeaseResult {
   readonly mac: Mac | undefined
   /** Names this lease among all the endpoint ever had. */
   readonly revision: number
+  /** Whether this call made it, and wrote what was `also` to be written. */
+  readonly made: boolean
 }
 
 /**
@@ -102,7 +109,7 @@ function answer(entry: Entry, request: LeaseRequest): LeaseResult {
     throw differs(stored.addresses.join(', '), want.map(formatIp).join(', '))
   if (typeof request.mac === 'number' && mac !== undefined && request.mac !== mac)
     throw differs(formatMac(mac), formatMac(request.mac))
-  return { addresses, mac, revision: entry.createRevision }
+  return { addresses, mac, revision: entry.createRevision, made: false }
 }
 
 interface Attempt {
@@ -267,9 +274,11 @@ async function take(
     const known = then.some((w) => 'put' in w && w.put === hint)
     if (next !== undefined && !known) then.push({ put: hint, value: hexOfIp(next) })
   }
+  const addresses = candidates.map((c) => c.ip)
+  then.push(...(request.also?.({ addresses, mac }) ?? []))
   const otherwise = bearer === undefined ? [endKey] : [endKey, bearer]
   const { done, revision, found } = await transactSurely(ipam, { when, then, otherwise })
-  if (done) return { addresses: candidates.map((c) => c.ip), mac, revision }
+  if (done) return { addresses, mac, revision, made: true }
   const [mine, other] = found
   // Ours, when the answer to the first asking was lost; or the same was asked twice at once.
   if (mine !== undefined) return answer(mine, request)
