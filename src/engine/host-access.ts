@@ -70,9 +70,8 @@ export async function planHostWays(
   const own = await hostAddresses(context, network)
   const child = await context.view.link(hostLinkName(network.parentLink))
   if (own.length === 0 || child === undefined) return []
-  const ips = endpoint.addresses.map((a) => a.address)
   return [
-    ...planHostRoutes(network.parentLink, context.host, ips, own),
+    ...planHostRoutes(network.parentLink, context.host, endpoint, own),
     ...planHostNeighbours(endpoint, child.address, own),
   ]
 }
@@ -127,7 +126,10 @@ async function waysOf<N extends { readonly network: Network; readonly endpoint: 
     const mine = own.find((ip) => typeof ip === typeof address)
     if (mine === undefined) return []
     const icmp = { protocol: 'icmp', timeoutMs: PROBE_MS } as const
-    const [there, here] = [`${endpoint.name} (${formatIp(address)})`, `the host (${formatIp(mine)})`]
+    const [there, here] = [
+      `${endpoint.name} (${formatIp(address)})`,
+      `the host (${formatIp(mine)})`,
+    ]
     return [
       {
         newcomer,

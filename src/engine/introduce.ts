@@ -79,10 +79,12 @@ export class Introductions {
 
 async function announce(context: Context, network: Network, endpoint: Endpoint): Promise<void> {
   const link = await lanLink(context, network)
-  if (link === undefined) return
+  const parent = await context.view.link(network.parentLink)
+  if (link === undefined || parent === undefined) return
+  const wire = { name: parent.name, mac: parent.address }
   const addresses = endpoint.addresses.map((a) => a.address)
   const still = () => isHere(context, endpoint)
-  await context.lan.announce(link, endpoint.mac, addresses, still)
+  await context.lan.announce({ link, wire }, endpoint.mac, addresses, still)
 }
 
 /** Whether it is where it was: it may have left meanwhile, or come again elsewhere. */

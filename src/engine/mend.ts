@@ -100,6 +100,7 @@ export async function lostWays(
   const unknown = ways.some(
     (op) =>
       op.do === 'neighbour.replace' &&
+      op.netns === endpoint.sandbox &&
       !sandbox.neighbours.some(
         ({ link, ip, mac }) => link === op.link && ip === op.ip && mac === op.mac,
       ),

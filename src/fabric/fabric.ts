@@ -187,4 +187,9 @@ export interface CapturedFrame {
 export interface FramePort extends Closer {
   /** Sends raw bytes, Ethernet header first. */
   send(bytes: Uint8Array): void
+  /**
+   * As `send`, without waiting for it: the copies of a broadcast to thousands of siblings take
+   * milliseconds. A failure is not told.
+   */
+  post(bytes: Uint8Array): void
 }

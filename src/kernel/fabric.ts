@@ -85,10 +85,7 @@ export class KernelFabric implements Fabric {
 
   /** See {@link takeSnapshot}; by default of the own namespace and all named ones. */
   async snapshot(
-    options: {
-      readonly netns?: readonly string[]
-      readonly parts?: readonly SnapshotPart[]
-    } = {},
+    options: { readonly netns?: readonly string[]; readonly parts?: readonly SnapshotPart[] } = {},
   ): Promise<Snapshot> {
     return await ofAll(options.netns, (names) => takeSnapshot(names, options.parts))
   }
