@@ -28,9 +28,4 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// Whoever reads our output may leave (`lanyard lab run ... | head`): the run still ends in order.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
-
 await main(process.argv)

@@ -2,7 +2,7 @@
  * The command line. What subcommands do stands beside this file and is loaded when they are called,
  * so that `lanyard --version` does not wait for a YAML parser.
  */
-import { Command } from 'commander'
+import { Command, Help, type Option } from 'commander'
 import { addEngineCommands } from './engine-commands.ts'
 import { addIpCommands } from './ip-commands.ts'
 import { addExplainCommand } from './explain-commands.ts'
@@ -21,6 +21,16 @@ Examples:
 Exit status: 0 all went well, 1 something was missed (an expectation, a holder, drift), 2 refused or
 bad input, 3 not permitted.`
 
+const { optionDescription } = Help.prototype
+
+/** What help says of an option: a default only where it tells a reader something. */
+function describeOption(this: Help, option: Option): string {
+  const { defaultValue } = option
+  if (typeof defaultValue !== 'object' || option.defaultValueDescription !== undefined)
+    return optionDescription.call(this, option)
+  return option.description
+}
+
 /** Builds the command line. */
 export function makeProgram(): Command {
   const program = new Command('lanyard')
@@ -29,6 +39,7 @@ export function makeProgram(): Command {
     .addHelpText('after', EXAMPLES)
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    .configureHelp({ optionDescription: describeOption })
     // What follows the command of `run` is that command's.
     .enablePositionalOptions()
     .showSuggestionAfterError()
