@@ -458,11 +458,11 @@ const TABLE = {
     mend: (d) =>
       `nothing in it was changed; put a copy of it back, or move it away (mv ${d.store} ${d.store}.bad) and make the networks anew`,
   }),
-  'store-full': row<{ store: string; why: string }>({
+  'store-full': row<{ store: string; why: string; mend?: string }>({
     status: 507,
     errno: 'ENOSPC',
     say: (d) => `the store ${d.store} has no room for the change: ${d.why}`,
-    mend: () => 'free some space and repeat; all that was answered before is kept',
+    mend: (d) => d.mend ?? 'free some space and repeat; all that was answered before is kept',
   }),
   'store-unavailable': row<{ store: string; why: string; mend?: string }>({
     status: 503,
@@ -470,11 +470,26 @@ const TABLE = {
     say: (d) => `the store ${d.store} does not answer: ${d.why}`,
     mend: (d) => d.mend ?? 'repeat it; if it was done already the answer will be the same',
   }),
-  'store-denied': row<{ store: string; why: string }>({
+  'store-denied': row<{ store: string; why: string; mend?: string }>({
     status: 403,
     errno: 'EACCES',
     say: (d) => `the store ${d.store} may not be opened: ${d.why}`,
-    mend: () => 'run it as root (sudo), or ask the daemon, which is root already',
+    mend: (d) => d.mend ?? 'run it as root (sudo), or ask the daemon, which is root already',
+  }),
+  'store-address-invalid': row<{ text: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.text}" does not say where a store is: ${d.why}`,
+    mend: () =>
+      'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
+  }),
+  'store-differs': row<{ state: string; belongs: string; asked: string | undefined }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) =>
+      `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
+    mend: (d) =>
+      `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
   }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,

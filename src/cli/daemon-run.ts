@@ -16,7 +16,7 @@ export interface DaemonCommand extends PlaceOptions {
 
 /** Runs until it is told to stop. */
 export async function runDaemon(options: DaemonCommand): Promise<void> {
-  const { socket, state, logLevel } = options
+  const { socket, state, store, logLevel } = options
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-root', { missing })
   const log = openLog(logLevel)
@@ -30,7 +30,7 @@ export async function runDaemon(options: DaemonCommand): Promise<void> {
     socket,
     state,
     version: version(),
-    openEngine: () => openStateEngine(state),
+    openEngine: () => openStateEngine(state, store),
     printPlan,
     tryLock: (path) => tryLockFile(path, 'exclusive'),
     peerOf,

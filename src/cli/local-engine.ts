@@ -1,7 +1,6 @@
 /** The engine in this process: on the kernel, over the state in a folder. */
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { holderOf, stateLock } from '../daemon/listen.ts'
 import type { Engine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
@@ -22,7 +21,11 @@ export function whatIsMissing(): string | undefined {
  * @throws LanyardError `needs-daemon`, `daemon-running` when the state belongs to a daemon with
  *   another socket
  */
-export async function openLocalEngine(socket: string, state: string): Promise<Engine> {
+export async function openLocalEngine(
+  socket: string,
+  state: string,
+  store?: string,
+): Promise<Engine> {
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-daemon', { socket, missing })
   makeState(state)
@@ -33,7 +36,7 @@ export async function openLocalEngine(socket: string, state: string): Promise<En
     throw new LanyardError('daemon-running', { what: `state ${state}`, pid })
   }
   lock.release()
-  return await openStateEngine(state)
+  return await openStateEngine(state, store)
 }
 
 /**
@@ -41,15 +44,15 @@ export async function openLocalEngine(socket: string, state: string): Promise<En
  *
  * @throws LanyardError `needs-root`, `store-corrupt` and its like
  */
-export async function openStateEngine(state: string): Promise<Engine> {
+export async function openStateEngine(state: string, where?: string): Promise<Engine> {
   makeState(state)
-  const [{ openKernel }, { openLmdbStore }, { openEngine }] = await Promise.all([
+  const [{ openKernel }, { openStateStore }, { openEngine }] = await Promise.all([
     import('../kernel/fabric.ts'),
-    import('../store/lmdb.ts'),
+    import('./state-store.ts'),
     import('../engine/engine.ts'),
   ])
   const fabric = await openKernel()
-  const store = await openLmdbStore(join(state, 'store.lmdb'))
+  const store = await openStateStore(state, where)
   const end = async (): Promise<void> => {
     await fabric.close()
     await store.close()

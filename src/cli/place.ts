@@ -15,6 +15,8 @@ export const STATE = '/var/lib/lanyard'
 export interface PlaceOptions {
   readonly socket: string
   readonly state: string
+  /** An etcd that hosts share, as `--store` says it; undefined is the file in `state`. */
+  readonly store?: string
 }
 
 export interface Place {
@@ -25,7 +27,7 @@ export interface Place {
   readonly state: string
 }
 
-/** `--socket` and `--state`. */
+/** `--socket`, `--state` and `--store`. */
 export function addPlaceOptions(command: Command): Command {
   return command
     .addOption(
@@ -33,6 +35,12 @@ export function addPlaceOptions(command: Command): Command {
     )
     .addOption(
       new Option('--state <dir>', 'where the state is kept').default(STATE).env('LANYARD_STATE'),
+    )
+    .addOption(
+      new Option(
+        '--store <where>',
+        'an etcd that hosts share: etcd://HOST:2379[,HOST...] or a store file; default a file in --state',
+      ).env('LANYARD_STORE'),
     )
 }
 
@@ -55,7 +63,8 @@ export async function withEngine<T>(
 }
 
 /** As {@link withEngine}; the caller closes the engine. */
-export async function openPlaceEngine({ socket, state }: PlaceOptions): Promise<Place> {
+export async function openPlaceEngine(options: PlaceOptions): Promise<Place> {
+  const { socket, state, store } = options
   if (isThere(socket)) {
     const client = new DaemonClient(socket)
     try {
@@ -68,7 +77,7 @@ export async function openPlaceEngine({ socket, state }: PlaceOptions): Promise<
     }
   }
   const { openLocalEngine } = await import('./local-engine.ts')
-  return { engine: await openLocalEngine(socket, state), daemon: undefined, state }
+  return { engine: await openLocalEngine(socket, state, store), daemon: undefined, state }
 }
 
 function isThere(socket: string): boolean {

@@ -7,6 +7,7 @@ import { openLmdbStore } from './lmdb.ts'
 
 testStore('openLmdbStore', {
   toldWithinMs: 1000,
+  lateMs: 0,
   place: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lanyard-store-'))
     const path = join(folder, 'store.lmdb')

@@ -4,6 +4,7 @@ import { Memory, openMemoryStore } from './memory.ts'
 
 testStore('openMemoryStore', {
   toldWithinMs: 0,
+  lateMs: 0,
   place: async () => {
     const memory = new Memory()
     let now = 1_000_000

@@ -3,8 +3,9 @@
  * file (LMDB), plain memory and an etcd cluster all speak: keys in order, revisions, one
  * compare-then-else transaction, watch from a revision. `contract.case.ts` is run by every engine.
  *
- * Values are JSON text; what they mean belongs to ipam and the engine. Revisions grow by one with
- * every transaction that wrote something and are never used again.
+ * Values are JSON text; what they mean belongs to ipam and the engine. Revisions grow with every
+ * transaction that wrote something (by one, where nobody else uses the same etcd) and are never
+ * used again.
  *
  * What all engines can do bounds what may be asked (request.ts): keys are printable ASCII, so that
  * their order is the same everywhere; a transaction has at most 128 conditions, writes and reads

@@ -28,7 +28,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   sys: { may: [], packages: ['koffi'], node: true },
   kernel: { may: ['addr', 'wire', 'fabric', 'netlink', 'sys'], node: true },
   driver: { may: ['addr', 'fabric'], core: true },
-  store: { may: [], packages: ['lmdb'], node: true },
+  store: { may: [], packages: ['@grpc/grpc-js', 'lmdb', 'protobufjs'], node: true },
   ipam: { may: ['addr', 'store'], node: true },
   engine: { may: ['addr', 'wire', 'fabric', 'driver', 'ipam', 'store'], node: true },
   explain: { may: ['addr', 'wire', 'fabric', 'sim'], core: true },
@@ -48,7 +48,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: true,
   },
   plugin: { may: ['addr', 'engine', 'doctor', 'explain'], node: true },
-  cli: { may: ['*'], packages: ['commander'], node: true },
+  cli: { may: ['*'], packages: ['commander', 'yaml', 'zod'], node: true },
   console: { may: ['addr', 'wire', 'fabric', 'sim', 'explain', 'lab', 'shell'] },
 }
 
