@@ -27,12 +27,6 @@ export interface LeaseWish {
   readonly also?: (addresses: readonly Ip[]) => readonly Write[]
 }
 
-export interface Leased {
-  readonly addresses: readonly Ip[]
-  /** Made by this call, and `also` with it; else it was held already. */
-  readonly made: boolean
-}
-
 /** Which network of which segment. */
 export type PoolsOf = Pick<Network, 'name' | 'segment'>
 
@@ -67,9 +61,9 @@ export class Addresses {
   }
 
   /** Durable when it returns. The same endpoint gets the same again. */
-  async lease(network: Network, wish: LeaseWish): Promise<Leased> {
+  async lease(network: Network, wish: LeaseWish): Promise<readonly Ip[]> {
     const { endpoint, mac, addresses: want, taken: check, also } = wish
-    return await lease(this.#ipam, {
+    const leased = await lease(this.#ipam, {
       ...of(network),
       endpoint,
       mac,
@@ -77,6 +71,7 @@ export class Addresses {
       ...(want === undefined ? {} : { want }),
       ...(also === undefined ? {} : { also: ({ addresses }) => also(addresses) }),
     })
+    return leased.addresses
   }
 
   /**

@@ -89,16 +89,17 @@ async function claim(
     sandboxes.remove({ ...request, name })
     await addresses.release(network, name, [{ delete: endpointKey(network.name, name) }])
   })
-  const leased = await addresses.lease(network, {
+  const ips = await addresses.lease(network, {
     endpoint: name,
     mac: isIpvlan ? 'none' : mac,
     addresses: wanted,
     taken: takenOnLan(context, network),
-    also: (ips) => [putEndpoint(recordOf(ips))],
+    also: (leased) => [putEndpoint(recordOf(leased))],
   })
-  const endpoint = recordOf(leased.addresses)
+  const endpoint = recordOf(ips)
   // A lease without a record, of a door that died: it gets one now.
-  if (!leased.made) await write(store, putEndpoint(endpoint))
+  if ((await findEndpoint(store, network.name, name)) === undefined)
+    await write(store, putEndpoint(endpoint))
   return endpoint
 }
 

@@ -1,8 +1,6 @@
 /** An endpoint goes: its record says so first, then link, routes and lease follow. */
 import { planLeave } from '../driver/endpoint.ts'
 import { endpointAlias } from '../driver/names.ts'
-import { LanyardError } from '../errors.ts'
-import type { NetnsSnapshot } from '../fabric/snapshot.ts'
 import { applyGently, type Context } from './context.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays } from './host-access.ts'
@@ -15,6 +13,7 @@ import {
   putEndpoint,
   write,
 } from './records.ts'
+import { snapshotOf } from './sandbox.ts'
 import type { Endpoint, Network } from './types.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
@@ -89,18 +88,4 @@ async function removeLink(context: Context, endpoint: Endpoint): Promise<void> {
   if (others.length === 0) return
   const routes = sandbox.routes.filter((route) => route.link !== name)
   await applyGently(context, planGateway({ ...sandbox, routes }, others), GONE)
-}
-
-/** A sandbox as it is; undefined when it is gone. */
-export async function snapshotOf(
-  context: Context,
-  sandbox: string,
-): Promise<NetnsSnapshot | undefined> {
-  try {
-    const parts = ['addresses', 'routes', 'neighbours'] as const
-    return (await context.fabric.snapshot({ netns: [sandbox], parts })).netns[0]
-  } catch (error) {
-    if (error instanceof LanyardError && error.code.startsWith('netns-')) return undefined
-    throw error
-  }
 }

@@ -34,6 +34,7 @@ import type {
   Lease,
   Network,
   NetworkSpec,
+  RemoveOptions,
 } from './types.ts'
 
 export interface EngineOptions {
@@ -138,9 +139,9 @@ export class HostEngine implements Engine {
     )
   }
 
-  removeNetwork(name: string): Promise<void> {
+  removeNetwork(name: string, options?: RemoveOptions): Promise<void> {
     return this.#door([], [NETWORKS_LOCK, networkKey(name)], () =>
-      removeNetwork(this.#context, name),
+      removeNetwork(this.#context, name, options),
     )
   }
 

@@ -1,7 +1,8 @@
 /** Endpoints: each sandbox as it is, beside the endpoints it should have. */
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
-import { snapshotOf, takeAway } from './disconnect.ts'
+import { takeAway } from './disconnect.ts'
+import { snapshotOf } from './sandbox.ts'
 import { applyState, inspectEndpoint, lostWays } from './mend.ts'
 import type { EndpointRecord, NetworkRecord } from './records.ts'
 import type { Desired, Sweep } from './walk.ts'

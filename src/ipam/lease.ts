@@ -37,7 +37,7 @@ export interface LeaseRequest {
   readonly check?: (ip: Ip) => Promise<Error | undefined>
   /**
    * What the asker wants written with the lease, in the same transaction: its own record costs no
-   * wait for the disk of its own.
+   * wait for the disk of its own. Not written when the lease was held already.
    */
   readonly also?: (got: Pick<LeaseResult, 'addresses' | 'mac'>) => readonly Write[]
 }
@@ -47,8 +47,6 @@ export interface LeaseResult {
   readonly mac: Mac | undefined
   /** Names this lease among all the endpoint ever had. */
   readonly revision: number
-  /** Whether this call made it, and wrote what was `also` to be written. */
-  readonly made: boolean
 }
 
 /**
@@ -109,7 +107,7 @@ function answer(entry: Entry, request: LeaseRequest): LeaseResult {
     throw differs(stored.addresses.join(', '), want.map(formatIp).join(', '))
   if (typeof request.mac === 'number' && mac !== undefined && request.mac !== mac)
     throw differs(formatMac(mac), formatMac(request.mac))
-  return { addresses, mac, revision: entry.createRevision, made: false }
+  return { addresses, mac, revision: entry.createRevision }
 }
 
 interface Attempt {
@@ -278,7 +276,7 @@ async function take(
   then.push(...(request.also?.({ addresses, mac }) ?? []))
   const otherwise = bearer === undefined ? [endKey] : [endKey, bearer]
   const { done, revision, found } = await transactSurely(ipam, { when, then, otherwise })
-  if (done) return { addresses, mac, revision, made: true }
+  if (done) return { addresses, mac, revision }
   const [mine, other] = found
   // Ours, when the answer to the first asking was lost; or the same was asked twice at once.
   if (mine !== undefined) return answer(mine, request)
