@@ -222,6 +222,11 @@ const TABLE = {
       `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is in ${d.sandbox}, with another ${d.differs}`,
     mend: (d) => `disconnect it first: lanyard network disconnect ${d.network} ${d.endpoint}`,
   }),
+  'endpoint-missing': row<{ network: string; endpoint: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network ${d.network} has no endpoint ${d.endpoint}`,
+  }),
   'endpoint-invalid': row<{ endpoint: string; why: string }>({
     status: 400,
     errno: 'EINVAL',
@@ -410,6 +415,12 @@ const TABLE = {
     status: 500,
     say: (d) => `defect in the daemon: ${d.what}`,
     mend: (d) => `report it with what its log says of request ${d.request}`,
+  }),
+  // -- docker
+  'docker-refused': row<{ why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => d.why,
   }),
   // -- cli
   'uml-missing': row<{ why: string }>({

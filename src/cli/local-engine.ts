@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { holderOf, stateLock } from '../daemon/listen.ts'
-import type { Engine } from '../engine/types.ts'
+import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { tryLockFile } from '../sys/lock.ts'
@@ -25,7 +25,7 @@ export async function openLocalEngine(
   socket: string,
   state: string,
   store?: string,
-): Promise<Engine> {
+): Promise<DoorEngine> {
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-daemon', { socket, missing })
   makeState(state)
@@ -44,7 +44,7 @@ export async function openLocalEngine(
  *
  * @throws LanyardError `needs-root`, `store-corrupt` and its like
  */
-export async function openStateEngine(state: string, where?: string): Promise<Engine> {
+export async function openStateEngine(state: string, where?: string): Promise<DoorEngine> {
   makeState(state)
   const [{ openKernel }, { openStateStore }, { openEngine }] = await Promise.all([
     import('../kernel/fabric.ts'),

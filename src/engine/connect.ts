@@ -124,7 +124,7 @@ export async function planConnect(context: Context, request: ConnectRequest): Pr
   ]
 }
 
-function checkRequest(network: Network, request: ConnectRequest): void {
+export function checkRequest(network: Network, request: ConnectRequest): void {
   const { endpoint, mac, link } = request
   checkName(endpoint)
   const invalid = (why: string) => new LanyardError('endpoint-invalid', { endpoint, why })
@@ -181,10 +181,10 @@ interface Around {
 }
 
 /** The sandbox and the parent, as they are; what the endpoint's link will be called. */
-async function lookAround(
+export async function lookAround(
   context: Context,
   network: Network,
-  request: ConnectRequest,
+  request: Pick<ConnectRequest, 'sandbox' | 'link'> & { readonly linkFrom?: number },
 ): Promise<Around> {
   const { fabric, view } = context
   const asked = { netns: [request.sandbox], parts: ['routes'] } as const
@@ -197,11 +197,11 @@ async function lookAround(
   if (parent === undefined) {
     throw new LanyardError('parent-gone', { parent: network.parentLink, network: network.name })
   }
-  const link = request.link ?? freeLinkName(names)
+  const link = request.link ?? freeLinkName(names, request.linkFrom)
   return { sandbox, link, parentMac: parent.address }
 }
 
-function macOf(context: Context, network: Network, request: ConnectRequest): number {
+export function macOf(context: Context, network: Network, request: ConnectRequest): number {
   return request.mac ?? stableMac(context.id, network.name, request.endpoint)
 }
 
@@ -232,7 +232,7 @@ async function isChecked(context: Context, network: Network): Promise<boolean> {
   return parent?.carrier === true && parent.kind !== 'dummy'
 }
 
-function draft(
+export function draft(
   context: Context,
   network: Network,
   request: ConnectRequest,
@@ -264,7 +264,7 @@ function draft(
  * The link, its addresses, the sandbox's default route and the ways between it and its host, in one
  * plan. What a crash leaves of it is finished by the next reconcile.
  */
-async function makeLink(
+export async function makeLink(
   context: Context,
   network: Network,
   endpoint: Endpoint,
@@ -312,6 +312,6 @@ function isFirstOp(error: unknown): boolean {
 
 /** The record without what only the engine wants to know. */
 export function publicEndpoint(record: EndpointRecord): Endpoint {
-  const { phase: _phase, ...endpoint } = record
+  const { phase: _phase, handed: _handed, ...endpoint } = record
   return endpoint
 }

@@ -45,6 +45,8 @@ export interface Context {
   readonly sandboxes: SandboxIndex
   /** Sandboxes that are known to be those of their records: connected or seen since the start. */
   readonly trusted: Set<string>
+  /** Claims of this process, as `SEGMENT/ADDRESS`: one of an earlier process is asked for again. */
+  readonly claims: Set<string>
   readonly emit: (event: Omit<EngineEvent, 'at'>) => void
 }
 

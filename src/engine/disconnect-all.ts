@@ -30,7 +30,8 @@ export async function dropAllLinks(
   const ips = endpoints.flatMap((one) => one.addresses.map((a) => a.address))
   const ways = planHostRoutesAway(network.parentLink, context.host, ips, own)
   await applyGently(context, ways, GONE)
-  const sandboxes = [...new Set(endpoints.map((one) => one.sandbox))]
+  // Who is in no sandbox may have a link beside the parent, to be handed over.
+  const sandboxes = [...new Set(endpoints.map((one) => one.sandbox || context.host))]
   const group = groupOf(network.id)
   const links = sandboxes.map((netns): Op => ({ do: 'link.del-group', netns, group }))
   await applyGently(context, links, GONE)

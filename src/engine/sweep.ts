@@ -8,6 +8,7 @@ import type { Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { takeAway } from './disconnect.ts'
 import { finishRemoval } from './network.ts'
+import { isForgotten } from './claim.ts'
 import { listEndpoints, listNetworks } from './records.ts'
 import { sweepEndpoints } from './sweep-endpoints.ts'
 import { sweepHost } from './sweep-host.ts'
@@ -67,9 +68,15 @@ async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> {
     await walk.found({ network: pools.name }, what, { how: 'removed', fix })
   }
   const held = new Set<string>()
-  const owners = new Set(desired.endpoints.map((e) => `${e.network}/${e.name}`))
+  const records = await listEndpoints(walk.context.store)
+  const owners = new Set(records.map((e) => `${e.network}/${e.name}`))
   for (const lease of await addresses.leases()) {
     const network = desired.networks.find((one) => one.name === lease.network)
+    if (network !== undefined && isForgotten(lease, walk.context.now())) {
+      const what = `address ${formatIp(lease.address)} is kept for an endpoint that never came`
+      const fix = () => addresses.free(network, lease.address)
+      await walk.found({ network: lease.network }, what, { how: 'released', fix })
+    }
     if (lease.kind !== 'endpoint' || network === undefined) continue
     const owner = `${lease.network}/${lease.holder}`
     held.add(`${owner}/${formatIp(lease.address)}`)
