@@ -1,15 +1,26 @@
 /** `lanyard explain ...`: what can be typed; the work is in the files loaded on demand. */
 import { type Command, InvalidArgumentError } from 'commander'
+import { tryParseIp } from '../addr/ip.ts'
+import { ASSUME_NOTHING, type Assume } from '../explain/beyond.ts'
 import type { ExplainCliOptions, ProtocolArgument } from './explain-options.ts'
 
 const EXAMPLES = `
-FROM is a node; TO a node or an address. With one argument: what a code means.
+FROM is a node; TO a node or an address. On a live host: a container, a namespace, host, pid:N,
+NAME.LINK or an address. With one argument: what a code means.
+
+What lies beyond the wire of a live host is assumed, and said. --assume tells it otherwise:
+  hairpin         the switch sends frames back by the port they came in by
+  host=ADDRESS    somebody out there holds it;  nobody=ADDRESS: nobody does
+  vlans=10,20     the VLANs the switch carries tagged (none: vlans=)
+  one-switch      all cards of this machine hang on one switch
 
 Examples:
   lanyard explain centos18 ns1 --lab examples/seed-001 --set mode=bridge --set hairpin=false
   lanyard explain box1 10.0.0.1 --lab mylab.yaml --proto tcp/80 --json
   lanyard explain ns1 ns2 --lab mylab.yaml --fix 1       try the first remedy, see who reaches whom
   lanyard explain BRIDGE_NO_HAIRPIN
+  sudo lanyard explain host web --live                     on this machine, beside a real ping
+  sudo lanyard explain host web --live --fix 1             do it, try it, take it back if it fails
 
 Exit status: 0 it works, 1 it fails or depends on who speaks first, 2 bad input.`
 
@@ -17,7 +28,7 @@ export function addExplainCommand(program: Command): void {
   program
     .command('explain')
     .description('why one end reaches another or does not, and what mends it')
-    .argument('<from>', 'who asks; alone: a code to explain')
+    .argument('[from]', 'who asks; alone: a code to explain')
     .argument('[to]', 'who is asked')
     .option('--lab <lab>', 'a lab file or its directory, or the name of a lab that is up')
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})
@@ -26,20 +37,51 @@ export function addExplainCommand(program: Command): void {
     })
     .option('-6', 'IPv6 where both ends have it')
     .option('--size <bytes>', 'payload of the ping', size)
-    .option('--fix <number>', 'try this remedy in the simulated lab and show what changes', number)
+    .option('--live', 'on this machine as it stands: containers, namespaces, the host (root)')
+    .option('--assume <what>', 'of what lies beyond this machine; once for each', assumption)
+    .option(
+      '--fix <number>',
+      'try this remedy: in the simulated lab, or for real with --live',
+      number,
+    )
+    .option('--yes', 'do not ask before a remedy is done for real')
     .option('--json', 'print everything as JSON (schema/explain.schema.json)')
     .option('--pcap <file>', 'write the frames of the journey to a pcapng file')
+    .option('--save <file>', 'keep the case of a live host in a file')
+    .option('--replay <file>', 'explain a case kept in a file')
     .addHelpText('after', EXAMPLES)
-    .action(async (from: string, to: string | undefined, options: ExplainCliOptions) => {
-      const { explainCommand } = await import('./explain.ts')
-      process.exitCode = await explainCommand(from, to, options)
-    })
+    .action(
+      async (from: string | undefined, to: string | undefined, options: ExplainCliOptions) => {
+        const { explainCommand } = await import('./explain.ts')
+        process.exitCode = await explainCommand(from, to, options)
+      },
+    )
 }
 
 function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('Write variable=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}
+
+function assumption(text: string, before: Assume = ASSUME_NOTHING): Assume {
+  const at = text.indexOf('=')
+  const [what, value] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+  if (what === 'hairpin' && value === undefined) return { ...before, hairpin: true }
+  if (what === 'one-switch' && value === undefined) return { ...before, oneSwitch: true }
+  const ip = tryParseIp(value ?? '')
+  if (what === 'host' && ip !== undefined) return { ...before, hosts: [...before.hosts, ip] }
+  if (what === 'nobody' && ip !== undefined) return { ...before, nobody: [...before.nobody, ip] }
+  if (what === 'vlans' && value !== undefined) {
+    const vlans = value === '' ? [] : value.split(',').map(Number)
+    if (vlans.every((id) => Number.isInteger(id) && id >= 1 && id <= 4094)) {
+      return { ...before, vlans }
+    }
+    throw new InvalidArgumentError('A VLAN is a whole number from 1 to 4094.')
+  }
+  throw new InvalidArgumentError(
+    'It is hairpin, host=ADDRESS, nobody=ADDRESS, vlans=10,20 or one-switch.',
+  )
 }
 
 function protocol(text: string): ProtocolArgument {

@@ -1,4 +1,6 @@
 /** What `lanyard explain` can be told. */
+import type { Assume } from '../explain/beyond.ts'
+
 export interface ProtocolArgument {
   readonly name: 'icmp' | 'arp' | 'tcp' | 'udp'
   readonly port?: number
@@ -13,4 +15,9 @@ export interface ExplainCliOptions {
   readonly fix?: number
   readonly json?: boolean
   readonly pcap?: string
+  readonly live?: boolean
+  readonly assume?: Assume
+  readonly yes?: boolean
+  readonly replay?: string
+  readonly save?: string
 }

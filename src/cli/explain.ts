@@ -22,11 +22,23 @@ import { painter } from './terminal.ts'
 
 /** @returns the exit status */
 export async function explainCommand(
-  from: string,
+  from: string | undefined,
   to: string | undefined,
   options: ExplainCliOptions,
 ): Promise<number> {
   const paint = painter(process.stdout)
+  if (options.replay !== undefined) {
+    if (from !== undefined) throw usage('a case in a file says itself who asks: leave out the ends')
+    const { replayCommand } = await import('./explain-live.ts')
+    return replayCommand(options.replay, options)
+  }
+  if (from === undefined) throw usage('say who asks and who is asked, or a code')
+  if (options.live === true) {
+    if (options.lab !== undefined) throw usage('--lab or --live, not both')
+    if (to === undefined) throw usage('say both ends: lanyard explain FROM TO --live')
+    const { explainLiveCommand } = await import('./explain-live.ts')
+    return await explainLiveCommand(from, to, options)
+  }
   if (to === undefined) {
     process.stdout.write(`${codeText(from, paint)}\n`)
     return EXIT.ok
@@ -75,7 +87,7 @@ interface Scene {
 async function openScene({ lab, set }: ExplainCliOptions): Promise<Scene> {
   const state = new LabState()
   if (lab === undefined && state.names().length === 0) {
-    throw usage('say where the ends are: --lab FILE')
+    throw usage('say where the ends are: --lab FILE, or --live for this machine')
   }
   if (lab === undefined || (state.has(lab) && !existsSync(lab))) {
     const { openLiveScene } = await import('./lab-measure.ts')

@@ -11,7 +11,7 @@ import {
 import { type LiveBase, openLive } from '../lab/live.ts'
 import { Recorder, replay } from '../lab/recorder.ts'
 import { didYouMean, listed } from '../lab/text.ts'
-import { MachineFabric } from '../shell/machine.ts'
+import { MachineFabric, machineIn } from '../shell/machine.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession, type Output } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
@@ -123,7 +123,8 @@ export class LiveSim {
    */
   async run(node: string, line: string): Promise<Output> {
     const machine = new MachineFabric(this.#recorder, node)
-    const out = await runCommand(openSession(machine), line)
+    const about = machineIn(this.#world, node)
+    const out = await runCommand(openSession(machine, '', about), line)
     if (this.#recorder.count > 0) {
       await this.#recorder.settle()
       const calls = this.#recorder.take()

@@ -7,7 +7,7 @@ import { liveNodes, makeLive } from '../lab/live.ts'
 import { drawLab } from '../lab/picture.ts'
 import type { Topology } from '../lab/topology.ts'
 import { formatVariables } from '../lab/variables.ts'
-import { MachineFabric } from '../shell/machine.ts'
+import { MachineFabric, machineIn } from '../shell/machine.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
 import { loadLab } from './lab-file.ts'
@@ -56,7 +56,7 @@ export async function labUp(path: string, options: LabUpOptions): Promise<void> 
     await kernelUp(state, info, topology, text)
   } else {
     const base = await makeLive(topology, { lab, file, seed: options.seed }, (fabric, node, line) =>
-      runCommand(openSession(new MachineFabric(fabric, node)), line),
+      runCommand(openSession(new MachineFabric(fabric, node), '', machineIn(fabric, node)), line),
     )
     state.create(info, base, text)
   }

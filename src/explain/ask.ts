@@ -41,7 +41,8 @@ export function ask(fabric: SimFabric, question: Question): Answer {
   const closed = closedAt(world, question, steps)
   const path = pathIn(world, question.from, question.to, question.port)
   const end = closed ?? decidingStep(steps, path)
-  const code = end?.reason ?? codeOf(world, question, result)
+  const code =
+    closed === undefined ? (end?.reason ?? codeOf(world, question, result)) : 'PORT_CLOSED'
   return { ok, open: closed !== undefined, result, steps, end, code }
 }
 
@@ -87,7 +88,22 @@ function closedAt(
   const from = world.netns.get(question.from)?.id
   const at = steps.findIndex((s) => s.reason === 'PORT_CLOSED' && s.netns !== from)
   const back = steps.slice(at + 1).some((s) => s.action === 'consume' && s.netns === from)
-  return at >= 0 && back ? steps[at] : undefined
+  if (at >= 0) return back ? steps[at] : undefined
+  return refusedBy(steps, from)
+}
+
+/** Where a SYN was taken and answered with a reset, by the machine and not by its filter. */
+function refusedBy(steps: readonly RawStep[], from: number | undefined): RawStep | undefined {
+  if (steps.some((s) => s.reason?.startsWith('NETFILTER') === true)) return undefined
+  const reset = steps.find((s) => s.action === 'consume' && s.netns === from && isTcp(s, 4))
+  if (reset === undefined) return undefined
+  return steps.findLast((s) => s.action === 'consume' && s.netns !== from && isTcp(s, 2))
+}
+
+function isTcp({ frame }: RawStep, flag: number): boolean {
+  const packet = frame?.packet
+  if (packet?.kind !== 'ip4' && packet?.kind !== 'ip6') return false
+  return packet.payload.kind === 'tcp' && (packet.payload.flags & flag) !== 0
 }
 
 /** What a failure means that left no frame behind. */

@@ -9,6 +9,7 @@ import type { LinkSnapshot, NetnsSnapshot } from '../fabric/snapshot.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import { forget, reaches } from './ask.ts'
 import type { Scene } from './scene.ts'
+import { type Alike, NONE_ALIKE } from './thin.ts'
 import type { Effects } from './types.ts'
 
 /** Names of pairs told, of each sort. */
@@ -24,8 +25,20 @@ export class Pairs {
   readonly #endpoints: readonly string[]
   readonly #name: (netns: string) => string
 
-  /** @param base a world nobody else uses; its tables are emptied before every ping */
-  constructor(scene: Scene, family: 4 | 6, base: SimFabric, name: (netns: string) => string) {
+  readonly #alike: Alike
+
+  /**
+   * @param base a world nobody else uses; its tables are emptied before every ping
+   * @param alike endpoints that stand for others which are not in the scene
+   */
+  constructor(
+    scene: Scene,
+    family: 4 | 6,
+    base: SimFabric,
+    name: (netns: string) => string,
+    alike: Alike = NONE_ALIKE,
+  ) {
+    this.#alike = alike
     this.#scene = scene
     this.#family = family
     this.#base = base
@@ -44,7 +57,10 @@ export class Pairs {
    * @param ends of the question: their own pair does not count
    */
   effects(after: SimFabric, plan: readonly Op[], ends: readonly string[]): Effects {
-    const classes = this.#classes(plan, ends)
+    const classes = this.#classes(plan, ends).map((members) => [
+      ...members,
+      ...members.flatMap((one) => this.#alike.others.get(one) ?? []),
+    ])
     const opened: string[] = []
     const closed: string[] = []
     const count = { opened: 0, closed: 0 }
@@ -95,12 +111,14 @@ export class Pairs {
     return reaches(world, { from, to, target, protocol: 'icmp' })
   }
 
+  /** Endpoints nothing tells apart, once a plan is done; each of the ends is alone. */
   #classes(plan: readonly Op[], ends: readonly string[]): string[][] {
     const alone = new Set([...ends, ...plan.map((op) => op.netns)])
     const prefixes = [...this.#prefixes(), ...plan.flatMap(prefixesOf)]
     const classes = new Map<string, string[]>()
     for (const netns of this.#endpoints) {
-      const key = alone.has(netns) ? `\0${netns}` : this.#key(netns, prefixes)
+      const sort = this.#alike.sorts.get(netns)
+      const key = alone.has(netns) ? `\0${netns}` : (sort ?? this.#key(netns, prefixes))
       const members = classes.get(key)
       if (members === undefined) classes.set(key, [netns])
       else members.push(netns)

@@ -20,6 +20,7 @@ import { placeOf } from './place.ts'
 import { formatProtocol, type Question } from './question.ts'
 import { Scene } from './scene.ts'
 import { findRemedies, reverseOf, type SearchOptions } from './search.ts'
+import type { Alike } from './thin.ts'
 import type { Explanation, Hop, Leg, Origin, Place } from './types.ts'
 import { wayOf } from './way.ts'
 
@@ -36,6 +37,8 @@ export interface ExplainOptions {
   readonly trials?: number
   /** Whether to count what remedies change for others; default true. */
   readonly effects?: boolean
+  /** Endpoints that stand for others which are not in the world. */
+  readonly alike?: Alike
   /** Gets the whole answer, for captures. */
   readonly onAnswer?: (answer: Answer, world: SimFabric) => void
 }

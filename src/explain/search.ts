@@ -18,6 +18,7 @@ import { barrierEdits, detourEdits, gatewayEdits, onLinkEdits } from './edit-rou
 import { portEdits, vlanEdits } from './edit-switch.ts'
 import type { Edit, Failure, Maker } from './edit.ts'
 import { Pairs } from './effects.ts'
+import type { Alike } from './thin.ts'
 import { placeOf, visitedBy } from './place.ts'
 import type { Question } from './question.ts'
 import { Scene } from './scene.ts'
@@ -82,6 +83,8 @@ export interface SearchOptions {
   readonly trials?: number
   /** Whether to count the pairs each remedy opens and closes; default true. */
   readonly effects?: boolean
+  /** Endpoints that stand for others. */
+  readonly alike?: Alike
 }
 
 /**
@@ -193,7 +196,13 @@ class Searcher {
 
   /** Asks once more in a fresh copy, both ways, in both orders, and looks at the others. */
   #prove(edits: readonly Edit[]): Remedy[] {
-    const pairs = new Pairs(this.#scene, this.#family, this.#base.fork(), this.#options.name)
+    const pairs = new Pairs(
+      this.#scene,
+      this.#family,
+      this.#base.fork(),
+      this.#options.name,
+      this.#options.alike,
+    )
     const { from, to } = this.#question
     const ends = [from, ...(to === undefined ? [] : [to])]
     const proved = edits

@@ -62,6 +62,9 @@ export interface Remedy {
   readonly effects: Effects
   /** The edit in a lab file that does the same, where one is known. */
   readonly edit?: string
+  /** Command lines to show in place of the plan's, where a part is not this machine's to do. */
+  readonly commands?: readonly string[]
+  readonly undoCommands?: readonly string[]
 }
 
 /** Other pairs whose verdict changes; ordered pairs of the question's address family. */

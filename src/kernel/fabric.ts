@@ -87,7 +87,7 @@ export class KernelFabric implements Fabric {
   async snapshot(
     options: { readonly netns?: readonly string[]; readonly parts?: readonly SnapshotPart[] } = {},
   ): Promise<Snapshot> {
-    return await ofAll(options.netns, (names) => takeSnapshot(names, options.parts))
+    return await ofAll(options.netns, (names) => takeSnapshot(names, { parts: options.parts }))
   }
 
   /** See {@link runProbes}. */

@@ -42,10 +42,19 @@ const ALL: readonly SnapshotPart[] = [
   'sysctls',
 ]
 
+interface SnapshotOptions {
+  /** What is read besides links; the rest comes empty. Default: all. */
+  readonly parts?: readonly SnapshotPart[] | undefined
+  /**
+   * Told of a namespace that cannot be read, which is then left out; without it the first such one
+   * throws.
+   */
+  readonly onUnread?: (netns: string, error: unknown) => void
+}
+
 /**
  * Takes a snapshot. Links come by index, all else in the kernel's order.
  *
- * @param parts what is read besides links; the rest comes empty
  * @throws LanyardError `netns-missing`, `netlink-refused`, `netlink-lost`; SysError
  *
  * @example
@@ -55,7 +64,7 @@ const ALL: readonly SnapshotPart[] = [
  */
 export async function takeSnapshot(
   names: readonly string[],
-  parts: readonly SnapshotPart[] = ALL,
+  { parts = ALL, onUnread }: SnapshotOptions = {},
 ): Promise<Snapshot> {
   const connections = new Connections()
   try {
@@ -63,8 +72,13 @@ export async function takeSnapshot(
     const read: Partial[] = []
     let turnEnds = performance.now() + TURN_MS
     for (const name of names) {
-      read.push(reader.readIn(name, connections))
-      connections.release(name)
+      try {
+        read.push(reader.readIn(name, connections))
+        connections.release(name)
+      } catch (error) {
+        if (onUnread === undefined) throw error
+        onUnread(name, error)
+      }
       if (performance.now() > turnEnds) {
         await new Promise((resolve) => setImmediate(resolve))
         turnEnds = performance.now() + TURN_MS

@@ -120,8 +120,8 @@ function ruleLines({ code, rule }: Explanation, paint: Paint): string[] {
 
 function remedyLines(remedy: Remedy, number: number, { paint }: PrintOptions): string[] {
   const oneWay = remedy.bothWays ? '' : ' (this way only: the way back still fails)'
-  const commands = printPlan(remedy.plan)
-  const undo = printPlan(remedy.undo)
+  const commands = remedy.commands ?? printPlan(remedy.plan)
+  const undo = remedy.undoCommands ?? printPlan(remedy.undo)
   return [
     section(
       paint('good', `fix ${number}`),
@@ -166,7 +166,8 @@ function triedLines(found: Explanation, paint: Paint): string[] {
   ]
 }
 
-function section(label: string, text: string, paint: Paint, faint = false): string {
+/** A label and a text beside it, wrapped. */
+export function section(label: string, text: string, paint: Paint, faint = false): string {
   const lines = wrap(text, WIDTH - INDENT)
   const first = padEnd(`  ${label}`, INDENT)
   const body = faint ? lines.map((line) => paint('dim', line)) : lines

@@ -94,12 +94,27 @@ export const explainSchema = z.strictObject({
     bounded: about(z.boolean(), 'Whether candidates were left untried.'),
   }),
   ttl: nullable(z.int()),
+  live: about(
+    nullable(
+      z.strictObject({
+        assumptions: about(z.array(z.string()), 'What was assumed of what lies beyond the wire.'),
+        real: about(nullable(z.string()), 'What a real probe met; null: none was sent.'),
+        agrees: about(nullable(z.boolean()), 'Whether the real probe met what was said.'),
+        replay: about(nullable(z.string()), 'The file that holds the case, where they disagree.'),
+        unread: about(z.array(z.string()), 'What is there and could not be read.'),
+      }),
+    ),
+    'Of a live host; null for a lab.',
+  ),
 })
 
 export type ExplainJson = z.infer<typeof explainSchema>
 
+/** What is told of a live host only. */
+export type LiveJson = NonNullable<ExplainJson['live']>
+
 /** The object `lanyard explain --json` prints. */
-export function explanationJson(found: Explanation): ExplainJson {
+export function explanationJson(found: Explanation, live?: LiveJson): ExplainJson {
   const { question, at, rule } = found
   return {
     verdict: found.verdict,
@@ -133,6 +148,7 @@ export function explanationJson(found: Explanation): ExplainJson {
     rejected: found.rejected.map((r) => ({ ...r, code: r.code ?? null })),
     search: found.search,
     ttl: found.ttl ?? null,
+    live: live ?? null,
   }
 }
 
@@ -155,11 +171,11 @@ function legJson({ message, back, arrived, hops }: Leg): ExplainJson['way'][numb
 }
 
 function remedyJson(remedy: Remedy): ExplainJson['remedies'][number] {
-  const { title, plan, undo, cost, bothWays, effects, edit } = remedy
+  const { title, plan, undo, cost, bothWays, effects, edit, commands, undoCommands } = remedy
   return {
     title,
-    commands: printPlan(plan),
-    undo: printPlan(undo),
+    commands: [...(commands ?? printPlan(plan))],
+    undo: [...(undoCommands ?? printPlan(undo))],
     cost,
     bothWays,
     opened: effects.opened,

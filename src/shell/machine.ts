@@ -5,6 +5,7 @@
  * In the lab's fabric a machine's own namespace is called as the machine, and one made on it
  * `MACHINE/NAME`: two machines may both have an `ns1`.
  */
+import type { Ip } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
 import type { Clock } from '../fabric/clock.ts'
 import type {
@@ -18,6 +19,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
+import type { Machine } from './session.ts'
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
 
 /** A {@link Fabric} that knows one machine of another. */
@@ -147,5 +149,37 @@ export class MachineFabric implements Fabric {
     // A cable to another machine: what is at its end nobody here can see.
     const seen = netns === undefined ? { ...parent, netns, name: undefined } : { ...parent, netns }
     return { ...link, parent: seen }
+  }
+}
+
+/** The kernel the simulator imitates by default. */
+const RELEASE = '6.18.0'
+
+/**
+ * A machine of a lab beside its network: its name, and the names of the others. A namespace made on
+ * a machine has its own name, unless a machine is called so.
+ */
+export function machineIn(fabric: Fabric, node: string): Machine {
+  const all = async (): Promise<[string, Ip[]][]> => {
+    const { netns } = await fabric.snapshot()
+    return netns.map((n) => {
+      const own = n.addresses.filter((a) => a.scope === 'global').map((a) => a.address.address)
+      const four = own.filter((ip) => typeof ip === 'number')
+      return [n.name, [...four, ...own.filter((ip) => typeof ip === 'bigint')]]
+    })
+  }
+  const short = (name: string): string => name.slice(name.lastIndexOf('/') + 1)
+  return {
+    name: node,
+    release: RELEASE,
+    lookup: async (name) => {
+      const found = await all()
+      const exact = found.find(([n]) => n === name) ?? found.find(([n]) => n === `${node}/${name}`)
+      return (exact ?? found.find(([n]) => short(n) === name))?.[1] ?? []
+    },
+    nameOf: async (ip) => {
+      const holder = (await all()).find(([, own]) => own.includes(ip))
+      return holder === undefined ? undefined : short(holder[0])
+    },
   }
 }

@@ -1,13 +1,20 @@
 /** Every program of the shell by its name. */
+import { arpCommand } from './commands/arp.ts'
 import { arpingCommand, busyboxArping } from './commands/arping.ts'
 import { brctlCommand } from './commands/brctl.ts'
 import { bridgeCommand } from './commands/bridge.ts'
+import { digCommand, nslookupCommand } from './commands/dns.ts'
+import { busyboxIfconfig, ifconfigCommand } from './commands/ifconfig.ts'
 import { type Exec, ipCommand } from './commands/ip.ts'
 import { iptablesCommand } from './commands/iptables.ts'
 import { iptablesSaveCommand, nftCommand } from './commands/iptables-save.ts'
+import { ncCommand } from './commands/nc.ts'
 import { busyboxPing, busyboxPing6, ping6Command, pingCommand } from './commands/ping.ts'
+import { routeCommand } from './commands/route.ts'
 import { sysctlCommand } from './commands/sysctl.ts'
+import { hostnameCommand, lsmodCommand, modprobeCommand, unameCommand } from './commands/system.ts'
 import { TEXT_COMMANDS } from './commands/text.ts'
+import { tracerouteCommand } from './commands/traceroute.ts'
 import { vconfigCommand } from './commands/vconfig.ts'
 import { type Command, failed } from './session.ts'
 
@@ -19,6 +26,12 @@ export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
     ping: busyboxPing,
     ping6: busyboxPing6,
     arping: busyboxArping,
+    ifconfig: busyboxIfconfig,
+    route: routeCommand,
+    hostname: hostnameCommand,
+    uname: unameCommand,
+    lsmod: lsmodCommand,
+    ip,
   }
   const busybox: Command = (session, words, stdin) => {
     const applet = applets[words[0] ?? '']
@@ -41,6 +54,17 @@ export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
     ['ping', pingCommand],
     ['ping6', ping6Command],
     ['arping', arpingCommand],
+    ['arp', arpCommand],
+    ['ifconfig', ifconfigCommand],
+    ['route', routeCommand],
+    ['traceroute', tracerouteCommand],
+    ['nc', ncCommand],
+    ['nslookup', nslookupCommand],
+    ['dig', digCommand],
+    ['hostname', hostnameCommand],
+    ['uname', unameCommand],
+    ['lsmod', lsmodCommand],
+    ['modprobe', modprobeCommand],
     ['busybox', busybox],
   ])
 }

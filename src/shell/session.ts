@@ -1,5 +1,17 @@
 /** What a command line runs in, and what it leaves. */
+import { type Ip, tryParseIp } from '../addr/ip.ts'
 import type { Fabric } from '../fabric/fabric.ts'
+
+/** What a command may ask of the machine it runs on, beyond its network. */
+export interface Machine {
+  readonly name: string
+  /** Release of the kernel. */
+  readonly release: string
+  /** Addresses of a name of the lab, IPv4 first; none for a name nobody has. */
+  readonly lookup: (name: string) => Promise<readonly Ip[]>
+  /** The name of an address. */
+  readonly nameOf: (ip: Ip) => Promise<string | undefined>
+}
 
 export interface Session {
   readonly fabric: Fabric
@@ -9,6 +21,8 @@ export interface Session {
   readonly variables: ReadonlyMap<string, string>
   /** Where the other ends of links may be; undefined = look in every namespace there is. */
   readonly reach?: () => readonly string[]
+  /** Undefined where commands run without a lab around them: then there are no names. */
+  readonly machine?: Machine
 }
 
 /** What a command leaves behind, as a process would. */
@@ -29,6 +43,15 @@ export const failed = (code: number, stderr: string, stdout = ''): Output => ({
 })
 
 /** A session that starts in the fabric's own namespace. */
-export function openSession(fabric: Fabric, netns = ''): Session {
-  return { fabric, netns, variables: new Map() }
+export function openSession(fabric: Fabric, netns = '', machine?: Machine): Session {
+  const session = { fabric, netns, variables: new Map<string, string>() }
+  return machine === undefined ? session : { ...session, machine }
+}
+
+/** Addresses of a host as written, or by its name in the lab. */
+export async function findHost(session: Session, text: string): Promise<readonly Ip[] | undefined> {
+  const ip = tryParseIp(text)
+  if (ip !== undefined) return [ip]
+  const found = (await session.machine?.lookup(text)) ?? []
+  return found.length === 0 ? undefined : found
 }

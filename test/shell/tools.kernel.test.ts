@@ -13,9 +13,9 @@ const why = !root
   ? 'not root'
   : !version.includes('iproute2-6.1')
     ? 'iproute2 6.1 is not installed'
-    : has('brctl')
-      ? undefined
-      : 'brctl is not installed'
+    : (['brctl', 'ifconfig', 'traceroute', 'nc']
+        .filter((tool) => !has(tool))
+        .map((tool) => `${tool} is not installed`)[0] ?? undefined)
 const A = 'shtool-a'
 const B = 'shtool-b'
 let fabric: Fabric
@@ -95,6 +95,19 @@ const SHOWN: readonly string[] = [
   'ip netns exec A cat /proc/sys/net/ipv4/ip_forward',
   'ip netns exec nope true',
   'ip -n A link | grep -c ether',
+  'ip netns exec A ifconfig',
+  'ip netns exec A ifconfig -a',
+  'ip netns exec A ifconfig v1',
+  'ip netns exec A busybox ifconfig',
+  'ip netns exec A busybox ifconfig v1',
+  'ip netns exec A route -n',
+  'ip netns exec A route -e -n',
+  'ip netns exec A arp -n',
+  'ip netns exec A arp -an',
+  'ip netns exec A arp -n 10.0.0.77',
+  'ip netns exec A traceroute -n -m 2 -q 1 10.0.0.1 | head -1',
+  'ip netns exec A nc -zv 10.0.0.1 9',
+  'ip netns exec A nc -z 10.0.0.1 9',
 ]
 
 const REFUSED: readonly string[] = [
@@ -127,6 +140,19 @@ const REFUSED: readonly string[] = [
   'ip netns exec A brctl delbr br0',
   'ip netns exec A brctl delif br0 v1',
   'ip netns exec A sysctl -w net.ipv4.ip_forward=abc',
+  'ip netns exec A ifconfig nope',
+  'ip netns exec A ifconfig nope up',
+  'ip netns exec A ifconfig v1 foo',
+  'ip netns exec A ifconfig v1 10.0.0.300',
+  'ip netns exec A ifconfig v1 mtu 99999',
+  'ip netns exec A busybox ifconfig nope',
+  'ip netns exec A route del -net 10.99.0.0/16',
+  'ip netns exec A route add default gw 10.8.0.1',
+  'ip netns exec A route add -net 10.5.0.1 netmask 255.255.0.0 gw 10.0.0.9',
+  'ip netns exec A route add -net nope gw 10.0.0.9',
+  'ip netns exec A arp -d 10.0.0.77',
+  'ip netns exec A uname -x',
+  'ip netns exec A traceroute -Q',
 ]
 
 const named = (line: string) => line.replace(/\bA\b/, A).replace(/\bB\b/, B)
@@ -136,11 +162,73 @@ test.skipIf(why !== undefined).each([...SHOWN, ...REFUSED])(
   async (line) => {
     const ours = await runCommand(openSession(fabric), named(line))
     const tool = real(named(line))
-    const plain = (text: string) => text.replace(/numtxqueues .*$/gm, '')
+    const plain = (text: string) =>
+      text
+        .replace(/numtxqueues .*$/gm, '')
+        // Counters, which this shell has not.
+        .replace(/([RT]X \w+)[ :]\d.*$/gm, '$1')
+        // The kernel lists IPv6 addresses in the order of a hash.
+        .replace(/(?: +inet6 .*\n){2,}/g, (l) => l.split('\n').sort().join('\n'))
     expect({ code: ours.code, out: plain(ours.stdout), err: ours.stderr }).toEqual({
       code: tool.status,
       out: plain(tool.stdout),
       err: tool.stderr,
     })
+  },
+)
+
+/** Lines that change something: ours in one namespace, the tool's in another like it. */
+const SETTINGS: readonly string[] = [
+  'ifconfig v0 10.1.0.1 netmask 255.255.255.0 up',
+  'ifconfig v0 10.1.0.2/16',
+  'ifconfig v0 netmask 255.255.255.0',
+  'ifconfig v0 promisc mtu 1400',
+  'ifconfig v0 hw ether 02:00:00:00:00:55',
+  'ifconfig v0 add fd00:7::1/64',
+  'ifconfig v1 172.16.0.1',
+  'route add -net 10.5.0.0 netmask 255.255.0.0 gw 10.1.0.9',
+  'route add -net 10.6.0.0/16 dev v0',
+  'route add -host 10.7.0.1 v0',
+  'route add 10.8.0.1 reject',
+  'route add default gw 10.1.0.7',
+  'route add default gw 10.1.0.8 metric 5',
+  'route del -net 10.6.0.0 netmask 255.255.0.0',
+  'arp -s 10.1.0.10 02:00:00:00:00:10',
+  'arp -s 10.1.0.11 02:00:00:00:00:11',
+  'arp -d 10.1.0.11',
+  'ifconfig v1 0.0.0.0',
+  'ifconfig v1 down',
+]
+
+test.skipIf(why !== undefined)(
+  `net-tools set what they set (${why ?? 'same kernel'})`,
+  async () => {
+    const [ours, theirs] = ['shtool-ours', 'shtool-theirs']
+    const session = openSession(fabric)
+    try {
+      for (const netns of [ours, theirs]) {
+        real(`ip netns add ${netns}`)
+        real(
+          `ip -n ${netns} link add v0 address 02:00:00:00:00:50 type veth peer name v1 address 02:00:00:00:00:51`,
+        )
+      }
+      for (const line of SETTINGS) {
+        const a = await runCommand(session, `ip netns exec ${ours} ${line}`)
+        const b = real(`ip netns exec ${theirs} ${line}`)
+        expect([line, a.code, a.stdout, a.stderr]).toEqual([line, b.status, b.stdout, b.stderr])
+      }
+      for (const shown of [
+        'ip -4 addr',
+        'ip link',
+        'route -n',
+        'arp -n',
+        'ip -6 route show proto kernel',
+      ]) {
+        const of = (netns: string) => real(`ip netns exec ${netns} ${shown}`).stdout
+        expect(of(ours)).toBe(of(theirs))
+      }
+    } finally {
+      for (const netns of [ours, theirs]) real(`ip netns del ${netns}`)
+    }
   },
 )

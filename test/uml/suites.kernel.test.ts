@@ -8,10 +8,11 @@ import { inGuests } from './guests.ts'
 import type { Outcome } from './inside/vitest.ts'
 import { buildInside, removeInside } from './program.ts'
 
-/** Two guests, about equally long. */
+/** Guests, two at a time. */
 const BATCHES: readonly (readonly string[])[] = [
   ['conformance'],
   ['engine', 'link kinds', 'snapshots'],
+  ['live hosts'],
 ]
 const TIMEOUT_MS = 300_000
 

@@ -33,7 +33,7 @@ interface Target {
 
 async function ping(session: Session, words: readonly string[], six: boolean): Promise<Output> {
   const options = readPingOptions(words, six)
-  const host = readHost(options.host)
+  const host = await hostOf(session, options.host, six)
   if (host === undefined) {
     return failed(2, `ping: ${options.host}: Temporary failure in name resolution\n`)
   }
@@ -52,6 +52,19 @@ async function ping(session: Session, words: readonly string[], six: boolean): P
   const errno = connectErrno(run)
   if (errno !== undefined) return cannotStart(errno)
   return report(target, run, view)
+}
+
+/** An address as written, or that of a name of the lab. */
+async function hostOf(
+  session: Session,
+  text: string,
+  six: boolean,
+): Promise<ReturnType<typeof readHost>> {
+  const written = readHost(text)
+  if (written !== undefined) return written
+  const all = (await session.machine?.lookup(text)) ?? []
+  const ip = all.find((a) => !six || typeof a === 'bigint')
+  return ip === undefined ? undefined : { ip, zone: undefined }
 }
 
 function planOf(t: Target): PingPlan {
@@ -226,7 +239,7 @@ export const busyboxPing6: Command = (session, words) =>
 
 async function busybox(session: Session, words: readonly string[], six: boolean): Promise<Output> {
   const options = readPingOptions(words, six)
-  const host = readHost(options.host)
+  const host = await hostOf(session, options.host, six)
   if (host === undefined) return failed(1, `ping: bad address '${options.host}'\n`)
   const bound = options.bind === undefined ? undefined : readHost(options.bind)
   const link = bound === undefined ? (options.bind ?? host.zone) : undefined

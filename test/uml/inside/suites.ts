@@ -16,6 +16,7 @@ export const SUITES: Readonly<Record<string, InsideSuite>> = {
   conformance: { atOnce: 8, load: () => conformance((name) => !ofEngine(name)) },
   // It looks at all namespaces there are, others' too, which must not go meanwhile.
   engine: { atOnce: 1, load: () => conformance(ofEngine) },
+  'live hosts': { atOnce: 1, load: () => import('../../explain/live.uml.test.ts') },
   'link kinds': { atOnce: 1, load: () => import('../../../src/kernel/link-info.uml.test.ts') },
   snapshots: { atOnce: 1, load: () => import('../../../src/kernel/snapshot.kernel.test.ts') },
 }
