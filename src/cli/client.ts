@@ -39,6 +39,7 @@ import type {
   Lease,
   Network,
   NetworkSpec,
+  RemoveOptions,
 } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 
@@ -68,8 +69,9 @@ export class DaemonClient implements Engine {
     return decodeNetwork(await this.#ask<NetworkJson>('POST', path('networks'), encodeSpec(spec)))
   }
 
-  removeNetwork(name: string): Promise<void> {
-    return this.#ask('DELETE', path('networks', name))
+  removeNetwork(name: string, options: RemoveOptions = {}): Promise<void> {
+    const how = query('disconnect', options.disconnect === true ? 'true' : undefined)
+    return this.#ask('DELETE', `${path('networks', name)}${how}`)
   }
 
   async networks(): Promise<readonly Network[]> {

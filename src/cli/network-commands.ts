@@ -116,6 +116,7 @@ function addRemove(network: Command): void {
     .alias('remove')
     .argument('<networks...>', 'names or ids')
     .option('-f, --force', 'a network that is not there is no failure')
+    .option('--disconnect', 'take its endpoints off it first, all at once')
     .action(async (names: readonly string[], options: RemoveOptions) => {
       const { networkRemove } = await import('./network-remove.ts')
       process.exitCode = await networkRemove(names, options)

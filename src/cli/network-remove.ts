@@ -7,6 +7,7 @@ import { type PlaceOptions, withEngine } from './place.ts'
 
 export interface RemoveOptions extends PlaceOptions {
   readonly force?: boolean
+  readonly disconnect?: boolean
 }
 
 export interface PruneOptions extends PlaceOptions {
@@ -25,7 +26,7 @@ export async function networkRemove(
       try {
         // Removing is repeatable in the engine; whoever types a wrong name wants to know.
         const network = await engine.network(name)
-        await engine.removeNetwork(network.name)
+        await engine.removeNetwork(network.name, { disconnect: options.disconnect === true })
         process.stdout.write(`${name}\n`)
       } catch (error) {
         const gone = error instanceof LanyardError && error.status === 404

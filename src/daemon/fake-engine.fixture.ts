@@ -15,6 +15,7 @@ import type {
   Network,
   NetworkSpec,
   PoolSpec,
+  RemoveOptions,
 } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import type { Plan } from './codec.ts'
@@ -62,8 +63,10 @@ export class FakeEngine implements Engine {
     })
   }
 
-  removeNetwork(name: string): Promise<void> {
+  removeNetwork(name: string, { disconnect = false }: RemoveOptions = {}): Promise<void> {
     return this.#do(() => {
+      for (const [key, one] of this.#endpoints)
+        if (disconnect && one.network === name) this.#endpoints.delete(key)
       this.#networks.delete(name)
       this.tell('network-removed', name)
     })

@@ -122,8 +122,12 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/networks/{network}',
     id: 'removeNetwork',
     says: 'Removes a network that nobody uses, and what was made for it',
+    query: { disconnect: 'true: its endpoints first, all at once' },
     refuses: ['op-refused'],
-    run: ({ engine }, asked) => engine.removeNetwork(at(asked, 'network')),
+    run: ({ engine }, asked) =>
+      engine.removeNetwork(at(asked, 'network'), {
+        disconnect: asked.query['disconnect'] === 'true',
+      }),
   }),
   route({
     method: 'post',

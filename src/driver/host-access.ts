@@ -87,22 +87,31 @@ export function planHostAccessAway(parent: string, host: string): Plan {
   return [{ do: 'link.del', netns: host, name: hostLinkName(parent) }]
 }
 
-/** A route an address, over the child; none in a family in which the host has no address. */
+/**
+ * The way to an endpoint: where each of its addresses is, and a route over the child; none in a
+ * family in which the host has no address. The host is told the MAC, and need not ask: a broadcast
+ * of the child is copied to every sibling, and from the thousandth on the copies are dropped
+ * (docs/lab-notes/2026-11-26-macvlan-broadcast.md).
+ */
 export function planHostRoutes(
   parent: string,
   host: string,
-  endpoint: readonly Ip[],
+  endpoint: Pick<DriverEndpoint, 'addresses' | 'mac'>,
   own: readonly Ip[],
 ): Plan {
   const link = hostLinkName(parent)
-  return endpoint.flatMap((ip): Op[] => {
+  return endpoint.addresses.flatMap(({ address: ip }): Op[] => {
     const source = own.find((address) => typeof address === typeof ip)
     if (source === undefined) return []
-    return [{ do: 'route.replace', netns: host, to: hostPrefix(ip), link, source }]
+    const at = { netns: host, link } as const
+    return [
+      { do: 'neighbour.replace', ...at, ip, mac: endpoint.mac, state: 'permanent' },
+      { do: 'route.replace', ...at, to: hostPrefix(ip), source },
+    ]
   })
 }
 
-/** Takes an endpoint's routes away. */
+/** Takes the ways to an endpoint away; the route last, by which a rest of it is found. */
 export function planHostRoutesAway(
   parent: string,
   host: string,
@@ -112,5 +121,8 @@ export function planHostRoutesAway(
   const link = hostLinkName(parent)
   return endpoint
     .filter((ip) => own.some((address) => typeof address === typeof ip))
-    .map((ip): Op => ({ do: 'route.del', netns: host, to: hostPrefix(ip), link }))
+    .flatMap((ip): Op[] => [
+      { do: 'neighbour.del', netns: host, link, ip },
+      { do: 'route.del', netns: host, to: hostPrefix(ip), link },
+    ])
 }

@@ -10,7 +10,7 @@ import { definePools, removePools } from '../ipam/pools.ts'
 import { release } from '../ipam/release.ts'
 import { reserve, unreserve } from '../ipam/reserve.ts'
 import { readSegment } from '../ipam/segment.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Write } from '../store/store.ts'
 import type { Lease, Network } from './types.ts'
 
 /** Why a free address cannot be had after all; undefined when it can. */
@@ -24,6 +24,8 @@ export interface LeaseWish {
   readonly addresses: readonly Ip[] | undefined
   /** Asks the host and the LAN about a candidate; its error is thrown for an exact wish. */
   readonly taken: Taken
+  /** Written with the lease, when it is made now. */
+  readonly also?: (addresses: readonly Ip[]) => readonly Write[]
 }
 
 /** Which network of which segment. */
@@ -61,15 +63,26 @@ export class Addresses {
 
   /** Durable when it returns. The same endpoint gets the same again. */
   async lease(network: Network, wish: LeaseWish): Promise<readonly Ip[]> {
-    const { endpoint, mac, addresses, taken: check } = wish
-    const want = addresses === undefined ? {} : { want: addresses }
-    const leased = await lease(this.#ipam, { ...of(network), endpoint, mac, check, ...want })
+    const { endpoint, mac, addresses: want, taken: check, also } = wish
+    const leased = await lease(this.#ipam, {
+      ...of(network),
+      endpoint,
+      mac,
+      check,
+      ...(want === undefined ? {} : { want }),
+      ...(also === undefined ? {} : { also: ({ addresses }) => also(addresses) }),
+    })
     return leased.addresses
   }
 
-  /** Gives an endpoint's addresses back. Repeatable. */
-  async release(network: Network, endpoint: string): Promise<void> {
-    await release(this.#ipam, { ...of(network), endpoint })
+  /**
+   * Gives an endpoint's addresses back. Repeatable.
+   *
+   * @param also written with it, in the same transaction where there is something to give back
+   */
+  async release(network: Network, endpoint: string, also: readonly Write[] = []): Promise<void> {
+    const given = await release(this.#ipam, { ...of(network), endpoint, also })
+    if (!given && also.length > 0) await this.#ipam.store.transact({ when: [], then: also })
   }
 
   /** All addresses that are not free. What the LAN holds counts as resting. */

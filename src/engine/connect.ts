@@ -30,7 +30,6 @@ import {
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
-import { introduce } from './introduce.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
@@ -54,39 +53,54 @@ export async function connect(context: Context, request: ConnectRequest): Promis
   const known = await findEndpoint(store, network.name, request.endpoint)
   if (known?.phase === 'here') return await again(context, network, known, request)
   if (known !== undefined) await takeAway(context, network, known)
-  const { sandbox, link, parentMac } = await lookAround(context, network, request)
-  const mac = network.kind === 'ipvlan' ? parentMac : macOf(context, network, request)
+  const around = await lookAround(context, network, request)
   const undo = new UndoStack()
   try {
-    undo.push(() => context.addresses.release(network, request.endpoint))
-    const ips = await context.addresses.lease(network, {
-      endpoint: request.endpoint,
-      mac: network.kind === 'ipvlan' ? 'none' : mac,
-      addresses: request.addresses,
-      taken: takenOnLan(context, network),
-    })
-    await faults.at('connect:1-lease')
-    const endpoint = draft(context, network, request, { link, mac, ips })
-    undo.push(async () => {
-      context.sandboxes.remove(endpoint)
-      await write(store, { delete: endpointKey(network.name, endpoint.name) })
-    })
-    await write(store, putEndpoint(endpoint))
+    const endpoint = await claim(context, network, request, around, undo)
+    await faults.at('connect:1-record')
     context.sandboxes.add(endpoint)
-    await faults.at('connect:2-record')
     context.trusted.add(endpoint.sandbox)
-    await makeLink(context, network, endpoint, undo)
-    await faults.at('connect:3-link')
-    await makeWays(context, network, endpoint, sandbox, undo)
-    await faults.at('connect:4-routes')
+    await makeLink(context, network, endpoint, around.sandbox, undo)
+    await faults.at('connect:2-link')
+    await faults.at('connect:3-answer')
     const detail = endpoint.addresses.map((a) => formatIp(a.address)).join(', ')
     context.emit({ what: 'connected', network: network.name, endpoint: endpoint.name, detail })
-    introduce(context, network, [endpoint])
-    await faults.at('connect:5-answer')
+    context.introductions.add(network, endpoint)
     return publicEndpoint(endpoint)
   } catch (error) {
     throw await undo.run(error)
   }
+}
+
+/** Lease and record, durable together in one transaction. */
+async function claim(
+  context: Context,
+  network: NetworkRecord,
+  request: ConnectRequest,
+  { link, parentMac }: Around,
+  undo: UndoStack,
+): Promise<EndpointRecord> {
+  const { store, addresses, sandboxes } = context
+  const { endpoint: name, addresses: wanted } = request
+  const isIpvlan = network.kind === 'ipvlan'
+  const mac = isIpvlan ? parentMac : macOf(context, network, request)
+  const recordOf = (ips: readonly Ip[]) => draft(context, network, request, { link, mac, ips })
+  undo.push(async () => {
+    sandboxes.remove({ ...request, name })
+    await addresses.release(network, name, [{ delete: endpointKey(network.name, name) }])
+  })
+  const ips = await addresses.lease(network, {
+    endpoint: name,
+    mac: isIpvlan ? 'none' : mac,
+    addresses: wanted,
+    taken: takenOnLan(context, network),
+    also: (leased) => [putEndpoint(recordOf(leased))],
+  })
+  const endpoint = recordOf(ips)
+  // A lease without a record, of a door that died: it gets one now.
+  if ((await findEndpoint(store, network.name, name)) === undefined)
+    await write(store, putEndpoint(endpoint))
+  return endpoint
 }
 
 /** What connecting would do; addresses not given are those that are free now. */
@@ -160,14 +174,21 @@ function checkSame(known: EndpointRecord, request: ConnectRequest): void {
   throw new LanyardError('endpoint-exists', { network, endpoint, sandbox, differs })
 }
 
+interface Around {
+  readonly sandbox: NetnsSnapshot
+  readonly link: string
+  readonly parentMac: number
+}
+
 /** The sandbox and the parent, as they are; what the endpoint's link will be called. */
 export async function lookAround(
   context: Context,
   network: Network,
   request: Pick<ConnectRequest, 'sandbox' | 'link'> & { readonly linkFrom?: number },
-): Promise<{ sandbox: NetnsSnapshot; link: string; parentMac: number }> {
+): Promise<Around> {
   const { fabric, view } = context
-  const [sandbox] = (await fabric.snapshot({ netns: [request.sandbox] })).netns
+  const asked = { netns: [request.sandbox], parts: ['routes'] } as const
+  const [sandbox] = (await fabric.snapshot(asked)).netns
   if (sandbox === undefined) throw new LanyardError('netns-missing', { netns: request.sandbox })
   const names = sandbox.links.map((link) => link.name)
   if (request.link !== undefined && names.includes(request.link))
@@ -239,18 +260,35 @@ export function draft(
   }
 }
 
-/** The link and its addresses. */
+/**
+ * The link, its addresses, the sandbox's default route and the ways between it and its host, in one
+ * plan. What a crash leaves of it is finished by the next reconcile.
+ */
 export async function makeLink(
   context: Context,
   network: Network,
   endpoint: Endpoint,
+  sandbox: NetnsSnapshot,
   undo: UndoStack,
 ): Promise<void> {
-  const plan = planEndpoint(network, endpoint, context.host)
+  // Its own record is in the index already.
+  const inside = await endpointsIn(context, endpoint.sandbox)
+  await ensureHostChild(context, network)
+  const plan = [
+    ...planEndpoint(network, endpoint, context.host),
+    ...planGateway(sandbox, inside),
+    ...(await planHostWays(context, network, endpoint)),
+  ]
   let made = false
   undo.push(async () => {
     // A name that was taken belongs to somebody else.
-    if (made) await applyGently(context, planLeave(endpoint), GONE)
+    if (!made) return
+    await dropHostWays(context, network, endpoint)
+    await applyGently(context, planLeave(endpoint), GONE)
+    const others = inside.filter(
+      (one) => one.endpoint.name !== endpoint.name || one.endpoint.network !== endpoint.network,
+    )
+    await applyGently(context, planGateway(sandbox, others), GONE)
   })
   try {
     if (network.macvlanMode === 'passthru') await applyGuarded(context, network, plan)
@@ -270,30 +308,6 @@ function isFirstOp(error: unknown): boolean {
     error.code === 'op-refused' &&
     (error.detail as { readonly index: number }).index === 0
   )
-}
-
-/** The sandbox's default route, and the ways between it and its host. */
-export async function makeWays(
-  context: Context,
-  network: Network,
-  endpoint: Endpoint,
-  sandbox: NetnsSnapshot,
-  undo: UndoStack,
-): Promise<void> {
-  // Its own record is in the index already.
-  const inside = await endpointsIn(context, endpoint.sandbox)
-  await ensureHostChild(context, network)
-  undo.push(() => dropHostWays(context, network, endpoint))
-  const ways = await planHostWays(context, network, endpoint)
-  const plan = [...planGateway(sandbox, inside), ...ways]
-  if (plan.length === 0) return
-  undo.push(async () => {
-    const others = inside.filter(
-      (one) => one.endpoint.name !== endpoint.name || one.endpoint.network !== endpoint.network,
-    )
-    await applyGently(context, planGateway(sandbox, others), GONE)
-  })
-  await context.fabric.apply(plan)
 }
 
 /** The record without what only the engine wants to know. */

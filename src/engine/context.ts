@@ -13,7 +13,7 @@ import type { Random } from './identity.ts'
 import type { Lan, LanLink } from './lan.ts'
 import type { Locks } from './locks.ts'
 import type { SandboxIndex } from './sandbox-index.ts'
-import type { EngineEvent, Network } from './types.ts'
+import type { Endpoint, EngineEvent, Network } from './types.ts'
 
 /**
  * Points at which a test may stop the engine or make it fail. What `at` throws is a failure like
@@ -40,6 +40,8 @@ export interface Context {
   readonly view: HostView
   readonly lan: Lan
   readonly background: Background
+  /** What becomes of endpoints that have come. */
+  readonly introductions: { add(network: Network, endpoint: Endpoint): void }
   readonly sandboxes: SandboxIndex
   /** Sandboxes that are known to be those of their records: connected or seen since the start. */
   readonly trusted: Set<string>

@@ -1,8 +1,6 @@
 /** An endpoint goes: its record says so first, then link, routes and lease follow. */
 import { planLeave } from '../driver/endpoint.ts'
 import { endpointAlias } from '../driver/names.ts'
-import { LanyardError } from '../errors.ts'
-import type { NetnsSnapshot } from '../fabric/snapshot.ts'
 import { applyGently, type Context } from './context.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays } from './host-access.ts'
@@ -15,6 +13,7 @@ import {
   putEndpoint,
   write,
 } from './records.ts'
+import { snapshotOf } from './sandbox.ts'
 import type { Endpoint, Network } from './types.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
@@ -51,7 +50,7 @@ export async function takeAway(
   network: Network,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const { faults, store, addresses } = context
+  const { faults, addresses } = context
   const failures: unknown[] = []
   const attempt = async (step: () => Promise<unknown>) => {
     try {
@@ -71,11 +70,10 @@ export async function takeAway(
     const what = `endpoint ${endpoint.name} of network ${network.name} was not removed wholly`
     throw new AggregateError(failures, what)
   }
-  await addresses.release(network, endpoint.name)
-  await faults.at('disconnect:5-lease')
-  await write(store, { delete: endpointKey(network.name, endpoint.name) })
+  const gone = { delete: endpointKey(network.name, endpoint.name) }
+  await addresses.release(network, endpoint.name, [gone])
   context.sandboxes.remove(endpoint)
-  await faults.at('disconnect:6-answer')
+  await faults.at('disconnect:5-answer')
 }
 
 /** Removes the link that bears the endpoint's mark, under whatever name, and mends the default. */
@@ -93,17 +91,4 @@ export async function removeLink(context: Context, endpoint: Endpoint): Promise<
   if (others.length === 0) return
   const routes = sandbox.routes.filter((route) => route.link !== name)
   await applyGently(context, planGateway({ ...sandbox, routes }, others), GONE)
-}
-
-/** A sandbox as it is; undefined when it is gone. */
-export async function snapshotOf(
-  context: Context,
-  sandbox: string,
-): Promise<NetnsSnapshot | undefined> {
-  try {
-    return (await context.fabric.snapshot({ netns: [sandbox] })).netns[0]
-  } catch (error) {
-    if (error instanceof LanyardError && error.code.startsWith('netns-')) return undefined
-    throw error
-  }
 }

@@ -12,12 +12,11 @@ import {
   lookAround,
   macOf,
   makeLink,
-  makeWays,
   publicEndpoint,
   takenOnLan,
 } from './connect.ts'
 import { applyGently, type Context } from './context.ts'
-import { removeLink, snapshotOf, takeAway } from './disconnect.ts'
+import { removeLink, takeAway } from './disconnect.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { inspectEndpoint, mendEndpoint } from './mend.ts'
 import { applyGuarded, getNetwork } from './network.ts'
@@ -31,7 +30,7 @@ import {
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
-import { introduce } from './introduce.ts'
+import { snapshotOf } from './sandbox.ts'
 import type { Endpoint, EndpointRequest, JoinRequest } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
@@ -167,10 +166,9 @@ async function joinInPlace(
   context.sandboxes.add(endpoint)
   context.trusted.add(endpoint.sandbox)
   await context.faults.at('join:1-record')
-  await makeLink(context, network, endpoint, undo)
+  await makeLink(context, network, endpoint, sandbox, undo)
   await context.faults.at('join:2-link')
-  await makeWays(context, network, endpoint, sandbox, undo)
-  introduce(context, network, [endpoint])
+  context.introductions.add(network, endpoint)
   return endpoint
 }
 
@@ -207,7 +205,10 @@ async function handOver(
   await ensureHostChild(context, network)
   undo.push(() => dropHostWays(context, network, endpoint))
   const ways = await planHostWays(context, network, { ...endpoint, sandbox: context.host })
-  await context.fabric.apply(ways.filter((op) => op.do !== 'neighbour.replace'))
+  // What the endpoint itself is to know it is told where the runtime puts it.
+  await context.fabric.apply(
+    ways.filter((op) => op.do !== 'neighbour.replace' || op.link !== handed),
+  )
   context.background.start(() => afterHandOver(context, network, endpoint))
   return endpoint
 }
@@ -241,7 +242,7 @@ async function afterHandOver(
       const ways = await planHostWays(context, network, taken)
       await applyGently(context, ways, [...GONE, 'EINVAL'])
     })
-    introduce(context, network, [state.endpoint])
+    context.introductions.add(network, state.endpoint)
     return
   }
 }

@@ -20,7 +20,7 @@ import { disconnect } from './disconnect.ts'
 import { createEndpoint, join, leave } from './endpoint.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
-import { introduce } from './introduce.ts'
+import { Introductions } from './introduce.ts'
 import { Lan } from './lan.ts'
 import { Locks } from './locks.ts'
 import { createNetwork, getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
@@ -39,6 +39,7 @@ import type {
   Lease,
   Network,
   NetworkSpec,
+  RemoveOptions,
 } from './types.ts'
 
 export interface EngineOptions {
@@ -103,7 +104,7 @@ export class HostEngine implements DoorEngine {
     const host = options.host ?? ''
     const clock = options.clock ?? fabric.clock
     const emit = (event: Omit<EngineEvent, 'at'>) => this.#emit(event)
-    this.#context = {
+    const context: Omit<Context, 'introductions'> = {
       fabric,
       store,
       addresses: new Addresses(store, now),
@@ -122,6 +123,10 @@ export class HostEngine implements DoorEngine {
       claims: new Set(),
       emit,
     }
+    // It works with the context it is part of.
+    this.#context = Object.assign(context, {
+      introductions: new Introductions(() => this.#context),
+    })
   }
 
   /** Called once, by {@link openEngine}. */
@@ -140,9 +145,9 @@ export class HostEngine implements DoorEngine {
     )
   }
 
-  removeNetwork(name: string): Promise<void> {
+  removeNetwork(name: string, options?: RemoveOptions): Promise<void> {
     return this.#door([], [NETWORKS_LOCK, networkKey(name)], () =>
-      removeNetwork(this.#context, name),
+      removeNetwork(this.#context, name, options),
     )
   }
 
@@ -342,7 +347,8 @@ export class HostEngine implements DoorEngine {
   /** Neighbours and switches forgot, or never knew, while the parent was away. */
   async #introduceAll(name: string): Promise<void> {
     const network = await getNetwork(this.#context, name)
-    introduce(this.#context, network, await this.endpoints(name))
+    for (const endpoint of await this.endpoints(name))
+      this.#context.introductions.add(network, endpoint)
   }
 
   async #remember(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   planHostRoutesAway,
 } from '../driver/host-access.ts'
 import { hostLinkName } from '../driver/names.ts'
+import type { Probe } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import { applyGently, type Context, hostMac, wantsHostAccess } from './context.ts'
 import { listNetworks } from './records.ts'
@@ -69,9 +70,8 @@ export async function planHostWays(
   const own = await hostAddresses(context, network)
   const child = await context.view.link(hostLinkName(network.parentLink))
   if (own.length === 0 || child === undefined) return []
-  const ips = endpoint.addresses.map((a) => a.address)
   return [
-    ...planHostRoutes(network.parentLink, context.host, ips, own),
+    ...planHostRoutes(network.parentLink, context.host, endpoint, own),
     ...planHostNeighbours(endpoint, child.address, own),
   ]
 }
@@ -91,38 +91,56 @@ export async function dropHostWays(
 
 const PROBE_MS = 400
 
+interface Way<N> {
+  readonly newcomer: N
+  readonly probe: Probe
+  /** What it means when it is not answered. */
+  readonly why: string
+}
+
 /**
- * Pings both ways between the host and an endpoint.
+ * Pings both ways between the host and endpoints, all at once; those that fail once more.
  *
- * @returns a sentence when one of them fails; undefined when both are well or there is no host
- * access to speak of
+ * @returns who is not well, each with a sentence; nobody where there is no host access to speak of
  */
-export async function verifyHostAccess(
-  context: Context,
-  network: Network,
-  endpoint: Endpoint,
-): Promise<string | undefined> {
-  const own = await hostAddresses(context, network)
-  const pairs = endpoint.addresses.flatMap(({ address }) => {
-    const mine = own.find((ip) => typeof ip === typeof address)
-    return mine === undefined ? [] : [{ address, mine }]
-  })
-  if (pairs.length === 0) return undefined
-  const icmp = { protocol: 'icmp', timeoutMs: PROBE_MS } as const
-  const probes = pairs.flatMap(({ address, mine }) => [
-    { ...icmp, from: context.host, to: address },
-    { ...icmp, from: endpoint.sandbox, to: mine, source: address },
-  ])
-  for (let attempt = 1; ; attempt++) {
-    const results = await context.fabric.probe(probes)
-    const failed = results.findIndex((result) => result.outcome !== 'reply')
-    if (failed < 0) return undefined
-    if (attempt < 2) continue
-    const pair = pairs[failed >> 1]
-    if (pair === undefined) return undefined
-    const [address, mine] = [formatIp(pair.address), formatIp(pair.mine)]
-    return failed % 2 === 0
-      ? `the host (${mine}) does not reach ${endpoint.name} (${address})`
-      : `${endpoint.name} (${address}) does not reach the host (${mine})`
+export async function verifyHostAccess<
+  N extends { readonly network: Network; readonly endpoint: Endpoint },
+>(context: Context, newcomers: readonly N[]): Promise<ReadonlyMap<N, string>> {
+  let ways: Way<N>[] = []
+  for (const newcomer of newcomers) ways.push(...(await waysOf(context, newcomer)))
+  for (let attempt = 0; attempt < 2 && ways.length > 0; attempt++) {
+    const results = await context.fabric.probe(ways.map(({ probe }) => probe))
+    ways = ways.filter((_, i) => results[i]?.outcome !== 'reply')
   }
+  // The first of each that failed.
+  return new Map(ways.toReversed().map(({ newcomer, why }) => [newcomer, why]))
+}
+
+async function waysOf<N extends { readonly network: Network; readonly endpoint: Endpoint }>(
+  context: Context,
+  newcomer: N,
+): Promise<Way<N>[]> {
+  const { network, endpoint } = newcomer
+  const own = await hostAddresses(context, network)
+  return endpoint.addresses.flatMap(({ address }): Way<N>[] => {
+    const mine = own.find((ip) => typeof ip === typeof address)
+    if (mine === undefined) return []
+    const icmp = { protocol: 'icmp', timeoutMs: PROBE_MS } as const
+    const [there, here] = [
+      `${endpoint.name} (${formatIp(address)})`,
+      `the host (${formatIp(mine)})`,
+    ]
+    return [
+      {
+        newcomer,
+        probe: { ...icmp, from: context.host, to: address },
+        why: `${here} does not reach ${there}`,
+      },
+      {
+        newcomer,
+        probe: { ...icmp, from: endpoint.sandbox, to: mine, source: address },
+        why: `${there} does not reach ${here}`,
+      },
+    ]
+  })
 }

@@ -6,7 +6,7 @@
 import { type Ip, isLinkLocalIp } from '../addr/ip.ts'
 import { HAND_OVER_PREFIX, PORT_PREFIX } from '../driver/names.ts'
 import type { Fabric, FabricEvent } from '../fabric/fabric.ts'
-import type { LinkSnapshot, NetnsSnapshot } from '../fabric/snapshot.ts'
+import type { LinkSnapshot, NetnsSnapshot, SnapshotPart } from '../fabric/snapshot.ts'
 
 const EMPTY = {
   links: [],
@@ -18,6 +18,8 @@ const EMPTY = {
   vlans: [],
   sysctls: {},
 } as const
+
+const PARTS: readonly SnapshotPart[] = ['addresses', 'routes', 'sysctls']
 
 export class HostView {
   readonly #fabric: Fabric
@@ -78,7 +80,7 @@ export class HostView {
   }
 
   async #take(): Promise<NetnsSnapshot> {
-    const taken = (await this.#fabric.snapshot({ netns: [this.host] })).netns[0]
+    const taken = (await this.#fabric.snapshot({ netns: [this.host], parts: PARTS })).netns[0]
     const snapshot = taken ?? { name: this.host, ...EMPTY }
     this.#links = new Map(snapshot.links.map((link) => [link.name, link]))
     return snapshot

@@ -1,32 +1,90 @@
 /** After an endpoint came: the LAN is told, and the host's way to it is tried. Nobody waits. */
 import { formatMac } from '../addr/mac.ts'
+import { isRouted } from '../driver/network.ts'
 import { type Context, lanLink } from './context.ts'
 import { verifyHostAccess } from './host-access.ts'
-import { isRouted } from '../driver/network.ts'
 import { findEndpoint } from './records.ts'
 import type { Endpoint, Network } from './types.ts'
 
-/** Announces endpoints and verifies host access, in the background. */
-export function introduce(
-  context: Context,
-  network: Network,
-  endpoints: readonly Endpoint[],
-): void {
-  if (!isRouted(network)) {
-    for (const endpoint of endpoints)
-      context.background.start(() => announce(context, network, endpoint))
+/** Endpoints are tried together once none came for so long, and at the latest after that long. */
+const QUIET_MS = 200
+const LATEST_MS = 2000
+/** How many are tried at once: each takes sockets in its sandbox and on the host. */
+const AT_ONCE = 16
+
+interface Newcomer {
+  readonly network: Network
+  readonly endpoint: Endpoint
+}
+
+/**
+ * Newcomers are announced at once, since the LAN may know another MAC for their address; that host
+ * access works is verified a moment later and for many together, so that the next who comes does
+ * not wait for it.
+ */
+export class Introductions {
+  readonly #contextOf: () => Context
+  #waiting: Newcomer[] = []
+  #busy = false
+
+  constructor(contextOf: () => Context) {
+    this.#contextOf = contextOf
   }
-  context.background.start(async () => {
-    for (const endpoint of endpoints) await verify(context, network, endpoint)
-  })
+
+  get #context(): Context {
+    return this.#contextOf()
+  }
+
+  add(network: Network, endpoint: Endpoint): void {
+    const { background } = this.#context
+    if (!isRouted(network)) background.start(() => announce(this.#context, network, endpoint))
+    this.#waiting.push({ network, endpoint })
+    if (this.#busy) return
+    this.#busy = true
+    background.start(() => this.#verifyAll())
+  }
+
+  async #verifyAll(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        await this.#quiet()
+        const some = this.#waiting.splice(0)
+        for (let at = 0; at < some.length; at += AT_ONCE)
+          await this.#verifySome(some.slice(at, at + AT_ONCE))
+      }
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  /** A sandbox that is gone by now spoils the question for all: then they are asked one by one. */
+  async #verifySome(some: readonly Newcomer[]): Promise<void> {
+    try {
+      await verify(this.#context, some)
+    } catch (error) {
+      const [only] = some
+      if (some.length > 1) for (const one of some) await this.#verifySome([one])
+      else if (only !== undefined && (await isHere(this.#context, only.endpoint))) throw error
+    }
+  }
+
+  async #quiet(): Promise<void> {
+    for (let ms = 0; ms < LATEST_MS; ms += QUIET_MS) {
+      const before = this.#waiting.length
+      await this.#context.clock.sleep(QUIET_MS)
+      if (this.#waiting.length === before) return
+    }
+  }
 }
 
 async function announce(context: Context, network: Network, endpoint: Endpoint): Promise<void> {
   const link = await lanLink(context, network)
-  if (link === undefined) return
+  const parent = await context.view.link(network.parentLink)
+  if (link === undefined || parent === undefined) return
+  const wire = { name: parent.name, mac: parent.address }
   const addresses = endpoint.addresses.map((a) => a.address)
   const still = () => isHere(context, endpoint)
-  await context.lan.announce(link, endpoint.mac, addresses, still)
+  await context.lan.announce({ link, wire }, endpoint.mac, addresses, still)
 }
 
 /** Whether it is where it was: it may have left meanwhile, or come again elsewhere. */
@@ -35,9 +93,11 @@ async function isHere(context: Context, endpoint: Endpoint): Promise<boolean> {
   return now?.phase === 'here' && now.sandbox === endpoint.sandbox
 }
 
-async function verify(context: Context, network: Network, endpoint: Endpoint): Promise<void> {
-  const wrong = await verifyHostAccess(context, network, endpoint)
-  if (wrong === undefined || !(await isHere(context, endpoint))) return
-  const detail = `${wrong} (MAC ${formatMac(endpoint.mac)})`
-  context.emit({ what: 'drift', network: network.name, endpoint: endpoint.name, detail })
+async function verify(context: Context, newcomers: readonly Newcomer[]): Promise<void> {
+  const wrong = await verifyHostAccess(context, newcomers)
+  for (const [{ endpoint, network }, why] of wrong) {
+    if (!(await isHere(context, endpoint))) continue
+    const detail = `${why} (MAC ${formatMac(endpoint.mac)})`
+    context.emit({ what: 'drift', network: network.name, endpoint: endpoint.name, detail })
+  }
 }

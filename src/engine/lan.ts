@@ -67,7 +67,7 @@ export class Lan {
     this.#questions.add(question)
     try {
       for (let asked = 0; asked < ASKS && question.answer === undefined; asked++) {
-        port.send(frame)
+        port.post(frame)
         await this.#clock.sleep(ASK_EVERY_MS)
       }
       return question.answer
@@ -79,12 +79,14 @@ export class Lan {
   /**
    * Tells the LAN where addresses are now, three times a second apart: gratuitous ARP requests and
    * unsolicited neighbour advertisements. The kernel sends none by itself, and neighbours that knew
-   * another MAC would stay blind for up to a minute, some switches for hours.
+   * another MAC would stay blind for up to a minute, some switches for hours. Only the first is for
+   * the siblings on this host, too: nothing gets lost on the way to them, and each gets a copy.
    *
+   * @param wire the link that leads to the LAN alone
    * @param still whether it is still so: they may have moved on between two announcements
    */
   async announce(
-    link: LanLink,
+    { link, wire }: { readonly link: LanLink; readonly wire: LanLink },
     mac: Mac,
     addresses: readonly Ip[],
     still: () => Promise<boolean>,
@@ -93,8 +95,8 @@ export class Lan {
     for (let said = 0; said < ANNOUNCEMENTS; said++) {
       if (said > 0) await this.#clock.sleep(ANNOUNCE_EVERY_MS)
       if (this.#closed || !(await still())) return
-      const port = await this.#port(link, ETH_ARP)
-      for (const frame of frames) port.send(frame)
+      const port = await this.#port(said === 0 ? link : wire, ETH_ARP)
+      for (const frame of frames) port.post(frame)
     }
   }
 

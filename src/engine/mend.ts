@@ -7,10 +7,9 @@ import { LanyardError } from '../errors.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import type { LinkSnapshot, NetnsSnapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
-import { snapshotOf } from './disconnect.ts'
+import { snapshotOf } from './sandbox.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { ensureHostChild, planHostWays } from './host-access.ts'
-import { introduce } from './introduce.ts'
 import { type EndpointRecord, putEndpoint, write } from './records.ts'
 import { explainRefusal } from './refusal.ts'
 import type { Network } from './types.ts'
@@ -78,6 +77,38 @@ function wrongMode(network: Network, link: LinkSnapshot) {
   return link.macvlan.mode === mode || mode === 'passthru' ? undefined : mode
 }
 
+/** Which of its ways, to the rest of the world and to its host, an endpoint has lost. */
+export async function lostWays(
+  context: Context,
+  network: Network,
+  endpoint: EndpointRecord,
+  sandbox: NetnsSnapshot,
+): Promise<string[]> {
+  const inside = await endpointsIn(context, endpoint.sandbox)
+  const lost: string[] = []
+  const gone = planGateway(sandbox, inside).some(
+    (op) =>
+      op.do === 'route.replace' &&
+      op.link === endpoint.link &&
+      !sandbox.routes.some(
+        ({ to, link, via }) =>
+          link === op.link && via === op.via && samePrefix(to, op.to) && to.length === 0,
+      ),
+  )
+  if (gone) lost.push('its default route is missing')
+  const ways = await planHostWays(context, network, endpoint)
+  const unknown = ways.some(
+    (op) =>
+      op.do === 'neighbour.replace' &&
+      op.netns === endpoint.sandbox &&
+      !sandbox.neighbours.some(
+        ({ link, ip, mac }) => link === op.link && ip === op.ip && mac === op.mac,
+      ),
+  )
+  if (unknown) lost.push('it does not know where its host is')
+  return lost
+}
+
 /**
  * Makes an endpoint as its record says.
  *
@@ -123,5 +154,5 @@ export async function applyState(
     ...(await planHostWays(context, network, endpoint)),
   ]
   await context.fabric.apply(ways)
-  if (remade) introduce(context, network, [endpoint])
+  if (remade) context.introductions.add(network, endpoint)
 }

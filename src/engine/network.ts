@@ -9,6 +9,7 @@ import type { Plan } from '../fabric/plan.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import { undoPlan } from '../fabric/undo.ts'
 import { applyGently, type Context, wantsHostAccess } from './context.ts'
+import { dropAllLinks, dropAllRecords } from './disconnect-all.ts'
 import { dropHostChild, planHostChild } from './host-access.ts'
 import { checkName, hexOf } from './identity.ts'
 import {
@@ -21,7 +22,7 @@ import {
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
-import type { Network, NetworkSpec } from './types.ts'
+import type { Endpoint, Network, NetworkSpec, RemoveOptions } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT'] as const
@@ -215,17 +216,23 @@ async function answers(context: Context, gateway: Ip): Promise<boolean> {
 }
 
 /**
- * Removes a network that has no endpoints. Repeatable: one that is gone is no error for whoever
- * removed it, but `network-missing` for whoever names one that never was.
+ * Removes a network that has no endpoints, or with `disconnect` together with them. Repeatable: one
+ * that is gone is no error for whoever removed it, but `network-missing` for whoever names one that
+ * never was.
  *
  * @throws LanyardError `network-missing`, `network-in-use`
  */
-export async function removeNetwork(context: Context, name: string): Promise<void> {
+export async function removeNetwork(
+  context: Context,
+  name: string,
+  options: RemoveOptions = {},
+): Promise<void> {
   const { store, faults } = context
   const known = await findNetwork(store, name)
   if (known === undefined) throw await missingNetwork(context, name)
   const endpoints = (await listEndpoints(store, name)).map((endpoint) => endpoint.name)
-  if (endpoints.length > 0) throw new LanyardError('network-in-use', { network: name, endpoints })
+  if (endpoints.length > 0 && options.disconnect !== true)
+    throw new LanyardError('network-in-use', { network: name, endpoints })
   await faults.at('remove:1-found')
   const leaving: NetworkRecord = { ...known, phase: 'removing' }
   await write(store, putNetwork(leaving))
@@ -246,6 +253,8 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
       failures.push(error)
     }
   }
+  let endpoints: readonly Endpoint[] = []
+  await attempt(async () => (endpoints = await dropAllLinks(context, network)))
   await attempt(() => dropHostChild(context, network))
   await attempt(() => dropParent(context, network))
   await faults.at('remove:3-links')
@@ -253,6 +262,7 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
   await faults.at('remove:4-pools')
   if (failures.length > 0)
     throw new AggregateError(failures, `network ${network.name} was not removed wholly`)
+  await dropAllRecords(context, network, endpoints)
   await write(store, { delete: networkKey(network.name) })
 }
 

@@ -1,8 +1,9 @@
 /** Endpoints: each sandbox as it is, beside the endpoints it should have. */
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
-import { snapshotOf, takeAway } from './disconnect.ts'
-import { applyState, inspectEndpoint } from './mend.ts'
+import { takeAway } from './disconnect.ts'
+import { snapshotOf } from './sandbox.ts'
+import { applyState, inspectEndpoint, lostWays } from './mend.ts'
 import type { EndpointRecord, NetworkRecord } from './records.ts'
 import type { Desired, Sweep } from './walk.ts'
 import { sweepRoutes } from './sweep-host.ts'
@@ -83,7 +84,9 @@ async function sweepEndpoint(
 ): Promise<void> {
   const { context } = walk
   const state = inspectEndpoint(network, endpoint, sandbox, context.host)
-  if (state.wrong.length === 0) {
+  const lost = state.remade ? [] : await lostWays(context, network, state.endpoint, sandbox)
+  const wrong = [...state.wrong, ...lost]
+  if (wrong.length === 0) {
     context.trusted.add(endpoint.sandbox)
     return
   }
@@ -95,5 +98,5 @@ async function sweepEndpoint(
   }
   const how = state.remade ? 'made again' : 'set right'
   const fix = () => applyState(context, network, state, sandbox)
-  await walk.found(at, state.wrong.join(', '), { how, fix })
+  await walk.found(at, wrong.join(', '), { how, fix })
 }

@@ -1,13 +1,14 @@
 /** The host's children and their routes. */
 import { bitsOf, formatIp, type Ip, isLinkLocalIp } from '../addr/ip.ts'
-
 import { hostAlias, hostLinkName, isOurs } from '../driver/names.ts'
 import type { Op } from '../fabric/plan.ts'
 import type { RouteSnapshot } from '../fabric/snapshot.ts'
-import { wantsHostAccess } from './context.ts'
+import { applyGently, wantsHostAccess } from './context.ts'
 import { ensureHostChild, planHostWays } from './host-access.ts'
 import type { NetworkRecord } from './records.ts'
 import type { Desired, Sweep } from './walk.ts'
+
+const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
 
 export async function sweepHost(walk: Sweep, desired: Desired): Promise<void> {
   const wanted = desired.networks.filter(wantsHostAccess)
@@ -86,8 +87,12 @@ export async function sweepRoutes(walk: Sweep, desired: Desired): Promise<void> 
     const { link, to } = route
     if (link === undefined || !ours.has(link)) continue
     const what = `the host's route to ${formatIp(to.address)} leads to no endpoint`
-    const del: Op = { do: 'route.del', netns: context.host, to, link }
-    const fix = () => context.fabric.apply([del])
+    const at = { netns: context.host, link } as const
+    const away: Op[] = [
+      { do: 'neighbour.del', ...at, ip: to.address },
+      { do: 'route.del', ...at, to },
+    ]
+    const fix = () => applyGently(context, away, GONE)
     await walk.found({ network: '' }, what, { how: 'removed', fix })
   }
 }

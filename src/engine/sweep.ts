@@ -30,7 +30,8 @@ export async function sweep(context: Context, mends: boolean): Promise<Sweep> {
   await sweepParents(walk, await desiredState(context))
   const desired = await desiredState(context)
   await sweepHost(walk, desired)
-  const snapshot: Snapshot = await context.fabric.snapshot()
+  const parts = ['addresses', 'routes', 'neighbours'] as const
+  const snapshot: Snapshot = await context.fabric.snapshot({ parts })
   await sweepEndpoints(walk, desired, snapshot)
   await sweepLeftovers(walk, await desiredState(context), snapshot)
   await sweepLeases(walk, await desiredState(context))

@@ -154,10 +154,15 @@ export interface EngineEvent {
   readonly detail: string
 }
 
+export interface RemoveOptions {
+  /** Its endpoints go first, all at once; else a network with endpoints is refused. */
+  readonly disconnect?: boolean
+}
+
 /** What every door can ask for. All repeatable: a second call answers as the first. */
 export interface Engine {
   createNetwork(spec: NetworkSpec): Promise<Network>
-  removeNetwork(name: string): Promise<void>
+  removeNetwork(name: string, options?: RemoveOptions): Promise<void>
   networks(): Promise<readonly Network[]>
   network(name: string): Promise<Network>
   connect(request: ConnectRequest): Promise<Endpoint>

@@ -5,7 +5,7 @@
 import type { Ip } from '../addr/ip.ts'
 import type { Clock } from './clock.ts'
 import type { Op, Plan } from './plan.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot, SnapshotPart } from './snapshot.ts'
 import type { Frame } from '../wire/frame.ts'
 
 export interface Fabric {
@@ -17,8 +17,14 @@ export interface Fabric {
    * outcome. The outcome of an op says exactly what the kernel said.
    */
   apply(plan: Plan, options?: { readonly keepGoing?: boolean }): Promise<readonly OpOutcome[]>
-  /** What is there. Default: every namespace this fabric knows. */
-  snapshot(options?: { readonly netns?: readonly string[] }): Promise<Snapshot>
+  /**
+   * What is there. Default: every namespace this fabric knows, and all of it. Parts that are not
+   * asked for may come empty: reading them takes time, above all where there are many.
+   */
+  snapshot(options?: {
+    readonly netns?: readonly string[]
+    readonly parts?: readonly SnapshotPart[]
+  }): Promise<Snapshot>
   /**
    * Sends probes and waits for what comes back; in parallel unless `sequential`. Results in order.
    */
@@ -181,4 +187,9 @@ export interface CapturedFrame {
 export interface FramePort extends Closer {
   /** Sends raw bytes, Ethernet header first. */
   send(bytes: Uint8Array): void
+  /**
+   * As `send`, without waiting for it: the copies of a broadcast to thousands of siblings take
+   * milliseconds. A failure is not told.
+   */
+  post(bytes: Uint8Array): void
 }

@@ -46,6 +46,17 @@ export interface NetnsSnapshot {
   readonly sysctls: Readonly<Record<string, string>>
 }
 
+/** What can be asked for besides the links. */
+export type SnapshotPart =
+  | 'addresses'
+  | 'routes'
+  | 'rules'
+  | 'neighbours'
+  | 'fdb'
+  | 'vlans'
+  | 'filters'
+  | 'sysctls'
+
 export type OperState =
   | 'unknown'
   | 'notpresent'

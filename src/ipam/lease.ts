@@ -36,6 +36,11 @@ export interface LeaseRequest {
    * address; it is thrown when exactly this address was asked for, else another is taken.
    */
   readonly check?: (ip: Ip) => Promise<Error | undefined>
+  /**
+   * What the asker wants written with the lease, in the same transaction: its own record costs no
+   * wait for the disk of its own. Not written when the lease was held already.
+   */
+  readonly also?: (got: Pick<LeaseResult, 'addresses' | 'mac'>) => readonly Write[]
 }
 
 export interface LeaseResult {
@@ -253,9 +258,11 @@ async function take(
     const known = then.some((w) => 'put' in w && w.put === hint)
     if (next !== undefined && !known) then.push({ put: hint, value: hexOfIp(next) })
   }
+  const addresses = candidates.map((c) => c.ip)
+  then.push(...(request.also?.({ addresses, mac }) ?? []))
   const otherwise = bearer === undefined ? [endKey] : [endKey, bearer]
   const { done, revision, found } = await transactSurely(ipam, { when, then, otherwise })
-  if (done) return { addresses: candidates.map((c) => c.ip), mac, revision }
+  if (done) return { addresses, mac, revision }
   const [mine, other] = found
   // Ours, when the answer to the first asking was lost; or the same was asked twice at once.
   if (mine !== undefined) return answer(mine, request)

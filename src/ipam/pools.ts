@@ -183,11 +183,13 @@ export async function removePools(
   if (!force && before !== undefined)
     await keepIfUsed(ipam, { segment: name, network, pools: before })
   const endpoints = await entriesUnder(ipam.store, ofNetwork('end', name, network))
+  // Nobody comes back to a network that is gone.
+  const forgetful: Ipam = { ...ipam, memorySeconds: 0 }
   for (let at = 0; at < endpoints.length; at += CHUNK)
     await Promise.all(
       endpoints
         .slice(at, at + CHUNK)
-        .map((e) => release(ipam, { segment: name, network, endpoint: nameOfKey(e.key) })),
+        .map((e) => release(forgetful, { segment: name, network, endpoint: nameOfKey(e.key) })),
     )
   await forget(ipam, name, network)
 }

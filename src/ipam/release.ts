@@ -38,9 +38,11 @@ export async function release(
     readonly network: string
     readonly endpoint: string
     readonly revision?: number
+    /** Written in the same transaction; not when nothing was given back. */
+    readonly also?: readonly Write[]
   },
 ): Promise<boolean> {
-  const { segment, network, endpoint, revision } = request
+  const { segment, network, endpoint, revision, also = [] } = request
   const key = endpointKey('end', segment, network, endpoint)
   let asked = false
   for (;;) {
@@ -48,7 +50,7 @@ export async function release(
     if (held === undefined) return asked
     if (revision !== undefined && held.createRevision !== revision) return false
     const lease = JSON.parse(held.value) as StoredLease
-    const then: Write[] = [{ delete: key }]
+    const then: Write[] = [{ delete: key }, ...also]
     if (lease.mac !== undefined) then.push({ delete: macKey(segment, parseMac(lease.mac)) })
     if (ipam.memorySeconds > 0)
       then.push({

@@ -6,8 +6,14 @@
  * kernel ignores at creation) and the options of tun and tap need a second message; if that one is
  * refused, the link is removed again.
  */
-import type { LinkAdd, LinkAttributes, LinkSet, OpOf } from '../fabric/plan.ts'
-import { NLM_F_CREATE, NLM_F_EXCL, outgoing, type Refusal } from '../netlink/message.ts'
+import type { LinkAdd, LinkAttributes, LinkSet } from '../fabric/plan.ts'
+import {
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  type Outgoing,
+  outgoing,
+  type Refusal,
+} from '../netlink/message.ts'
 import {
   IFF_ALLMULTI,
   IFF_NOARP,
@@ -172,23 +178,18 @@ export function removeLink(
   work: Work,
   op: { readonly netns: string; readonly name: string },
 ): Refusal | undefined {
-  const refused = work.links.send(op.netns, () =>
-    outgoing(RTM_DELLINK, 0, link, {}, { name: op.name }),
-  )
+  const refused = work.links.send(op.netns, () => removal(op))
   work.links.forget()
   return refused
 }
 
 /**
- * Equivalent to: `ip link del group N`. One message however many links there are; the kernel
- * waits only once for all of them. Group 0 is refused with EPERM, an empty group with ENODEV.
+ * The request that removes a link, or a group: `ip link del group N`. One message however many
+ * links there are; the kernel waits only once for all of them. Group 0 is refused with EPERM, an
+ * empty group with ENODEV.
  */
-export function removeGroup(work: Work, op: OpOf<'link.del-group'>): Refusal | undefined {
-  const refused = work.links.send(op.netns, () =>
-    outgoing(RTM_DELLINK, 0, link, {}, { group: op.group }),
-  )
-  work.links.forget()
-  return refused
+export function removal(op: { readonly name: string } | { readonly group: number }): Outgoing {
+  return outgoing(RTM_DELLINK, 0, link, {}, 'name' in op ? { name: op.name } : { group: op.group })
 }
 
 function changeLink(

@@ -25,6 +25,8 @@ import { neighbour } from '../netlink/tables/neighbour.ts'
 import { route } from '../netlink/tables/route.ts'
 import { rule } from '../netlink/tables/rule.ts'
 import { applyOp } from './apply.ts'
+import { removal } from './apply-link.ts'
+import { isRemoval } from './apply-removal.ts'
 import type { Work } from './apply-link.ts'
 import type { KnownLink } from './connections.ts'
 
@@ -277,7 +279,8 @@ class Recorder {
 
 function ours(op: Op): Incoming {
   const recorder = new Recorder()
-  applyOp({ links: recorder } as unknown as Work, op)
+  if (isRemoval(op)) recorder.taken = removal(op)
+  else applyOp({ links: recorder } as unknown as Work, op)
   const writer = new Writer()
   // NLM_F_REQUEST and NLM_F_ACK, which iproute2 asks for too.
   writeMessage(writer, recorder.taken as Outgoing, 5, 0)

@@ -25,7 +25,8 @@ import { writeSysctl } from '../sys/sysctl.ts'
 import { bridgeVlanMessage, fdbMessage } from './apply-bridge.ts'
 import { flushAddresses, flushFdb, flushNeighbours, flushRouteCache } from './apply-flush.ts'
 import { addressMessage, neighbourMessage, routeMessage, ruleMessage } from './apply-ip.ts'
-import { addLink, removeGroup, removeLink, setLink, type Work } from './apply-link.ts'
+import { addLink, setLink, type Work } from './apply-link.ts'
+import { isRemoval, type Removal, removeAll } from './apply-removal.ts'
 import { Connections, Links, refusal } from './connections.ts'
 import { changeFilter } from './netfilter.ts'
 import { createNetns, deleteNetns, inNetns } from './netns.ts'
@@ -60,8 +61,7 @@ export async function applyPlan(
   try {
     while (outcomes.length < plan.length) {
       const index = outcomes.length
-      const run = keepGoing ? plainRun(plan, index) : 1
-      const refusals = run > 1 ? doRun(work, plan, index, run) : [doOp(work, plan[index] as Op)]
+      const refusals = await doNext(work, plan, index, keepGoing)
       for (const [i, refused] of refusals.entries()) {
         outcomes.push(outcomeOf(plan[index + i] as Op, index + i, refused))
       }
@@ -76,6 +76,24 @@ export async function applyPlan(
     connections.close()
   }
   return outcomes
+}
+
+/** The op at `from`, and those after it that may go with it. @returns an answer each */
+async function doNext(
+  work: Work,
+  plan: Plan,
+  from: number,
+  keepGoing: boolean,
+): Promise<readonly (Refusal | undefined)[]> {
+  const op = plan[from] as Op
+  if (isRemoval(op)) {
+    const end = keepGoing ? plan.findIndex((one, at) => at > from && !isRemoval(one)) : from + 1
+    const run = plan.slice(from, end < 0 ? plan.length : end).filter(isRemoval)
+    work.links.forget()
+    return await removeAll(run, refusalOf)
+  }
+  const run = keepGoing ? plainRun(plan, from) : 1
+  return run > 1 ? doRun(work, plan, from, run) : [doOp(work, op)]
 }
 
 function outcomeOf(op: Op, index: number, refused: Refusal | undefined): OpOutcome {
@@ -126,7 +144,7 @@ function doRun(work: Work, plan: Plan, from: number, count: number): (Refusal | 
       if (answer.errno !== 'ENODEV') return answer
       // Perhaps somebody replaced the link: once more, by its name.
       work.links.forget()
-      return doOp(work, plan[from + i] as Op)
+      return doOp(work, plan[from + i] as MessageOp)
     })
   } catch (error) {
     // The namespace is missing: so it is for each.
@@ -161,7 +179,7 @@ function messageOf(work: Work, op: MessageOp): Outgoing | Refusal {
   }
 }
 
-function doOp(work: Work, op: Op): Refusal | undefined {
+function doOp(work: Work, op: Exclude<Op, Removal>): Refusal | undefined {
   try {
     return applyOp(work, op)
   } catch (error) {
@@ -182,7 +200,7 @@ function refusalOf(error: unknown): Refusal {
 }
 
 /** One op, whatever comes of it. */
-export function applyOp(work: Work, op: Op): Refusal | undefined {
+export function applyOp(work: Work, op: Exclude<Op, Removal>): Refusal | undefined {
   if (isPlain(op)) return work.links.send(op.netns, () => messageOf(work, op))
   switch (op.do) {
     case 'netns.add':
@@ -197,10 +215,6 @@ export function applyOp(work: Work, op: Op): Refusal | undefined {
       return addLink(work, op)
     case 'link.set':
       return setLink(work, op)
-    case 'link.del':
-      return removeLink(work, op)
-    case 'link.del-group':
-      return removeGroup(work, op)
     case 'address.flush':
       return flushAddresses(work, op)
     case 'route.flush-cache':

@@ -13,7 +13,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
-import type { Snapshot } from '../fabric/snapshot.ts'
+import type { Snapshot, SnapshotPart } from '../fabric/snapshot.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { applyPlan } from './apply.ts'
 import { kernelClock } from './clock.ts'
@@ -84,8 +84,10 @@ export class KernelFabric implements Fabric {
   }
 
   /** See {@link takeSnapshot}; by default of the own namespace and all named ones. */
-  async snapshot(options: { readonly netns?: readonly string[] } = {}): Promise<Snapshot> {
-    return await ofAll(options.netns, takeSnapshot)
+  async snapshot(
+    options: { readonly netns?: readonly string[]; readonly parts?: readonly SnapshotPart[] } = {},
+  ): Promise<Snapshot> {
+    return await ofAll(options.netns, (names) => takeSnapshot(names, { parts: options.parts }))
   }
 
   /** See {@link runProbes}. */

@@ -19,6 +19,7 @@ import {
   SO_TIMESTAMPNS,
   SOCK_RAW,
   SOL_SOCKET,
+  sendLater,
   sendTo,
   setOption,
   setReceiveBuffer,
@@ -83,7 +84,11 @@ export function openFramePort(
 
 function portOver(fd: number, onFrame: (frame: CapturedFrame) => void): FramePort {
   const reader = new MessageReader(FRAME_MAX)
-  const state = { open: true }
+  const state = { open: true, sending: 0 }
+  // Its number must not be another's while a thread still sends on it.
+  const end = (): void => {
+    if (!state.open && state.sending === 0) closeFd(fd)
+  }
   const take = (): void => {
     const now = reader.sync()
     while (state.open) {
@@ -101,11 +106,19 @@ function portOver(fd: number, onFrame: (frame: CapturedFrame) => void): FramePor
       const sent = sendTo(fd, bytes)
       if (sent < 0) throw new SysError('send', -sent)
     },
+    post(bytes) {
+      if (!state.open) return
+      state.sending++
+      void sendLater(fd, bytes).then(() => {
+        state.sending--
+        end()
+      })
+    },
     close() {
       if (!state.open) return
       state.open = false
       watch.close()
-      closeFd(fd)
+      end()
     },
   }
 }

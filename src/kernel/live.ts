@@ -52,7 +52,7 @@ async function takeOnce(): Promise<LiveSnapshot> {
     const failed = new Map<string, unknown>()
     const snapshot = await takeSnapshot(
       found.map(({ netns }) => netns),
-      (netns, error) => failed.set(netns, error),
+      { onUnread: (netns, error) => failed.set(netns, error) },
     )
     const gone = (error: unknown): boolean =>
       error instanceof LanyardError && error.code === 'netns-missing'

@@ -59,7 +59,8 @@ describeKernel('settleNetns()', () => {
     for (const link of ['sw0', 'v', 'w']) ip('link', 'set', link, 'up')
     const ms = await took(settleNetns([A], 300))
     expect(ms).toBeGreaterThanOrEqual(300)
-    expect(ms).toBeLessThan(1000)
+    // Far below the default of its own; a busy machine may take its time.
+    expect(ms).toBeLessThan(5000)
   })
 
   test('settleNetns() names a namespace that is not there', async () => {

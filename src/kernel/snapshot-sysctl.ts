@@ -9,6 +9,7 @@ import type { Connection } from '../netlink/request.ts'
 import { AF_INET, AF_INET6, RTM_GETNETCONF } from '../netlink/tables/header.ts'
 import { NETCONF_ALL, NETCONF_DEFAULT, netconf } from '../netlink/tables/netconf.ts'
 import { asSysError, errnoOf } from '../sys/errno.ts'
+import { procRoot } from '../sys/proc.ts'
 import { sysctlPath } from '../sys/sysctl.ts'
 import type { LinkEntry } from './snapshot-link.ts'
 
@@ -73,7 +74,7 @@ const FAMILIES = ([4, 6] as const).map((version) => {
 /** Reads what is not in a link dump. Must run inside the namespace. */
 export function readNamespaceSysctls(connection: Connection, into: Record<string, string>): void {
   for (const { path, files } of FAMILIES) {
-    const directory = openSmall(path)
+    const directory = openSmall(path.replace('/proc', procRoot()))
     if (directory === undefined) continue
     try {
       for (const [key, file] of files) {

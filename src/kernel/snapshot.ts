@@ -2,7 +2,13 @@
  * What is there: a Snapshot of any set of namespaces, read by dumps. A namespace is read within
  * one turn of the event loop; between two of them others may change things.
  */
-import type { LinkRef, LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
+import type {
+  LinkRef,
+  LinkSnapshot,
+  NetnsSnapshot,
+  Snapshot,
+  SnapshotPart,
+} from '../fabric/snapshot.ts'
 import { outgoing, readMessage } from '../netlink/message.ts'
 import type { Connection } from '../netlink/request.ts'
 import { RTM_GETLINK, RTM_GETNSID } from '../netlink/tables/header.ts'
@@ -25,11 +31,30 @@ import { readLinkSysctls, readNamespaceSysctls } from './snapshot-sysctl.ts'
 /** The event loop gets a turn after so much work. */
 const TURN_MS = 20
 
+const ALL: readonly SnapshotPart[] = [
+  'addresses',
+  'routes',
+  'rules',
+  'neighbours',
+  'fdb',
+  'vlans',
+  'filters',
+  'sysctls',
+]
+
+interface SnapshotOptions {
+  /** What is read besides links; the rest comes empty. Default: all. */
+  readonly parts?: readonly SnapshotPart[] | undefined
+  /**
+   * Told of a namespace that cannot be read, which is then left out; without it the first such one
+   * throws.
+   */
+  readonly onUnread?: (netns: string, error: unknown) => void
+}
+
 /**
  * Takes a snapshot. Links come by index, all else in the kernel's order.
  *
- * @param onUnread told of a namespace that cannot be read, which is then left out; without it the
- *   first such one throws
  * @throws LanyardError `netns-missing`, `netlink-refused`, `netlink-lost`; SysError
  *
  * @example
@@ -39,17 +64,16 @@ const TURN_MS = 20
  */
 export async function takeSnapshot(
   names: readonly string[],
-  onUnread?: (netns: string, error: unknown) => void,
+  { parts = ALL, onUnread }: SnapshotOptions = {},
 ): Promise<Snapshot> {
   const connections = new Connections()
   try {
-    const reader = new Reader(names)
+    const reader = new Reader(names, new Set(parts))
     const read: Partial[] = []
     let turnEnds = performance.now() + TURN_MS
     for (const name of names) {
       try {
-        // One window for the socket and for /proc.
-        read.push(inNetns(name, () => reader.read(name, connections.to(name))))
+        read.push(reader.readIn(name, connections))
         connections.release(name)
       } catch (error) {
         if (onUnread === undefined) throw error
@@ -78,14 +102,24 @@ class Reader {
   /** Namespaces a parent may be in, the one found last first: mostly it is the same again. */
   readonly #candidates: string[]
   readonly #wanted: ReadonlySet<string>
+  readonly #parts: ReadonlySet<SnapshotPart>
 
-  constructor(names: readonly string[]) {
+  constructor(names: readonly string[], parts: ReadonlySet<SnapshotPart>) {
     this.#wanted = new Set(names)
+    this.#parts = parts
     // The program's own namespace often holds the parents: asked first, it spares asking for all.
     this.#candidates = [...new Set(['', ...names])]
   }
 
-  read(name: string, connection: Connection): Partial {
+  readIn(name: string, connections: Connections): Partial {
+    const inside = this.#parts.has('filters') || this.#parts.has('sysctls')
+    if (!inside) return this.#read(name, connections.to(name))
+    // One window for the socket and for /proc.
+    return inNetns(name, () => this.#read(name, connections.to(name)))
+  }
+
+  #read(name: string, connection: Connection): Partial {
+    const wants = (part: SnapshotPart) => this.#parts.has(part)
     const entries = connection
       .dump(outgoing(RTM_GETLINK, 0, link, {}, { extMask: RTEXT_FILTER_SKIP_STATS }), link)
       .toSorted((a, b) => a.header.index - b.header.index)
@@ -99,18 +133,20 @@ class Reader {
     const bridged = has(['bridge']) || links.some((one) => one.master !== undefined)
     const ownFdb = has(['vxlan']) || links.some((one) => one.macvlan?.mode === 'passthru')
     const sysctls: Record<string, string> = {}
-    readNamespaceSysctls(connection, sysctls)
-    for (const entry of entries) readLinkSysctls(entry, sysctls)
-    const filters = readFilters()
+    if (wants('sysctls')) {
+      readNamespaceSysctls(connection, sysctls)
+      for (const entry of entries) readLinkSysctls(entry, sysctls)
+    }
+    const filters = wants('filters') ? readFilters() : []
     return {
       name,
       links,
-      addresses: readAddresses(connection, byIndex),
-      routes: readRoutes(connection, byIndex),
-      rules: readRules(connection),
-      neighbours: readNeighbours(connection, byIndex),
-      fdb: bridged || ownFdb ? readFdb(connection, byIndex) : [],
-      vlans: bridged ? readVlans(connection, byIndex) : [],
+      addresses: wants('addresses') ? readAddresses(connection, byIndex) : [],
+      routes: wants('routes') ? readRoutes(connection, byIndex) : [],
+      rules: wants('rules') ? readRules(connection) : [],
+      neighbours: wants('neighbours') ? readNeighbours(connection, byIndex) : [],
+      fdb: wants('fdb') && (bridged || ownFdb) ? readFdb(connection, byIndex) : [],
+      vlans: wants('vlans') && bridged ? readVlans(connection, byIndex) : [],
       ...(filters.length === 0 ? {} : { filters }),
       sysctls,
       parents: this.#parents(name, entries, connection),

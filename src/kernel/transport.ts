@@ -9,6 +9,7 @@ import {
   openSocket,
   receiveFrom,
   SOCK_RAW,
+  sendLater,
   sendTo,
   setOption,
   setReceiveBuffer,
@@ -77,6 +78,10 @@ function transportOver(fd: number): KernelTransport {
     send(bytes) {
       const sent = sendTo(fd, bytes)
       if (sent < 0) throw new SysError('sendto netlink', -sent)
+    },
+    async sendLater(bytes) {
+      // The errno stays in the other thread; a send to the kernel fails for want of memory only.
+      if ((await sendLater(fd, bytes)) < 0) throw new SysError('sendto netlink', ENOBUFS)
     },
     receive() {
       const length = receiveFrom(fd, buffer, MSG_TRUNC)

@@ -71,10 +71,17 @@ export class Recorder implements Fabric {
   async openPort(...args: Parameters<Fabric['openPort']>): Promise<FramePort> {
     const [netns, link] = args
     const port = await this.#inner.openPort(...args)
+    const told = (bytes: Uint8Array): void => {
+      this.#calls.push({ do: 'send', netns, link, hex: hexOf(bytes) })
+    }
     return {
       send: (bytes) => {
-        this.#calls.push({ do: 'send', netns, link, hex: hexOf(bytes) })
+        told(bytes)
         port.send(bytes)
+      },
+      post: (bytes) => {
+        told(bytes)
+        port.post(bytes)
       },
       close: () => port.close(),
     }

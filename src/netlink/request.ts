@@ -60,6 +60,22 @@ export class Connection {
     return this.#batch([message], 0, 1, onReply && ((_, reply) => onReply(reply)))[0] ?? DONE
   }
 
+  /**
+   * As {@link request}, for what the kernel takes long to do; nothing else may be asked meanwhile.
+   * @throws LanyardError `netlink-lost`
+   */
+  async requestLater(message: Outgoing): Promise<Answer> {
+    const transport = this.#transport
+    if (transport.sendLater === undefined) return this.request(message)
+    const seq = this.#next()
+    this.#writer.reset()
+    writeMessage(this.#writer, message, NLM_F_REQUEST | NLM_F_ACK, seq)
+    await transport.sendLater(this.#writer.bytes().slice())
+    for (;;)
+      for (const reply of this.#receive(1))
+        if (reply.seq === seq && reply.type === NLMSG_ERROR) return readAnswer(reply)
+  }
+
   /** Asks for one thing (`RTM_GETLINK`, `RTM_GETNSID`); undefined when the kernel sent none. */
   get<H, A>(
     message: Outgoing,

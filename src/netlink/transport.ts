@@ -7,6 +7,8 @@ export interface Transport {
    * Sends one datagram of one or more netlink messages. The kernel handles it before this returns.
    */
   send(bytes: Uint8Array): void
+  /** As `send`, with the kernel's work done in another thread. */
+  sendLater?(bytes: Uint8Array): Promise<void>
   /**
    * The next datagram, or undefined when none is waiting. The bytes are the caller's until
    * somebody receives again, from this transport or another.

@@ -58,14 +58,16 @@ export function openPort(
   const taps = world.taps.get(dev.id)
   if (taps === undefined) world.taps.set(dev.id, [tap])
   else taps.push(tap)
+  const send = (bytes: Uint8Array): void => {
+    const frame = decodeFrame(bytes)
+    if (frame === undefined) return
+    sending = true
+    transmit(world, dev, frame)
+    sending = false
+  }
   return {
-    send(bytes: Uint8Array): void {
-      const frame = decodeFrame(bytes)
-      if (frame === undefined) return
-      sending = true
-      transmit(world, dev, frame)
-      sending = false
-    },
+    send,
+    post: send,
     close(): void {
       const rest = (world.taps.get(dev.id) ?? []).filter((other) => other !== tap)
       if (rest.length === 0) world.taps.delete(dev.id)

@@ -47,32 +47,47 @@ export interface Libc {
   if_nametoindex(name: string): number
   clock_gettime(clock: number, timespec: Bytes): number
   flock(fd: number, operation: number): number
+  fsopen(number: number, kind: string, flags: number): number
+  fsconfig(
+    number: number,
+    fd: number,
+    command: number,
+    key: Bytes,
+    value: Bytes,
+    auxiliary: number,
+  ): number
+  fsmount(number: number, fd: number, flags: number, attributes: number): number
 }
 
-const SIGNATURES: Readonly<Record<keyof Libc, readonly [result: string, args: readonly string[]]>> =
-  {
-    socket: ['int', ['int', 'int', 'int']],
-    bind: ['int', ['int', 'void *', 'uint32_t']],
-    connect: ['int', ['int', 'void *', 'uint32_t']],
-    listen: ['int', ['int', 'int']],
-    getsockname: ['int', ['int', 'void *', 'void *']],
-    send: ['long', ['int', 'void *', 'size_t', 'int']],
-    sendto: ['long', ['int', 'void *', 'size_t', 'int', 'void *', 'uint32_t']],
-    recv: ['long', ['int', 'void *', 'size_t', 'int']],
-    recvmsg: ['long', ['int', 'void *', 'int']],
-    setsockopt: ['int', ['int', 'int', 'int', 'void *', 'uint32_t']],
-    getsockopt: ['int', ['int', 'int', 'int', 'void *', 'void *']],
-    close: ['int', ['int']],
-    ioctl: ['int', ['int', 'unsigned long', 'void *']],
-    setns: ['int', ['int', 'int']],
-    unshare: ['int', ['int']],
-    prctl: ['int', ['int', 'unsigned long', 'void *', 'unsigned long', 'unsigned long']],
-    mount: ['int', ['const char *', 'const char *', 'const char *', 'unsigned long', 'void *']],
-    umount2: ['int', ['const char *', 'int']],
-    if_nametoindex: ['uint32_t', ['const char *']],
-    clock_gettime: ['int', ['int', 'void *']],
-    flock: ['int', ['int', 'int']],
-  }
+type Signature = readonly [result: string, args: readonly string[], symbol?: string]
+
+const SIGNATURES: Readonly<Record<keyof Libc, Signature>> = {
+  socket: ['int', ['int', 'int', 'int']],
+  bind: ['int', ['int', 'void *', 'uint32_t']],
+  connect: ['int', ['int', 'void *', 'uint32_t']],
+  listen: ['int', ['int', 'int']],
+  getsockname: ['int', ['int', 'void *', 'void *']],
+  send: ['long', ['int', 'void *', 'size_t', 'int']],
+  sendto: ['long', ['int', 'void *', 'size_t', 'int', 'void *', 'uint32_t']],
+  recv: ['long', ['int', 'void *', 'size_t', 'int']],
+  recvmsg: ['long', ['int', 'void *', 'int']],
+  setsockopt: ['int', ['int', 'int', 'int', 'void *', 'uint32_t']],
+  getsockopt: ['int', ['int', 'int', 'int', 'void *', 'void *']],
+  close: ['int', ['int']],
+  ioctl: ['int', ['int', 'unsigned long', 'void *']],
+  setns: ['int', ['int', 'int']],
+  unshare: ['int', ['int']],
+  prctl: ['int', ['int', 'unsigned long', 'void *', 'unsigned long', 'unsigned long']],
+  mount: ['int', ['const char *', 'const char *', 'const char *', 'unsigned long', 'void *']],
+  umount2: ['int', ['const char *', 'int']],
+  if_nametoindex: ['uint32_t', ['const char *']],
+  clock_gettime: ['int', ['int', 'void *']],
+  flock: ['int', ['int', 'int']],
+  // By syscall(2): the C library has them since glibc 2.36.
+  fsopen: ['long', ['long', 'const char *', 'long'], 'syscall'],
+  fsconfig: ['long', ['long', 'long', 'long', 'void *', 'void *', 'long'], 'syscall'],
+  fsmount: ['long', ['long', 'long', 'long', 'long'], 'syscall'],
+}
 
 interface PollOptions {
   readonly readable?: boolean
@@ -86,10 +101,16 @@ interface PollHandle {
   close(): void
 }
 
+interface Call {
+  (...args: unknown[]): number
+  /** In a thread of libuv's pool; the last argument is called back. */
+  async(...args: unknown[]): void
+}
+
 /** What is used of koffi. */
 interface Koffi {
   load(path: null): {
-    func(name: string, result: string, args: readonly string[]): (...args: unknown[]) => number
+    func(name: string, result: string, args: readonly string[]): Call
   }
   errno(): number
   address(buffer: Uint8Array): bigint
@@ -99,12 +120,24 @@ interface Koffi {
 }
 
 let loaded: Koffi | undefined
+let sending: Call | undefined
 let bound: Libc | undefined
 
 /** The system calls, bound at first use: whoever never asks (the simulator) never loads koffi. */
 export function libc(): Libc {
   bound ??= bindAll(koffi())
   return bound
+}
+
+/** send(2) in a thread of libuv's pool. @returns bytes sent, or -1 */
+export function sendInThread(fd: number, bytes: Uint8Array): Promise<number> {
+  sending ??= koffi().load(null).func('send', SIGNATURES.send[0], SIGNATURES.send[1])
+  const call = sending
+  return new Promise((resolve) => {
+    call.async(fd, bytes, bytes.length, 0, (_error: unknown, sent: number) => {
+      resolve(sent)
+    })
+  })
 }
 
 /** koffi itself, for this folder only. */
@@ -139,8 +172,8 @@ function loadKoffi(): Koffi {
 function bindAll(koffi: Koffi): Libc {
   const library = koffi.load(null)
   const calls: Record<string, (...args: unknown[]) => number> = {}
-  for (const [name, [result, args]] of Object.entries(SIGNATURES)) {
-    const call = library.func(name, result, args)
+  for (const [name, [result, args, symbol = name]] of Object.entries(SIGNATURES)) {
+    const call = library.func(symbol, result, args)
     calls[name] = (...given) => {
       const answer = call(...given)
       return answer === -1 ? -koffi.errno() : answer

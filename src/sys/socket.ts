@@ -3,7 +3,7 @@
  * not an error and comes back as undefined.
  */
 import { SysError } from './errno.ts'
-import { libc } from './libc.ts'
+import { libc, sendInThread } from './libc.ts'
 
 export const AF_UNIX = 1
 export const AF_INET = 2
@@ -64,6 +64,16 @@ export function sendTo(fd: number, bytes: Uint8Array, address?: Uint8Array): num
   return address === undefined
     ? libc().send(fd, bytes, bytes.length, 0)
     : libc().sendto(fd, bytes, bytes.length, 0, address, address.length)
+}
+
+/**
+ * Sends in a thread of libuv's pool: what the kernel does inside of it (removing a link takes some
+ * 20 ms) holds nobody up. The socket must stay open until then.
+ *
+ * @returns bytes sent; -1 when it failed, the errno of another thread is not known
+ */
+export function sendLater(fd: number, bytes: Uint8Array): Promise<number> {
+  return sendInThread(fd, bytes)
 }
 
 /** Bytes received into `buffer`, or undefined when nothing waits. */

@@ -32,7 +32,10 @@ const started = (line: string, wrap: readonly string[] = IN_HOST) =>
 const lanyard = (line: string, wrap?: readonly string[]): Promise<Ended> =>
   started(line, wrap).ended
 const ip = (line: string): string => execFileSync('ip', line.split(' '), { encoding: 'utf8' })
-const ours = (): string[] => readdirSync('/run/netns').filter((name) => name.startsWith(`${TAG}-`))
+const ours = (): string[] =>
+  existsSync('/run/netns')
+    ? readdirSync('/run/netns').filter((name) => name.startsWith(`${TAG}-`))
+    : []
 const pings = (from: string, to: string): boolean =>
   spawnSync('ip', ['netns', 'exec', from, 'ping', '-c1', '-W1', '-q', to]).status === 0
 

@@ -32,11 +32,13 @@ async function agree(world: EngineWorld, engine: HostEngine): Promise<void> {
   const wanted = endpoints.flatMap((one) => one.addresses.map((a) => a.address))
   expect(held.toSorted(compareIp)).toEqual(wanted.toSorted(compareIp))
   for (const name of ['a', 'b']) {
-    const { links, addresses } = await world.snapshot(name)
+    const { links, addresses, routes } = await world.snapshot(name)
     const mine = endpoints.filter((one) => one.sandbox === world.ns(name))
     expect(links.map((link) => link.name)).toEqual(['lo', ...mine.map((one) => one.link)])
     const inside = addresses.filter((a) => a.scope === 'global').map((a) => a.address)
     expect(inside).toEqual(mine.flatMap((one) => one.addresses))
+    const ways = routes.filter((route) => route.to.length === 0).map((route) => route.via)
+    expect(ways).toEqual(mine.flatMap((one) => one.gateways))
   }
   const routes = (await world.snapshot('host')).routes.filter((route) => route.to.length === 32)
   const routed = routes.map((route) => route.to.address)
@@ -44,8 +46,8 @@ async function agree(world: EngineWorld, engine: HostEngine): Promise<void> {
 }
 
 const STEPS = {
-  connect: ['1-lease', '2-record', '3-link', '4-routes', '5-answer'],
-  disconnect: ['1-found', '2-record', '3-routes', '4-link', '5-lease', '6-answer'],
+  connect: ['1-record', '2-link', '3-answer'],
+  disconnect: ['1-found', '2-record', '3-routes', '4-link', '5-answer'],
 } as const
 
 for (const [door, steps] of Object.entries(STEPS)) {
