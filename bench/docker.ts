@@ -1,5 +1,5 @@
 /**
- * `docker network connect` and `disconnect` of a running container, on a stock dockerd: `-d lanyard`
+ * `docker network connect` and `disconnect` of a running container on a stock dockerd: `-d lanyard`
  * beside the built-in `-d macvlan`, asked over Docker's own socket. At the end, how long Lanyard
  * itself took for each request Docker made.
  */

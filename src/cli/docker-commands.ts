@@ -16,10 +16,8 @@ const api = (): Option =>
   new Option('--docker-api <socket>', "dockerd's socket; default DOCKER_HOST, or the usual one")
 
 export function addDockerCommands(program: Command): void {
-  const docker = program
-    .command('docker')
-    .description('serve a stock Docker: networks of -d lanyard')
-    .addHelpText('after', EXAMPLES)
+  const docker = program.command('docker').helpCommand(false).addHelpText('after', EXAMPLES)
+  docker.description('serve a stock Docker: networks of -d lanyard')
   docker
     .command('install')
     .description('the daemon as a service that is up before Docker; repeatable')

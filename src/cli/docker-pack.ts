@@ -12,7 +12,7 @@ import { packageFolder } from './docker-install.ts'
 const CONFIG = {
   description: 'Lanyard: macvlan and ipvlan networks',
   documentation: 'docs/guides/docker.md',
-  entrypoint: ['/node', '/lanyard/bin/lanyard.mjs', 'daemon'],
+  entrypoint: ['/node', '/lanyard/bin/lanyard.cjs', 'daemon'],
   workdir: '/',
   interface: {
     types: ['docker.networkdriver/1.0', 'docker.ipamdriver/1.0'],

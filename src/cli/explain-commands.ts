@@ -58,13 +58,16 @@ export function addExplainCommand(program: Command): void {
     )
 }
 
-function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+export function collect(
+  text: string,
+  before: Readonly<Record<string, string>>,
+): Record<string, string> {
   const at = text.indexOf('=')
   if (at < 1) throw new InvalidArgumentError('Write variable=value.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
 
-function assumption(text: string, before: Assume = ASSUME_NOTHING): Assume {
+export function assumption(text: string, before: Assume = ASSUME_NOTHING): Assume {
   const at = text.indexOf('=')
   const [what, value] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
   if (what === 'hairpin' && value === undefined) return { ...before, hairpin: true }

@@ -80,7 +80,7 @@ export function whoText(
   const held = {
     endpoint: `endpoint ${holder} of network ${network}`,
     reservation: `kept for ${holder} on network ${network}`,
-    cooldown: `lately ${holder}'s on network ${network}, not yet handed out again`,
+    cooldown: `not handed out for a while on network ${network}, because of ${holder}`,
   }[kind]
   const own = mac === undefined ? '' : `, ${formatMac(mac)}`
   const foreign =

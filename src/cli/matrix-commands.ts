@@ -1,5 +1,6 @@
 /** `lanyard matrix ...`: what can be typed; the work is in the files loaded on demand. */
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
+import { assumption, collect } from './explain-commands.ts'
 import type { MatrixCliOptions } from './matrix-options.ts'
 
 const EXAMPLES = `
@@ -26,6 +27,7 @@ export function addMatrixCommand(program: Command): void {
     .option('--lab <file>', 'a lab file, or a directory with a lab.yaml')
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})
     .option('--live', "this machine's namespaces, containers by name (needs root)")
+    .option('--assume <what>', 'of what lies beyond this machine, as for explain', assumption)
     .option('-6', 'IPv6')
     .option('--from <endpoint>', 'only whom it reaches')
     .option('--to <endpoint>', 'only who reaches it')
@@ -38,10 +40,4 @@ export function addMatrixCommand(program: Command): void {
       const { matrixCommand } = await import('./matrix.ts')
       process.exitCode = await matrixCommand(options)
     })
-}
-
-function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
-  const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('Write variable=value.')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }

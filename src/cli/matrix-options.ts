@@ -1,8 +1,11 @@
+import type { Assume } from '../explain/beyond.ts'
+
 /** What `lanyard matrix` can be told. */
 export interface MatrixCliOptions {
   readonly lab?: string
   readonly set: Readonly<Record<string, string>>
   readonly live?: boolean
+  readonly assume?: Assume
   readonly 6?: boolean
   readonly from?: string
   readonly to?: string

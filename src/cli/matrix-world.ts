@@ -1,13 +1,17 @@
 /** The network a matrix is asked of: a lab's, or this machine's. */
+import { type Assume, ASSUME_NOTHING, openBeyond } from '../explain/beyond.ts'
 import type { ExplainOptions } from '../explain/explain.ts'
 import type { Question } from '../explain/question.ts'
 import { quiet } from '../explain/explain.ts'
+import { takeLiveSnapshot } from '../kernel/live.ts'
 import { chooseTopology, openLabWorld } from '../lab/explain.ts'
 import { originsIn } from '../lab/origin.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
+import { listContainers } from './containers.ts'
 import { loadLab } from './lab-file.ts'
+import { nameNamespaces } from './live-names.ts'
 
 export interface MatrixWorld {
   /** Nobody has met anybody in it. */
@@ -18,8 +22,35 @@ export interface MatrixWorld {
   readonly byName: ReadonlyMap<string, string>
   /** What was taken for granted, a sentence each. */
   readonly assumptions: readonly string[]
+  /** What could not be read, or not in peace. */
+  readonly warnings: readonly string[]
   /** Where somebody wrote what made it so. */
   origins(question: Question): Pick<ExplainOptions, 'origins'>
+}
+
+/**
+ * This machine's namespaces, with an assumed switch and routers beyond its cards.
+ * @throws LanyardError `needs-root`
+ */
+export async function liveWorld(assume: Assume | undefined): Promise<MatrixWorld> {
+  const [taken, { containers, silent }] = await Promise.all([takeLiveSnapshot(), listContainers()])
+  const names = nameNamespaces(taken.namespaces, taken.snapshot, containers)
+  const beyond = openBeyond(taken.snapshot, assume ?? ASSUME_NOTHING, [])
+  const name = (netns: string): string =>
+    beyond.names.get(netns) ?? names.of.get(netns) ?? (netns === '' ? 'host' : netns)
+  const byName = new Map([...beyond.names].map(([netns, called]) => [called, netns]))
+  for (const [called, netns] of names.known) byName.set(called, netns)
+  const unread = taken.unread.map(({ what, why }) => `${what} could not be read: ${why}`)
+  const moving = taken.moving.map((netns) => `${name(netns)} changed whenever it was read`)
+  const nameless = silent === undefined ? [] : [`${silent}; containers go without their names`]
+  return {
+    fabric: quiet(beyond.fabric),
+    name,
+    byName,
+    assumptions: beyond.assumptions,
+    warnings: [...unread, ...moving, ...nameless],
+    origins: () => ({}),
+  }
 }
 
 /** @throws LanyardError `lab-invalid`, `file-unreadable`, `usage`, `lab-command-failed` */
@@ -37,6 +68,7 @@ export async function labWorld(
     name: (netns) => netns,
     byName: new Map([...fabric.world.netns.keys()].map((netns) => [netns, netns])),
     assumptions: [],
+    warnings: [],
     origins: (question) => ({ origins: originsIn(topology, source, question) }),
   }
 }

@@ -14,7 +14,7 @@ import { takeSnapshot } from '../sim/snapshot.ts'
 import { EXIT } from './failure.ts'
 import type { MatrixCliOptions } from './matrix-options.ts'
 import { doPlanFile } from './matrix-plan.ts'
-import { labWorld, type MatrixWorld } from './matrix-world.ts'
+import { labWorld, liveWorld, type MatrixWorld } from './matrix-world.ts'
 import { painter } from './terminal.ts'
 
 /** Pairs a CSV file may have. */
@@ -26,6 +26,7 @@ const LARGE = 400
 export async function matrixCommand(options: MatrixCliOptions): Promise<number> {
   const world = await openWorld(options)
   const family = options[6] === true ? 6 : 4
+  for (const one of world.warnings) process.stderr.write(`lanyard: ${one}\n`)
   const memory = new ReachMemory()
   const snapshot = takeSnapshot(world.fabric.world)
   const reach = new Reach(snapshot, { family, memory })
@@ -51,10 +52,11 @@ export async function matrixCommand(options: MatrixCliOptions): Promise<number> 
   return refused.length === 0 ? EXIT.ok : EXIT.missed
 }
 
-function openWorld({ lab, live, set }: MatrixCliOptions): Promise<MatrixWorld> {
+function openWorld({ lab, live, set, assume }: MatrixCliOptions): Promise<MatrixWorld> {
   if (lab !== undefined && live === true) throw usage('give --lab FILE or --live, not both')
   if (lab !== undefined) return labWorld(lab, set)
-  throw usage('say which network is meant: --lab FILE')
+  if (live === true) return liveWorld(assume)
+  throw usage('say which network is meant: --lab FILE, or --live for this machine')
 }
 
 interface Answered {

@@ -120,8 +120,13 @@ export class Addresses {
   }
 
   /** Leaves an address alone for a while that somebody else answers for. */
-  async quarantine(network: Network, address: Ip, endpoint: string, why: string): Promise<void> {
-    await quarantine(this.#ipam, { ...of(network), address, endpoint, why })
+  async quarantine(
+    network: Network,
+    address: Ip,
+    endpoint: string,
+    conflict: Error,
+  ): Promise<void> {
+    await quarantine(this.#ipam, { ...of(network), address, endpoint, conflict })
   }
 
   async reserve(network: Network, address: Ip, name: string): Promise<Lease | undefined> {

@@ -38,8 +38,7 @@ export async function claim(context: Context, request: ClaimRequest): Promise<Ip
     const conflict = await taken(ip)
     if (conflict === undefined) return ip
     await unclaim(context, network.name, ip)
-    const { message } = conflict
-    await context.addresses.quarantine(network, ip, request.name ?? formatIp(ip), message)
+    await context.addresses.quarantine(network, ip, request.name ?? formatIp(ip), conflict)
     if (request.address !== undefined) throw conflict
     vain.add(ip)
   }

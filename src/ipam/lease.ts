@@ -209,8 +209,8 @@ async function askLan(
   for (const { candidate, conflict } of conflicts) {
     vain.add(candidate.ip)
     const address = candidate.ip
-    const why = conflict?.message ?? ''
-    await quarantine(ipam, { segment, network, endpoint, address, why })
+    if (conflict !== undefined)
+      await quarantine(ipam, { segment, network, endpoint, address, conflict })
   }
   const fatal = conflicts.find((a) => a.candidate.exact)?.conflict
   if (fatal !== undefined) throw fatal

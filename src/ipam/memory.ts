@@ -1,5 +1,6 @@
 /** What is remembered of addresses that nobody holds now. */
 import { type Ip, parseIp } from '../addr/ip.ts'
+import { LanyardError } from '../errors.ts'
 import { entriesUnder, type Ipam, isoNow, transactSurely } from './ipam.ts'
 import {
   addressKey,
@@ -83,17 +84,17 @@ export async function quarantine(
     readonly network: string
     readonly endpoint: string
     readonly address: Ip
-    readonly why: string
+    readonly conflict: Error
   },
 ): Promise<void> {
-  const { segment, network, endpoint, address, why } = request
+  const { segment, network, endpoint, address, conflict } = request
   const rest: StoredRest = {
     kind: 'conflict',
     network,
     endpoint,
     at: isoNow(ipam),
     untilMs: ipam.nowMs() + ipam.quarantineSeconds * 1000,
-    why,
+    why: holderIn(conflict),
   }
   await transactSurely(ipam, {
     when: [{ key: addressKey('ip', segment, address), is: 'absent' }],
@@ -105,4 +106,14 @@ export async function quarantine(
       },
     ],
   })
+}
+
+/** Who has an address, as lists name a holder. */
+function holderIn(conflict: Error): string {
+  const { mac, link } = (conflict instanceof LanyardError ? conflict.detail : {}) as {
+    readonly mac?: string
+    readonly link?: string
+  }
+  if (mac !== undefined) return `${mac} on the LAN`
+  return link === undefined ? conflict.message : `link ${link} of the host`
 }
