@@ -504,13 +504,19 @@ const TABLE = {
     mend: () =>
       'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
   }),
+  'store-of-other-host': row<{ store: string; host: string }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `${d.store} keeps the networks of host ${d.host}; a store serves one host so far`,
+    mend: (d) => `give this host a prefix of its own: --store ${d.store}/HOST`,
+  }),
   'store-differs': row<{ state: string; belongs: string; asked: string | undefined }>({
     status: 409,
     errno: 'EBUSY',
     say: (d) =>
       `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
     mend: (d) =>
-      `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
+      `name it (--store ${d.belongs}, or LANYARD_STORE), or begin anew in another folder (--state)`,
   }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,

@@ -1,6 +1,6 @@
+/** What `lanyard matrix` can be told. */
 import type { Assume } from '../explain/beyond.ts'
 
-/** What `lanyard matrix` can be told. */
 export interface MatrixCliOptions {
   readonly lab?: string
   readonly set: Readonly<Record<string, string>>
