@@ -59,7 +59,8 @@ describeKernel('settleNetns()', () => {
     for (const link of ['sw0', 'v', 'w']) ip('link', 'set', link, 'up')
     const ms = await took(settleNetns([A], 300))
     expect(ms).toBeGreaterThanOrEqual(300)
-    expect(ms).toBeLessThan(1000)
+    // Far from the 30 s a spanning tree takes.
+    expect(ms).toBeLessThan(20_000)
   })
 
   test('settleNetns() names a namespace that is not there', async () => {

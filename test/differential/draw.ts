@@ -9,7 +9,7 @@ import type { KernelTraits } from '../../src/fabric/traits.ts'
 import { cableOps, childOps, switchOps } from '../lan.ts'
 import { addNetns, addresses, chance, type Draft, mac, newDraft, pick, someMac } from './draft.ts'
 import { drawIpvlan } from './draw-ipvlan.ts'
-import { drawRouted } from './draw-routed.ts'
+import { drawFiltered, drawRouted } from './draw-routed.ts'
 import { drawTrunks } from './draw-trunks.ts'
 
 export interface DrawnWorld {
@@ -35,7 +35,7 @@ export function drawWorld(seed: number, prefix: string, traits: KernelTraits): D
 
 function flavoursOf(traits: KernelTraits): readonly ((draft: Draft) => void)[] {
   const has = (kind: string): boolean => !traits.missingKinds.includes(kind)
-  const flavours = [drawLan, drawLan, drawLan, drawRouted]
+  const flavours = [drawLan, drawLan, drawLan, drawRouted, drawFiltered, drawFiltered]
   if (has('vlan') && traits.bridgeVlanFiltering) flavours.push(drawTrunks, drawTrunks, drawTrunks)
   if (has('ipvlan') && has('dummy')) flavours.push(drawIpvlan, drawIpvlan, drawIpvlan)
   return flavours

@@ -13,7 +13,7 @@ const BATCHES: readonly (readonly string[])[] = [
   ['conformance'],
   ['engine', 'link kinds', 'snapshots'],
 ]
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 900_000
 
 const missing = umlMissing()
 
