@@ -26,7 +26,7 @@ export default defineConfig({
           include: ['src/**/*.kernel.test.ts', 'test/**/*.kernel.test.ts'],
           pool: namespacedPool(),
           // They wait more than they work.
-          maxWorkers: 4,
+          maxWorkers: 6,
           maxConcurrency: 6,
           sequence: { groupOrder: 1 },
           // No test is about time; those that boot a guest wait for their turn, too.

@@ -118,14 +118,16 @@ async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, s
   ])
   const cells = new Map<string, string>()
   const listeners = await listenOn(fabric, snapshot)
-  for (const ns of snapshot.netns)
+  for (const [number, ns] of snapshot.netns.entries())
     for (const to of targets.keys())
-      for (const what of asked(snapshot, cells.size)) {
+      for (const what of asked(snapshot, number, to)) {
         await fabric.apply(flush, { keepGoing: true })
         const probe = { ...probeOf(what, ns.name, to), timeoutMs: TIMEOUT_MS }
         const [result] = await fabric.probe([probe])
         // A router pays twice for an error it sends for want of a route: one in 2 s always passes.
         if (result?.outcome === 'icmp-error') await fabric.clock.sleep(2200)
+        // A connection says good-bye after its answer.
+        if (what.startsWith('tcp')) await fabric.clock.sleep(20)
         const text = result === undefined ? 'nothing' : resultText(result)
         cells.set(`${what} ${ns.name} > ${formatIp(to)}`, text)
       }

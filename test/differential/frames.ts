@@ -87,9 +87,13 @@ function describeIp(packet: Ip4Packet | Ip6Packet): Described | undefined {
       return { text: `udp ${portOf(payload)} ${ends} ttl ${life}`, exact: true }
     case 'tcp':
       return { text: `tcp ${portOf(payload)} ${ends} ttl ${life}`, exact: false }
-    default:
-      // Neighbour discovery and group membership come by their own clocks.
+    // Neighbour discovery and group membership come by their own clocks.
+    case 'nd':
+    case 'mld':
+    case 'raw':
       return undefined
+    default:
+      return payload satisfies never
   }
 }
 

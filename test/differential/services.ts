@@ -18,9 +18,11 @@ const ASKED = ['tcp/80', 'udp/53', 'tcp/81', 'udp/54'] as const
 /** Rules drawn about ports speak of these. */
 export const PORTS: readonly number[] = [80, 53, 81, 54]
 
-/** What the n-th cell of a matrix asks. */
-export function asked(snapshot: Snapshot, cell: number): readonly string[] {
-  return hasRules(snapshot) ? ['icmp', ASKED[(cell >> 1) % ASKED.length] as string] : ['icmp']
+/** What is asked of an address by the n-th namespace. */
+export function asked(snapshot: Snapshot, from: number, to: Ip): readonly string[] {
+  if (!hasRules(snapshot)) return ['icmp']
+  const number = from + Number(BigInt.asUintN(8, BigInt(to)))
+  return ['icmp', ASKED[number % ASKED.length] as string]
 }
 
 /** Lets everybody answer, where it is asked. */
