@@ -4,9 +4,12 @@
  * User Mode Linux (test/uml).
  */
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.ts'
+import { namespacedPool } from './test/support/namespaced-pool.ts'
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -27,10 +30,14 @@ export default defineConfig({
         test: {
           name: 'kernel',
           include: ['src/**/*.kernel.test.ts', 'test/**/*.kernel.test.ts'],
-          pool: 'forks',
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          pool: namespacedPool(),
+          // They wait more than they work.
+          maxWorkers: 6,
+          maxConcurrency: 6,
+          sequence: { groupOrder: 1 },
+          // No test is about time; those that boot a guest wait for their turn, too.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {

@@ -81,7 +81,10 @@ describeKernel('lanyard lab run --fabric kernel', () => {
 
   test('refuses a second run of the same lab while one is on', async () => {
     const { child, ended } = await started()
+    // It waits for the second one, however long that takes.
+    child.kill('SIGSTOP')
     const { status, stderr } = await runProgram('lab', 'run', file, '--fabric', 'kernel')
+    child.kill('SIGCONT')
     expect(status).toBe(2)
     expect(stderr).toContain(`lab labk-test is being run by process ${child.pid}`)
     expect((await ended).status).toBe(0)

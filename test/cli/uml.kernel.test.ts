@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { umlMissing } from '../../src/kernel/uml.ts'
+import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgram, removeProgram, startProgram, UNPRIVILEGED } from '../support/program.ts'
 
 const missing = umlMissing()
 const reason = missing === undefined ? '' : ` (skipped: ${missing})`
+/** It may wait for its turn, and for a busy machine. */
+const UML_MS = 900_000
 let folder: string
 
 beforeAll(async () => {
@@ -40,13 +43,14 @@ test.skipIf(missing !== undefined)(
   async () => {
     const path = join(folder, 'guest.yaml')
     writeFileSync(path, LAB)
-    const run = startProgram(['lab', 'run', path, '--fabric', 'uml'], {}, UNPRIVILEGED)
-    const { status, stdout, stderr } = await run.ended
+    const run = () => startProgram(['lab', 'run', path, '--fabric', 'uml'], {}, UNPRIVILEGED).ended
+    const { status, stdout, stderr } = await withGuestSlot(run)
     expect(stderr).toBe('')
     expect(stdout).toMatch(/a # ip -br addr show dev eth0\n +eth0@if\d+ +UNKNOWN +10\.1\.0\.8\/24/)
     expect(stdout).toMatch(/\n3 expectations met, 1 missed \(on Linux 6\.1\.\d+\)\n$/)
     expect(status).toBe(1)
   },
+  UML_MS,
 )
 
 test.skipIf(missing !== undefined)(
@@ -54,12 +58,14 @@ test.skipIf(missing !== undefined)(
   async () => {
     const path = join(folder, 'typo.yaml')
     writeFileSync(path, LAB.replace('show dev eth0', 'show dev eth7'))
-    const { status, stderr } = await startProgram(['lab', 'run', path, '--fabric', 'uml']).ended
+    const run = () => startProgram(['lab', 'run', path, '--fabric', 'uml']).ended
+    const { status, stderr } = await withGuestSlot(run)
     expect(stderr).toBe(
       `lanyard: ${path}:9: "ip -br addr show dev eth7" on a ended with status 1: Device "eth7" does not exist.\n`,
     )
     expect(status).toBe(2)
   },
+  UML_MS,
 )
 
 test.skipIf(missing !== undefined)(`Ctrl-C ends the guest, too${reason}`, async () => {
@@ -68,7 +74,10 @@ test.skipIf(missing !== undefined)(`Ctrl-C ends the guest, too${reason}`, async 
   const { child, ended } = startProgram(['lab', 'run', path, '--fabric', 'uml'], {
     TMPDIR: folder,
   })
-  setTimeout(() => child.kill('SIGINT'), 2000)
+  // The guest's own directory comes after everything that stops it is in place.
+  while (!readdirSync(folder).some((name) => /^lanyard-uml-(?!run-|test-)/.test(name)))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  child.kill('SIGINT')
   const { status, stderr } = await ended
   expect([status, stderr]).toEqual([130, 'lanyard: lab guest was stopped\n'])
   expect(readdirSync(folder).filter((name) => name.startsWith('lanyard-uml'))).toEqual([])

@@ -1,22 +1,5 @@
-/**
- * The conformance suite on this machine's kernel. Cases that need what it was built without run in
- * User Mode Linux (test/uml); where that is not installed they are skipped.
- */
-import { detectTraits } from '../../src/fabric/traits.ts'
-import { openKernel } from '../../src/kernel/fabric.ts'
-import { umlMissing } from '../../src/kernel/uml.ts'
-import './cases.ts'
-import { lackOf, runConformance } from './suite.ts'
+/** The conformance suite on this machine's kernel, but for the engine's cases. */
+import { addNative } from './native.ts'
+import { isOfEngine } from './suite.ts'
 
-if (process.getuid?.() === 0) {
-  const kernel = await openKernel()
-  const traits = await detectTraits(kernel, `conf${process.pid}-traits`)
-  runConformance({
-    open: () => Promise.resolve(kernel),
-    prefix: `conf${process.pid}-`,
-    lacks: (need) => lackOf(traits, need),
-    elsewhere: umlMissing() === undefined,
-  })
-} else {
-  runConformance({ open: openKernel, prefix: '', cannot: 'needs root for network namespaces' })
-}
+await addNative((name) => !isOfEngine(name), true)

@@ -44,6 +44,9 @@ export function lackOf(traits: KernelTraits, need: Need): string | undefined {
   return has ? undefined : `this kernel has no ${need}`
 }
 
+/** Cases that look at all namespaces there are, which must not go meanwhile: one at a time. */
+export const isOfEngine = (name: string): boolean => name.startsWith('engine:')
+
 /** Makes every case of the suite a test on one fabric. */
 export function runConformance(options: {
   /** A fabric for one case; simulators are made afresh, a kernel is there once. */
@@ -59,6 +62,8 @@ export function runConformance(options: {
   readonly elsewhere?: boolean
   /** Only cases whose names it says yes to. */
   readonly only?: (name: string) => boolean
+  /** Several at a time: on a kernel they mostly wait. */
+  readonly concurrent?: boolean
 }): void {
   const opened: Fabric[] = []
   let number = 0
@@ -69,7 +74,9 @@ export function runConformance(options: {
     const why = options.cannot ?? lack
     const full = options.title === undefined ? name : `${options.title}, ${name}`
     const title = why === undefined ? full : `${full} (skipped: ${why})`
-    test.skipIf(why !== undefined)(title, async () => {
+    const add = options.concurrent === true ? test.concurrent : test
+    const addOne = why === undefined ? add : test.skip
+    addOne(title, async () => {
       const fabric = await options.open()
       opened.push(fabric)
       const mine = `${options.prefix}${number++}-`

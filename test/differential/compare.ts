@@ -7,22 +7,29 @@ import type { Fabric, OpOutcome, ProbeResult } from '../../src/fabric/fabric.ts'
 import type { Op, Plan } from '../../src/fabric/plan.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
 import type { Snapshot } from '../../src/fabric/snapshot.ts'
+import { type Heard, Listening } from './frames.ts'
+import { asked, countersOf, listenOn, probeOf } from './services.ts'
 
 /**
- * How long a ping waits, on either fabric: shorter than an ARP failure, so that silence is silence.
+ * How long a probe waits, on either fabric: shorter than an ARP failure, so that silence is silence.
  */
-const PING_TIMEOUT_MS = 500
+const TIMEOUT_MS = 500
 
 interface Done {
   readonly outcomes: readonly OpOutcome[]
   readonly snapshot: Snapshot
   /** `from > address` -> what came of it. */
   readonly cells: ReadonlyMap<string, string>
+  /** What every link saw of it; undefined where IPv6 chatters. */
+  readonly heard: Heard | undefined
+  /** Which rule met how many packets. */
+  readonly counters: ReadonlyMap<string, string>
 }
 
 /**
  * Where the two fabrics disagree about a plan: outcomes of ops, state after it, every ping from
- * flushed tables. Empty when they agree. The namespaces are removed again, also on failure.
+ * flushed tables, which links saw frames of it, which rules met packets. Empty when they agree. The
+ * namespaces are removed again, also on failure.
  */
 export async function disagreements(a: Fabric, b: Fabric, plan: Plan): Promise<string[]> {
   const [left, right] = await Promise.all([perform(a, plan), perform(b, plan)])
@@ -34,10 +41,16 @@ export async function disagreements(a: Fabric, b: Fabric, plan: Plan): Promise<s
   const options = { macs: macsOf(plan) }
   for (const d of compareSnapshots(left.snapshot, right.snapshot, options))
     out.push(`state ${formatDifference(d, [a.kind, b.kind])}`)
-  for (const key of new Set([...left.cells.keys(), ...right.cells.keys()])) {
-    const [x, y] = [left.cells.get(key) ?? 'absent', right.cells.get(key) ?? 'absent']
-    if (x !== y) out.push(`ping ${key}: ${a.kind} ${x}, ${b.kind} ${y}`)
+  const compare = (what: string, x: Heard | undefined, y: Heard | undefined): void => {
+    for (const key of new Set([...(x?.keys() ?? []), ...(y?.keys() ?? [])])) {
+      const [p, q] = [x?.get(key) ?? 'absent', y?.get(key) ?? 'absent']
+      if (p !== q) out.push(`${what} ${key}: ${a.kind} ${p}, ${b.kind} ${q}`)
+    }
   }
+  compare('probe', left.cells, right.cells)
+  compare('rule', left.counters, right.counters)
+  if (left.heard !== undefined && right.heard !== undefined)
+    compare('frames', left.heard, right.heard)
   return out
 }
 
@@ -47,7 +60,11 @@ async function perform(fabric: Fabric, plan: Plan): Promise<Done> {
     const outcomes = await applyInSteps(fabric, plan)
     await fabric.settle({ netns })
     const snapshot = await fabric.snapshot({ netns })
-    return { outcomes, snapshot, cells: await matrix(fabric, snapshot) }
+    const listening = isSilent(snapshot) ? await Listening.open(fabric, snapshot) : undefined
+    const cells = await matrix(fabric, snapshot)
+    const heard = await listening?.close()
+    const counters = countersOf(await fabric.snapshot({ netns }))
+    return { outcomes, snapshot, cells, heard, counters }
   } finally {
     await fabric.apply(
       netns.map((name) => ({ do: 'netns.del', netns: name })),
@@ -81,6 +98,13 @@ function takesAway(op: Op): boolean {
   return op.up === false || op.newNetns !== undefined || op.master === null
 }
 
+/** Nobody there speaks IPv6: what is heard is what was asked. */
+function isSilent({ netns }: Snapshot): boolean {
+  return netns.every(({ addresses }) =>
+    addresses.every(({ link, address }) => link === 'lo' || typeof address.address === 'number'),
+  )
+}
+
 async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, string>> {
   const targets = new Map<Ip, string>()
   for (const ns of snapshot.netns)
@@ -93,19 +117,21 @@ async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, s
       .map((link): Op => ({ do: 'fdb.flush', netns: ns.name, bridge: link.name })),
   ])
   const cells = new Map<string, string>()
-  for (const ns of snapshot.netns)
-    for (const to of targets.keys()) {
-      await fabric.apply(flush, { keepGoing: true })
-      const [result] = await fabric.probe([
-        { from: ns.name, to, protocol: 'icmp', timeoutMs: PING_TIMEOUT_MS },
-      ])
-      // A router pays twice for an error it sends for want of a route: one in 2 s always passes.
-      if (result?.outcome === 'icmp-error') await fabric.clock.sleep(2200)
-      cells.set(
-        `${ns.name} > ${formatIp(to)}`,
-        result === undefined ? 'nothing' : resultText(result),
-      )
-    }
+  const listeners = await listenOn(fabric, snapshot)
+  for (const [number, ns] of snapshot.netns.entries())
+    for (const to of targets.keys())
+      for (const what of asked(snapshot, number, to)) {
+        await fabric.apply(flush, { keepGoing: true })
+        const probe = { ...probeOf(what, ns.name, to), timeoutMs: TIMEOUT_MS }
+        const [result] = await fabric.probe([probe])
+        // A router pays twice for an error it sends for want of a route: one in 2 s always passes.
+        if (result?.outcome === 'icmp-error') await fabric.clock.sleep(2200)
+        // A connection says good-bye after its answer.
+        if (what.startsWith('tcp')) await fabric.clock.sleep(20)
+        const text = result === undefined ? 'nothing' : resultText(result)
+        cells.set(`${what} ${ns.name} > ${formatIp(to)}`, text)
+      }
+  for (const listener of listeners) listener.close()
   return cells
 }
 

@@ -1,6 +1,7 @@
 /** Draws routed worlds: two subnets on one switch, a router between them, and its settings. */
 import type { Op } from '../../src/fabric/plan.ts'
 import { cableOps, childOps, switchOps } from '../lan.ts'
+import { drawFilters } from './draw-filters.ts'
 import {
   addNetns,
   anyOf,
@@ -17,6 +18,14 @@ import {
 const SUBNETS = [9, 8] as const
 /** The router's address in a subnet ends in this. */
 const GATEWAY = 254
+
+/** A routed world whose hosts and router filter and translate. */
+export function drawFiltered(draft: Draft): void {
+  drawRouted(draft)
+  const [, router = ''] = draft.netns
+  const others = [...draft.hosts, ...draft.children].map(({ netns }) => netns)
+  drawFilters(draft, [router, router, router, ...others], ['eth0', 'eth1', 'm0'])
+}
 
 export function drawRouted(draft: Draft): void {
   const sw = addNetns(draft, 'sw')

@@ -9,7 +9,7 @@ import type { KernelTraits } from '../../src/fabric/traits.ts'
 import { cableOps, childOps, switchOps } from '../lan.ts'
 import { addNetns, addresses, chance, type Draft, mac, newDraft, pick, someMac } from './draft.ts'
 import { drawIpvlan } from './draw-ipvlan.ts'
-import { drawRouted } from './draw-routed.ts'
+import { drawFiltered, drawRouted } from './draw-routed.ts'
 import { drawTrunks } from './draw-trunks.ts'
 
 export interface DrawnWorld {
@@ -24,20 +24,39 @@ const MODES: readonly MacvlanMode[] = ['bridge', 'bridge', 'vepa', 'private', 'p
 /**
  * @param prefix of every namespace name, so that many worlds can stand side by side on one kernel
  * @param traits of the judge: only what it has is drawn
+ * @param flavour in place of the one the seed draws
  */
-export function drawWorld(seed: number, prefix: string, traits: KernelTraits): DrawnWorld {
+export function drawWorld(
+  seed: number,
+  prefix: string,
+  traits: KernelTraits,
+  flavour?: Flavour,
+): DrawnWorld {
   const draft = newDraft(new Random(seed), prefix)
   // Drawn beside the rest, so that a seed's LAN is the same on every judge.
-  const draw = pick({ random: new Random(seed ^ 0x1a2b3c) }, flavoursOf(traits))
-  draw(draft)
+  const drawn = pick({ random: new Random(seed ^ 0x1a2b3c) }, flavoursOf(traits))
+  DRAW[flavour ?? drawn](draft)
   return { seed, plan: draft.plan, netns: draft.netns }
 }
 
-function flavoursOf(traits: KernelTraits): readonly ((draft: Draft) => void)[] {
+/** What a world is made of. */
+export type Flavour = 'lan' | 'routed' | 'filters' | 'trunks' | 'ipvlan'
+
+const DRAW: Readonly<Record<Flavour, (draft: Draft) => void>> = {
+  lan: drawLan,
+  routed: drawRouted,
+  filters: drawFiltered,
+  trunks: drawTrunks,
+  ipvlan: drawIpvlan,
+}
+
+export const isFlavour = (word: string): word is Flavour => Object.hasOwn(DRAW, word)
+
+function flavoursOf(traits: KernelTraits): readonly Flavour[] {
   const has = (kind: string): boolean => !traits.missingKinds.includes(kind)
-  const flavours = [drawLan, drawLan, drawLan, drawRouted]
-  if (has('vlan') && traits.bridgeVlanFiltering) flavours.push(drawTrunks, drawTrunks, drawTrunks)
-  if (has('ipvlan') && has('dummy')) flavours.push(drawIpvlan, drawIpvlan, drawIpvlan)
+  const flavours: Flavour[] = ['lan', 'lan', 'lan', 'routed', 'filters', 'filters']
+  if (has('vlan') && traits.bridgeVlanFiltering) flavours.push('trunks', 'trunks', 'trunks')
+  if (has('ipvlan') && has('dummy')) flavours.push('ipvlan', 'ipvlan', 'ipvlan')
   return flavours
 }
 

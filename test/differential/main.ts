@@ -1,5 +1,6 @@
 /**
  * npm run differential -- --count N --seed S [--fabric kernel|uml]
+ *                         [--flavour lan|routed|filters|trunks|ipvlan]
  *
  * Draws worlds, does each plan on the simulator and on another fabric, and compares. A world that
  * disagrees is shrunk and written to a file that `--replay FILE` does again. With `uml` the same
@@ -16,7 +17,7 @@ import { printPlan } from '../../src/fabric/print-ip.ts'
 import { umlMissing } from '../../src/kernel/uml.ts'
 import { openSim } from '../../src/sim/fabric.ts'
 import { disagreements } from './compare.ts'
-import { drawWorld } from './draw.ts'
+import { drawWorld, type Flavour, isFlavour } from './draw.ts'
 import { shrink } from './shrink.ts'
 import { differInUml, replayInUml, type Tally } from './uml.ts'
 
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     fabric: { type: 'string', default: 'sim' },
     jobs: { type: 'string', default: '12' },
     replay: { type: 'string' },
+    flavour: { type: 'string' },
     'no-shrink': { type: 'boolean', default: false },
     report: { type: 'string' },
   },
@@ -43,6 +45,11 @@ interface Judge {
 process.exitCode = await main()
 
 async function main(): Promise<number> {
+  const { flavour: wanted } = values
+  if (wanted !== undefined && !isFlavour(wanted)) {
+    process.stderr.write(`differential: there is no flavour "${wanted}"\n`)
+    return 2
+  }
   if (values.fabric === 'uml') return inUml()
   const other = await openOther()
   if (other === undefined) return 2
@@ -72,7 +79,11 @@ async function inUml(): Promise<number> {
   const tally = await differInUml(program, {
     first: Number(values.seed),
     count: Number(values.count),
-    args: [`--jobs=${values.jobs}`, ...(values['no-shrink'] ? ['--no-shrink'] : [])],
+    args: [
+      `--jobs=${values.jobs}`,
+      ...(values['no-shrink'] ? ['--no-shrink'] : []),
+      ...(values.flavour === undefined ? [] : [`--flavour=${values.flavour}`]),
+    ],
   })
   summary(tally, 'uml', (performance.now() - started) / 1000)
   for (const { name, how } of tally.died) process.stdout.write(`${name}: ${how}\n`)
@@ -90,6 +101,10 @@ async function openOther(): Promise<Fabric | undefined> {
   return undefined
 }
 
+function flavour(): Flavour | undefined {
+  return values.flavour !== undefined && isFlavour(values.flavour) ? values.flavour : undefined
+}
+
 async function run(judge: Judge, first: number, count: number): Promise<Tally> {
   const failed: number[] = []
   let ops = 0
@@ -97,7 +112,7 @@ async function run(judge: Judge, first: number, count: number): Promise<Tally> {
   const worker = async (): Promise<void> => {
     while (next < first + count) {
       const seed = next++
-      const { plan } = drawWorld(seed, `d${process.pid}-${seed}-`, judge.traits)
+      const { plan } = drawWorld(seed, `d${process.pid}-${seed}-`, judge.traits, flavour())
       ops += plan.length
       const found = await differ(judge, plan)
       if (found.length === 0) continue

@@ -1,6 +1,7 @@
 /** Frame files: one frame in, which devices' stacks got it and as what. */
-import type { Closer, FramePort } from '../../src/fabric/fabric.ts'
+import type { CapturedFrame, Closer, FramePort } from '../../src/fabric/fabric.ts'
 import { parseMac } from '../../src/addr/mac.ts'
+import { ipvlanTopology } from './ipvlan-frames.ts'
 import { forwardingOnly, plainTable, said } from './compare.ts'
 import { type FrameFile, type FrameTest, type Row, type TruthFile } from './rows.ts'
 import type { Place, Places } from './world.ts'
@@ -14,19 +15,18 @@ interface Topology {
   readonly build: readonly string[]
   /** Device to namespace. */
   readonly homes: ReadonlyMap<string, string>
+  /** What is listened for; undefined listens for everything. */
+  readonly types: readonly (number | undefined)[]
+  readonly frameOf: (test: FrameTest, number: number) => Uint8Array
+  readonly isOurs: (bytes: Uint8Array, test: FrameTest, number: number) => boolean
 }
 
 export async function replayFrames(places: Places, file: TruthFile): Promise<Row[]> {
   const data = file.data as FrameFile
   const topology = topologyOf(data)
-  const why = topology === undefined ? 'needs ipvlan' : undefined
   const rows: Row[] = []
   for (const kernel of data.kernels) {
     if (!places.speaksFor(kernel)) continue
-    if (why !== undefined || topology === undefined) {
-      rows.push(...data.tests.map((t, number) => notRun(file, number, kernel, t, why)))
-      continue
-    }
     const place = await places.open(kernel)
     try {
       for (const line of topology.build) await mustRun(place, line)
@@ -42,22 +42,6 @@ export async function replayFrames(places: Places, file: TruthFile): Promise<Row
   return rows
 }
 
-const notRun = (
-  file: TruthFile,
-  number: number,
-  kernel: Row['kernel'],
-  test: FrameTest,
-  why = 'unknown topology',
-): Row => ({
-  file: file.name,
-  number,
-  aspect: 'frame',
-  kernel,
-  verdict: 'not-run',
-  what: describe(test),
-  why,
-})
-
 const describe = ({ inject: i }: FrameTest) =>
   `${i.dev} ${i.as ?? i.src} -> ${i.dst_name ?? i.dst}${i.tag === undefined ? '' : ` tag ${i.tag}`}`
 
@@ -67,17 +51,23 @@ async function mustRun(place: Place, line: string): Promise<void> {
 }
 
 /** The topology a file speaks of in a sentence, as the commands that make it. */
-function topologyOf(data: FrameFile): Topology | undefined {
-  if (data.topology?.startsWith('bridge') === true) return bridgeTopology(data)
-  const macs = data.macs ?? MACVLAN_MACS[data.name]
-  return macs === undefined ? undefined : macvlanTopology(data, macs)
+function topologyOf(data: FrameFile): Topology {
+  if (data.name.startsWith('frames-ipvlan-')) return ipvlanTopology(data.name)
+  const types = [data.name.startsWith('taps') ? undefined : EXPERIMENT]
+  const lines =
+    data.topology?.startsWith('bridge') === true
+      ? bridgeTopology(data)
+      : macvlanTopology(data, data.macs ?? MACVLAN_MACS[data.name] ?? {})
+  return { ...lines, types, frameOf, isOurs: (bytes, _test, number) => isOurs(bytes, number) }
 }
+
+type Lines = Pick<Topology, 'build' | 'homes'>
 
 const quiet = (netns: string, dev: string) =>
   `ip netns exec ${netns} sysctl -qw net.ipv6.conf.${dev}.disable_ipv6=1`
 
 /** A bridge krnbr in krnsw with ports krnp1..4, and behind each a host's krne1..4 in krnk. */
-function bridgeTopology(data: FrameFile): Topology {
+function bridgeTopology(data: FrameFile): Lines {
   const build = [
     'ip netns add krnsw',
     'ip netns add krnk',
@@ -128,7 +118,7 @@ function withQueue(first: string, second: string): NonNullable<FrameFile['macs']
 }
 
 /** krnwire in krnw, a cable to krnpar in krnh, and children of krnpar in krnk. */
-function macvlanTopology(data: FrameFile, macs: NonNullable<FrameFile['macs']>): Topology {
+function macvlanTopology(data: FrameFile, macs: NonNullable<FrameFile['macs']>): Lines {
   const build = [
     'ip netns add krnw',
     'ip netns add krnh',
@@ -169,25 +159,24 @@ async function inject(
   kernel: Row['kernel'],
 ): Promise<Row[]> {
   const { fabric } = place.session
-  const taps = file.name.startsWith('taps')
   let seen: Seen[] = []
   let current = 0
   const ports = new Map<string, FramePort>()
   const closers: Closer[] = []
   for (const [dev, netns] of topology.homes) {
-    const options = taps ? {} : { etherType: EXPERIMENT }
-    const port = await fabric.openPort(
-      netns,
-      dev,
-      (frame) => {
-        if (isOurs(frame.bytes, current)) seen.push({ dev, type: frame.type.toUpperCase() })
-      },
-      options,
-    )
+    for (const etherType of topology.types) {
+      const take = ({ bytes, type }: CapturedFrame): void => {
+        const test = data.tests[current]
+        if (test === undefined || !topology.isOurs(bytes, test, current)) return
+        seen.push({ dev, type: type.toUpperCase() })
+      }
+      const options = etherType === undefined ? {} : { etherType }
+      closers.push(await fabric.openPort(netns, dev, take, options))
+    }
     // A socket does not see what it sends itself (skb_loop_sk): frames leave through another.
     const sender = await fabric.openPort(netns, dev, () => undefined, { etherType: SENDER })
     ports.set(dev, sender)
-    closers.push(port, sender)
+    closers.push(sender)
   }
   const rows: Row[] = []
   for (const [number, test] of data.tests.entries()) {
@@ -201,7 +190,7 @@ async function inject(
         etherType: EXPERIMENT,
       })
       closers.push(sender)
-      sender.send(frameOf(test, number))
+      sender.send(topology.frameOf(test, number))
     } catch (error) {
       // A refused send is one of the measured answers; that nobody got the frame is compared.
       if ('delivered' in test && Array.isArray(test.delivered)) throw error

@@ -10,6 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeInUml, runInUml } from '../../src/kernel/uml.ts'
+import { withGuestSlot } from '../support/guest-slot.ts'
 
 /** Guests that run side by side: each keeps one processor busy. */
 export const GUESTS_AT_ONCE = 2
@@ -61,12 +62,15 @@ async function inGuest<T>(
   file: string,
   { program, timeoutMs, env, onOutput }: GuestOptions,
 ): Promise<Came<T>> {
-  const started = performance.now()
-  const result = await runInUml({
-    command: [...nodeInUml(), program, ...args.map((arg) => arg.replace('REPORT', file))],
-    timeoutMs,
-    ...(env === undefined ? {} : { env }),
-    ...(onOutput === undefined ? {} : { onOutput }),
+  let started = 0
+  const result = await withGuestSlot(() => {
+    started = performance.now()
+    return runInUml({
+      command: [...nodeInUml(), program, ...args.map((arg) => arg.replace('REPORT', file))],
+      timeoutMs,
+      ...(env === undefined ? {} : { env }),
+      ...(onOutput === undefined ? {} : { onOutput }),
+    })
   })
   const seconds = (performance.now() - started) / 1000
   if (existsSync(file) && result.exitCode !== undefined)

@@ -24,6 +24,7 @@ test.skipIf(missing !== undefined)(
     expect(result).toMatchObject({ exitCode: 3, output: 'lo\nd0\nd0.5@d0\ni0@d0\n0\n' })
     expect(told.join('')).toBe(result.output)
   },
+  600_000,
 )
 
 test.skipIf(missing !== undefined)('runInUml() ends a guest that runs out of time', async () => {

@@ -1,10 +1,9 @@
 /** The ops that change neighbours (net/core/neighbour.c neigh_add, neigh_delete). */
-import { isMulticastIp } from '../../addr/ip.ts'
+import { type Ip, isMulticastIp } from '../../addr/ip.ts'
 import type { NeighbourChange, NeighbourState, OpOf } from '../../fabric/plan.ts'
 import type { Refusal, World } from '../model.ts'
 import {
   eventSend,
-  flushNeighbours,
   makeNeighbour,
   neighboursOf,
   UPDATE_ADMIN,
@@ -14,6 +13,7 @@ import {
 import { dropTimer } from './neighbour-timers.ts'
 import {
   deviceIp,
+  type Neighbour,
   NUD_DELAY,
   NUD_FAILED,
   NUD_INCOMPLETE,
@@ -75,7 +75,19 @@ export function flushNeighbour(world: World, op: OpOf<'neighbour.flush'>): Refus
   if (netns === undefined) return { errno: 'ENOENT' }
   if (op.link !== undefined && !netns.byName.has(op.link)) return { errno: 'ENODEV' }
   for (const dev of netns.byIndex.values()) {
-    if (op.link === undefined || dev.name === op.link) flushNeighbours(world, dev, op.family, true)
+    const ip = deviceIp(dev)
+    if (ip === undefined || (op.link !== undefined && dev.name !== op.link)) continue
+    if (op.family !== 6) deleteAll(world, ip.neighbours4)
+    if (op.family !== 4) deleteAll(world, ip.neighbours6)
   }
   return undefined
+}
+
+/** One by one, as neigh_delete does it: who still waits for an answer is told that none came. */
+function deleteAll<K extends Ip>(world: World, map: Map<K, Neighbour>): void {
+  for (const [key, n] of map) {
+    if ((n.state & NUD_PERMANENT) !== 0) continue
+    updateNeighbour(world, n, undefined, NUD_FAILED, UPDATE_OVERRIDE | UPDATE_ADMIN)
+    map.delete(key)
+  }
 }

@@ -272,9 +272,12 @@ function send4(
   to: Ip4,
   dev: Device | undefined,
 ): ProbeResult | undefined {
-  const out = routeOutput4(ns, to, (probe.source as Ip4 | undefined) ?? 0, dev)
-  if (typeof out === 'string') return fail(out)
   const icmp = probe.protocol === 'icmp'
+  const bound = (probe.source as Ip4 | undefined) ?? 0
+  let out = routeOutput4(ns, to, bound, dev)
+  // ip_route_connect: the source once chosen, the way is looked up again, now as from it
+  if (!icmp && bound === 0 && typeof out !== 'string') out = routeOutput4(ns, to, out.source, dev)
+  if (typeof out === 'string') return fail(out)
   // ip4_datagram_connect: a broadcast needs SO_BROADCAST
   if (out.kind === 'broadcast' && !(icmp && probe.broadcast === true)) return fail('EACCES')
   const [payload, length] = payloadOf(world, socket, probe)

@@ -33,7 +33,7 @@ export interface Outcome {
   readonly ms: number
 }
 
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 600_000
 
 const tests: Test[] = []
 let suite: Suite = newSuite('', false, undefined)
