@@ -58,7 +58,8 @@ describeKernel('settleNetns()', () => {
     ip('link', 'set', 'v', 'master', 'sw0')
     for (const link of ['sw0', 'v', 'w']) ip('link', 'set', link, 'up')
     const ms = await took(settleNetns([A], 300))
-    expect(ms).toBeGreaterThanOrEqual(300)
+    // A timer may ring a millisecond early.
+    expect(ms).toBeGreaterThanOrEqual(295)
     expect(ms).toBeLessThan(1000)
   })
 
