@@ -14,7 +14,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
-const LIMIT_MS = 20 * 60_000
+const LIMIT_MS = 35 * 60_000
 const ci = process.env.CI === 'true' || process.env.CI === '1'
 const total = { passed: 0, failed: 0, skipped: 0 }
 const reports = mkdtempSync(join(tmpdir(), 'lanyard-test-'))

@@ -19,7 +19,6 @@ import {
   subnetAddress,
   up,
 } from './draft.ts'
-import { drawFilters } from './draw-filters.ts'
 import { settings } from './draw-routed.ts'
 
 const MODES: readonly IpvlanMode[] = ['l2', 'l2', 'l3', 'l3s']
@@ -43,10 +42,6 @@ export function drawIpvlan(draft: Draft): void {
   for (let i = 0; i < children; i++) drawChild(draft, parents)
   const changes = draft.random.below(6)
   for (let i = 0; i < changes; i++) drawChange(draft, sw, parents)
-  if (!chance(draft, 0.3)) return
-  // The host's rules meet what its l3 children send, and l3s what they get.
-  const where = [...draft.hosts, ...draft.hosts, ...draft.children].map(({ netns }) => netns)
-  drawFilters(draft, where, ['eth0', 'm0', 'd0'])
 }
 
 function drawHost(draft: Draft, sw: string, parents: Parent[]): void {

@@ -1,6 +1,6 @@
 /**
  * npm run differential -- --count N --seed S [--fabric kernel|uml]
- *                         [--flavour lan|routed|filters|trunks|ipvlan]
+ *                         [--flavour lan|routed|filters|trunks|ipvlan] [--frames]
  *
  * Draws worlds, does each plan on the simulator and on another fabric, and compares. A world that
  * disagrees is shrunk and written to a file that `--replay FILE` does again. With `uml` the same
@@ -31,6 +31,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '12' },
     replay: { type: 'string' },
     flavour: { type: 'string' },
+    frames: { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
     report: { type: 'string' },
   },
@@ -82,6 +83,7 @@ async function inUml(): Promise<number> {
     args: [
       `--jobs=${values.jobs}`,
       ...(values['no-shrink'] ? ['--no-shrink'] : []),
+      ...(values.frames ? ['--frames'] : []),
       ...(values.flavour === undefined ? [] : [`--flavour=${values.flavour}`]),
     ],
   })
@@ -138,7 +140,8 @@ function summary({ first, count, ops, failed }: Tally, other: string, seconds: n
 /** A fresh simulator each time: a world must not depend on the ones before it. */
 async function differ({ fabric, traits }: Judge, plan: Plan): Promise<string[]> {
   const open = (): Fabric => openSim({ seed: 7, kernel: traits })
-  return disagreements(open(), fabric.kind === 'sim' ? open() : fabric, plan)
+  const { frames } = values
+  return disagreements(open(), fabric.kind === 'sim' ? open() : fabric, plan, { frames })
 }
 
 async function report(judge: Judge, seed: number, plan: Plan, found: string[]): Promise<void> {
