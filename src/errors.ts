@@ -514,6 +514,14 @@ const TABLE = {
       `endpoint "${d.endpoint}" of network "${d.network}" holds ${d.holds}, not ${d.wanted}`,
     mend: () => 'disconnect it first',
   }),
+  'lease-elsewhere': row<{ network: string; endpoint: string; host: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is on host ${d.host}`,
+    mend: (d) =>
+      `take another name, or take that one away there: "lanyard network disconnect ${d.network} ${d.endpoint}"; of a host that is gone for good: "lanyard host forget ${d.host}"`,
+  }),
   'mac-in-use': row<{ mac: string; segment: string; holder: string; network: string }>({
     status: 409,
     errno: 'EADDRINUSE',
