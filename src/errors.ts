@@ -14,6 +14,10 @@ interface Row<D> {
 
 const row = <D>(r: Row<D>): Row<D> => r
 
+function labsUp(known: readonly string[]): string {
+  return known.length === 0 ? 'no lab is' : `there is ${known.join(', ')}`
+}
+
 const TABLE = {
   // -- addr
   'address-invalid': row<{ text: string; kind: string; why: string }>({
@@ -320,6 +324,37 @@ const TABLE = {
       `nothing of a lab "${d.lab}" is on this machine: there is ${
         d.known.length === 0 ? 'no lab at all' : d.known.join(', ')
       }`,
+  }),
+  'lab-is-up': row<{ lab: string; fabric: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) => `lab ${d.lab} is up already (${d.fabric})`,
+    mend: (d) => `"lanyard lab down ${d.lab}" removes it; "--name NAME" makes another beside it`,
+  }),
+  'lab-not-up': row<{ lab: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => (d.lab === '' ? 'no lab is up' : `lab ${d.lab} is not up: ${labsUp(d.known)}`),
+    mend: () => '"lanyard lab up FILE" makes one, "lanyard lab status" lists them',
+  }),
+  'lab-replay-differs': row<{ lab: string; commands: number }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) =>
+      `lab ${d.lab} does not come out as it did when its ${d.commands} commands are replayed: ` +
+      'another version of lanyard made it',
+    mend: (d) => `"lanyard lab down ${d.lab}", then "lanyard lab up" makes it anew`,
+  }),
+  'tool-failed': row<{ command: string; why: string }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) => `"${d.command}" failed: ${d.why}`,
+  }),
+  'lab-state-broken': row<{ lab: string; file: string; why: string }>({
+    status: 500,
+    errno: 'EIO',
+    say: (d) => `the state of lab ${d.lab} cannot be read: ${d.file}: ${d.why}`,
+    mend: (d) => `"lanyard lab down ${d.lab}" removes it`,
   }),
   // -- daemon and its client
   'daemon-unreachable': row<{ socket: string; why: string }>({

@@ -19,7 +19,7 @@ export function addExplainCommand(program: Command): void {
     .description('why one end reaches another or does not, and what mends it')
     .argument('<from>', 'who asks; alone: a code to explain')
     .argument('[to]', 'who is asked')
-    .option('--lab <file>', 'a lab file, or a directory with a lab.yaml')
+    .option('--lab <lab>', 'a lab file or its directory, or the name of a lab that is up')
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})
     .option('--proto <protocol>', 'icmp (default), arp, tcp/PORT or udp/PORT', protocol, {
       name: 'icmp',

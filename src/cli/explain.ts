@@ -1,4 +1,5 @@
 /** `lanyard explain`: one question, its answer, and what mends it. */
+import { existsSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
 import type { Answer } from '../explain/ask.ts'
 import type { Explanation } from '../explain/types.ts'
@@ -6,6 +7,8 @@ import { codeText } from '../lab/explain-code.ts'
 import { chooseTopology, explainLab, openLabWorld } from '../lab/explain.ts'
 import { printExplanation } from '../lab/explain-print.ts'
 import { explanationJson } from '../lab/explain-schema.ts'
+import type { LabSource } from '../lab/source.ts'
+import type { Topology } from '../lab/topology.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
@@ -14,6 +17,7 @@ import type { ExplainCliOptions } from './explain-options.ts'
 import { writeJourney } from './explain-pcap.ts'
 import { EXIT } from './failure.ts'
 import { loadLab } from './lab-file.ts'
+import { LabState } from './lab-state.ts'
 import { painter } from './terminal.ts'
 
 /** @returns the exit status */
@@ -27,14 +31,7 @@ export async function explainCommand(
     process.stdout.write(`${codeText(from, paint)}\n`)
     return EXIT.ok
   }
-  if (options.lab === undefined) {
-    throw usage('say where the ends are: --lab FILE')
-  }
-  const { file, topologies, source } = loadLab(options.lab)
-  const topology = chooseTopology(topologies, options.set)
-  const world = await openLabWorld(topology, file, (fabric, netns, line) =>
-    runCommand(openSession(fabric, netns), line),
-  )
+  const { world, topology, source } = await openScene(options)
   const asking = {
     from,
     to,
@@ -61,6 +58,35 @@ export async function explainCommand(
     )
   }
   return found.verdict === 'ok' ? EXIT.ok : EXIT.missed
+}
+
+/** `explain` at the prompt of a lab that is up. @returns the exit status */
+export function explainAt(from: string, to: string, lab: string): Promise<number> {
+  return explainCommand(from, to, { lab, set: {}, proto: { name: 'icmp' } })
+}
+
+interface Scene {
+  readonly world: SimFabric
+  readonly topology: Topology
+  readonly source: LabSource
+}
+
+/** The lab that is meant: a file, or one that is up, by its name. */
+async function openScene({ lab, set }: ExplainCliOptions): Promise<Scene> {
+  const state = new LabState()
+  if (lab === undefined && state.names().length === 0) {
+    throw usage('say where the ends are: --lab FILE')
+  }
+  if (lab === undefined || (state.has(lab) && !existsSync(lab))) {
+    const { openLiveScene } = await import('./lab-measure.ts')
+    return await openLiveScene(lab)
+  }
+  const { file, topologies, source } = loadLab(lab)
+  const topology = chooseTopology(topologies, set)
+  const world = await openLabWorld(topology, file, (fabric, netns, line) =>
+    runCommand(openSession(fabric, netns), line),
+  )
+  return { world, topology, source }
 }
 
 function remedyNumber(found: Explanation, number: number): Explanation['remedies'][number] {

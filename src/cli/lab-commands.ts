@@ -1,5 +1,6 @@
 /** `lanyard lab ...`: what can be typed; the work is in the files loaded on demand. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { addLiveCommands } from './lab-live-commands.ts'
 import type { LabRunOptions } from './lab-run.ts'
 
 const RUN_EXAMPLES = `
@@ -15,11 +16,12 @@ Examples:
                                                          user-mode-linux`
 
 const DOWN_EXAMPLES = `
-A lab that ends, or is stopped with Ctrl-C, removes what it made. Only a killed run leaves
-something: this removes it, and touches nothing else.`
+Without a name: the only lab that is up. A "lab run" that ends, or is stopped with Ctrl-C, removes
+what it made; what a killed one left on this kernel goes, too, and nothing else is touched.`
 
 export function addLabCommands(program: Command): void {
-  const lab = program.command('lab').description('run a laboratory from a file').helpCommand(false)
+  const lab = program.command('lab').description('laboratories from a file').helpCommand(false)
+  lab.enablePositionalOptions()
   lab
     .command('run')
     .description('make a lab, see who reaches whom, judge its expectations, remove it')
@@ -45,6 +47,7 @@ export function addLabCommands(program: Command): void {
       const { labRun } = await import('./lab-run.ts')
       process.exitCode = await labRun(file, options)
     })
+  addLiveCommands(lab, seed)
   lab
     .command('check')
     .description('check a lab file without running it, and draw it')
@@ -55,12 +58,13 @@ export function addLabCommands(program: Command): void {
     })
   lab
     .command('down')
-    .description('remove what a killed run left on this kernel')
-    .argument('[name]', 'name of the lab; default: all of them')
+    .description('remove a lab, and what killed runs left on this kernel')
+    .argument('[name]', 'name of the lab')
+    .option('--all', 'all labs that are up')
     .addHelpText('after', DOWN_EXAMPLES)
-    .action(async (name: string | undefined) => {
+    .action(async (name: string | undefined, options: { all?: boolean }) => {
       const { labDown } = await import('./lab-down.ts')
-      labDown(name)
+      await labDown(name, options)
     })
 }
 

@@ -1,10 +1,57 @@
-/** `lanyard lab down`: removes what killed runs left on this kernel. */
+/** `lanyard lab down`: removes a lab, or what killed runs left on this kernel. */
+import { LanyardError } from '../errors.ts'
+import { missingCapabilities } from '../sys/capability.ts'
 import { kernelLabs } from './kernel-labs.ts'
+import { chooseLab } from './lab-live.ts'
+import { type LabInfo, LabState } from './lab-state.ts'
 
-export function labDown(name: string | undefined): void {
-  const removed = kernelLabs().sweep(name)
-  const lines = removed.map(({ lab, namespaces: { length } }) => {
-    return `removed lab ${lab}: ${length} ${length === 1 ? 'namespace' : 'namespaces'}`
-  })
+/** @param name default: the only lab that is up, and all that killed runs left */
+export async function labDown(name: string | undefined, options: { all?: boolean }): Promise<void> {
+  const state = new LabState()
+  const lines: string[] = []
+  const known = state.names()
+  if (options.all === true) {
+    for (const lab of known) lines.push(await down(state, lab))
+  } else if (name === undefined && known.length > 0) {
+    lines.push(await down(state, chooseLab(state, undefined)))
+  } else if (name !== undefined && known.includes(name)) {
+    process.stdout.write(`${await down(state, name)}\n`)
+    return
+  }
+  if (name !== undefined || lines.length === 0 || mayTouchKernel()) lines.push(...leftovers(name))
   process.stdout.write(`${lines.join('\n') || 'nothing to remove'}\n`)
+}
+
+async function down(state: LabState, lab: string): Promise<string> {
+  const lock = await state.lock(lab)
+  let info: LabInfo | undefined
+  try {
+    info = state.info(lab)
+  } catch (error) {
+    // What cannot be read can still be removed.
+    if (!(error instanceof LanyardError) || error.code !== 'lab-state-broken') throw error
+  }
+  try {
+    if (info?.fabric === 'kernel') {
+      const { kernelDown } = await import('./lab-kernel.ts')
+      const count = kernelDown(state, info)
+      return `removed lab ${lab}: ${count} ${count === 1 ? 'namespace' : 'namespaces'}`
+    }
+    state.remove(lab)
+    return `removed lab ${lab}`
+  } finally {
+    lock.release()
+  }
+}
+
+function mayTouchKernel(): boolean {
+  return process.platform === 'linux' && missingCapabilities().length === 0
+}
+
+function leftovers(name: string | undefined): string[] {
+  return kernelLabs()
+    .sweep(name)
+    .map(({ lab, namespaces: { length } }) => {
+      return `removed lab ${lab}: ${length} ${length === 1 ? 'namespace' : 'namespaces'}`
+    })
 }

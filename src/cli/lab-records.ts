@@ -13,7 +13,9 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -25,6 +27,8 @@ export interface LabRecord {
   /** Start of the process in clock ticks since boot: a pid alone may by now be another's. */
   readonly started: string
   readonly namespaces: readonly string[]
+  /** The lab is meant to stay after the process that made it: only `lab down NAME` removes it. */
+  readonly kept?: true
 }
 
 /** What a killed run had left. */
@@ -69,6 +73,9 @@ export class LabRecords {
     } catch (error) {
       const other = this.#read(lab)
       if (other === undefined) throw error
+      if (other.kept === true) {
+        throw new LanyardError('lab-is-up', { lab, fabric: 'on this kernel' }, { cause: error })
+      }
       throw new LanyardError('lab-running', { lab, pid: other.pid }, { cause: error })
     }
     try {
@@ -77,6 +84,18 @@ export class LabRecords {
     } finally {
       closeSync(file)
     }
+  }
+
+  has(lab: string): boolean {
+    return this.#exists(lab)
+  }
+
+  /** From now on the lab stays when this process ends; in one rename. */
+  keep(lab: string): void {
+    const record = this.#read(lab)
+    const aside = `${this.#file(lab)}.${process.pid}`
+    writeFileSync(aside, `${JSON.stringify({ ...record, kept: true })}\n`)
+    renameSync(aside, this.#file(lab))
   }
 
   /** Forgets a lab; keeps it while a namespace of it is still there. */
@@ -106,7 +125,9 @@ export class LabRecords {
           rmSync(this.#file(lab), { force: true })
           return []
         }
-        if (record.started !== '' && startOf(record.pid) === record.started) {
+        if (record.kept === true) {
+          if (only === undefined) return []
+        } else if (record.started !== '' && startOf(record.pid) === record.started) {
           if (only === undefined) return []
           throw new LanyardError('lab-running', { lab, pid: record.pid })
         }

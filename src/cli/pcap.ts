@@ -8,6 +8,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
+import type { Fabric } from '../fabric/fabric.ts'
 import { REASONS } from '../fabric/reason.ts'
 import { endKey } from '../lab/cables.ts'
 import type { FrameSink, RunOptions } from '../lab/run.ts'
@@ -27,36 +28,39 @@ export function pcapSink(
   folder: string,
   topologies: readonly Topology[],
 ): NonNullable<RunOptions['capture']> {
-  return (combination, fabric): FrameSink => {
-    const out = create(folder, pcapName(topologies[combination - 1] as Topology))
-    writeSync(out, sectionBlock())
-    const links = new Map<string, number>()
-    const notes = fabric instanceof SimFabric ? new Notes(fabric.world) : undefined
-    const write = (packet: CapturePacket): void => void writeSync(out, packetBlock(packet))
-    return {
-      link(node, link) {
-        links.set(endKey(node, link), links.size)
-        notes?.announce(node, link)
-        writeSync(out, interfaceBlock({ name: `${node}/${link}` }))
-      },
-      frame(node, link, { timeNs, type, bytes, frame }) {
-        const direction = type === 'outgoing' ? 'out' : 'in'
-        const packet = {
-          link: links.get(endKey(node, link)) ?? 0,
-          timeNs,
-          direction,
-          bytes,
-        } as const
-        if (notes === undefined || frame === undefined) return write(packet)
-        notes.add({ node, link, frame, packet })
-        if (notes.steps >= BATCH_STEPS) for (const noted of notes.take()) write(noted)
-      },
-      end() {
-        for (const noted of notes?.take() ?? []) write(noted)
-        closeSync(out)
-        return Promise.resolve()
-      },
-    }
+  return (combination, fabric): FrameSink =>
+    pcapFile(create(folder, pcapName(topologies[combination - 1] as Topology)), fabric)
+}
+
+/** A sink that writes to an open file, which it closes at its end. */
+export function pcapFile(out: number, fabric: Fabric): FrameSink {
+  writeSync(out, sectionBlock())
+  const links = new Map<string, number>()
+  const notes = fabric instanceof SimFabric ? new Notes(fabric.world) : undefined
+  const write = (packet: CapturePacket): void => void writeSync(out, packetBlock(packet))
+  return {
+    link(node, link) {
+      links.set(endKey(node, link), links.size)
+      notes?.announce(node, link)
+      writeSync(out, interfaceBlock({ name: `${node}/${link}` }))
+    },
+    frame(node, link, { timeNs, type, bytes, frame }) {
+      const direction = type === 'outgoing' ? 'out' : 'in'
+      const packet = {
+        link: links.get(endKey(node, link)) ?? 0,
+        timeNs,
+        direction,
+        bytes,
+      } as const
+      if (notes === undefined || frame === undefined) return write(packet)
+      notes.add({ node, link, frame, packet })
+      if (notes.steps >= BATCH_STEPS) for (const noted of notes.take()) write(noted)
+    },
+    end() {
+      for (const noted of notes?.take() ?? []) write(noted)
+      closeSync(out)
+      return Promise.resolve()
+    },
   }
 }
 

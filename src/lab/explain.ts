@@ -34,11 +34,12 @@ export interface Asking {
 export function chooseTopology(
   topologies: readonly Topology[],
   wanted: Readonly<Record<string, string>>,
+  help = 'lanyard explain --help',
 ): Topology {
   const [first] = topologies
   const names = Object.keys(first?.variables ?? {})
   const say = (sentence: string): never => {
-    throw new LanyardError('usage', { sentence, help: 'lanyard explain --help' })
+    throw new LanyardError('usage', { sentence, help })
   }
   for (const [name, value] of Object.entries(wanted)) {
     if (!names.includes(name)) {

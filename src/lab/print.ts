@@ -92,7 +92,8 @@ function letter(n: number): string {
   return n < 26 ? own : letter(Math.floor(n / 26) - 1) + own
 }
 
-function printJudged(judged: Judged, paint: Paint): string {
+/** An expectation, met or missed. */
+export function printJudged(judged: Judged, paint: Paint): string {
   const mark = judged.met ? paint('good', '✓') : paint('bad', '✗')
   const line = paint('dim', `line ${judged.line}:`)
   const misses = judged.misses.map((miss) => `      ${paint('bad', miss)}`)

@@ -261,26 +261,8 @@ class Run {
     await this.#settle()
   }
 
-  async #apply(plan: Plan): Promise<void> {
-    try {
-      await this.#fabric.apply(plan)
-    } catch (error) {
-      const refused = error instanceof LanyardError && error.code === 'op-refused'
-      const detail = refused ? (error as LanyardError<'op-refused'>).detail : undefined
-      const op = plan[detail?.index ?? -1]
-      if (detail === undefined || op === undefined) throw error
-      const what = detail.errno === 'EOPNOTSUPP' ? lackedFor(op) : undefined
-      if (what !== undefined) {
-        const { message } = detail
-        const said = { what, op: printOp(op)[0] ?? '', message }
-        throw new LanyardError('kernel-lacks', said, { cause: error })
-      }
-      throw new LanyardError(
-        'op-refused',
-        { ...detail, op: printOp(op).join('; ') },
-        { cause: error },
-      )
-    }
+  #apply(plan: Plan): Promise<void> {
+    return applyPlan(this.#fabric, plan)
   }
 
   async #settle(): Promise<void> {
@@ -368,6 +350,33 @@ class Run {
     await this.#options.breathe()
     if (this.#options.signal.aborted)
       throw new LanyardError('lab-stopped', { lab: this.#topology.lab })
+  }
+}
+
+/**
+ * Does a lab's plan; a refusal names the op in the words of `ip`.
+ *
+ * @throws LanyardError `op-refused`, `kernel-lacks`
+ */
+export async function applyPlan(fabric: Fabric, plan: Plan): Promise<void> {
+  try {
+    await fabric.apply(plan)
+  } catch (error) {
+    const refused = error instanceof LanyardError && error.code === 'op-refused'
+    const detail = refused ? (error as LanyardError<'op-refused'>).detail : undefined
+    const op = plan[detail?.index ?? -1]
+    if (detail === undefined || op === undefined) throw error
+    const what = detail.errno === 'EOPNOTSUPP' ? lackedFor(op) : undefined
+    if (what !== undefined) {
+      const { message } = detail
+      const said = { what, op: printOp(op)[0] ?? '', message }
+      throw new LanyardError('kernel-lacks', said, { cause: error })
+    }
+    throw new LanyardError(
+      'op-refused',
+      { ...detail, op: printOp(op).join('; ') },
+      { cause: error },
+    )
   }
 }
 

@@ -116,6 +116,12 @@ export class SimFabric implements Fabric {
     })
   }
 
+  /** Ends a {@link listen} whose closer is elsewhere. */
+  stopListening(netns: string, { protocol, port }: Service): void {
+    const where = this.world.netns.get(netns)
+    if (where !== undefined) stopListening(where, protocol, port)
+  }
+
   /** Lets virtual time pass until nothing moves by itself, or the time is over. */
   settle(
     options: { readonly netns?: readonly string[]; readonly timeoutMs?: number } = {},
@@ -127,6 +133,16 @@ export class SimFabric implements Fabric {
         runUntil(world, Math.min(end, world.now + SETTLE_STEP_MS * MS))
       }
     })
+  }
+
+  /** Has a namespace called otherwise; nothing in it changes. Names are the fabric's own affair. */
+  renameNetns(from: string, to: string): void {
+    const { netns } = this.world
+    const found = netns.get(from)
+    if (found === undefined || netns.has(to)) return
+    netns.delete(from)
+    netns.set(to, found)
+    found.name = to
   }
 
   /** A world of its own that goes on from here; raw ports and watchers stay with this one. */

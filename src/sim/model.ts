@@ -171,7 +171,7 @@ export interface Tap {
 
 export class Netns {
   readonly id: number
-  readonly name: string
+  name: string
   readonly byName = new Map<string, Device>()
   readonly byIndex = new Map<number, Device>()
   nextIndex = 1

@@ -36,6 +36,11 @@ export interface Ended {
   readonly stderr: string
 }
 
+/** The command line that is `lanyard ARGS`. */
+export function programWords(...args: readonly string[]): string[] {
+  return [process.execPath, MAIN, ...args]
+}
+
 /** Runs a command without any capability, as an ordinary user has none; root stays who it is. */
 export const UNPRIVILEGED = ['setpriv', '--inh-caps=-all', '--bounding-set=-all']
 

@@ -46,6 +46,8 @@ function listNetns(): Request {
     run: async (session) => {
       const all = await session.fabric.snapshot()
       const names = all.netns.map((n) => n.name).filter((n) => n !== '')
+      // The newest first, as a tmpfs lists /run/netns; a kernel's snapshot is in that order.
+      if (session.fabric.kind === 'sim') names.reverse()
       return done(names.map((n) => `${n}\n`).join(''))
     },
   }

@@ -1,0 +1,59 @@
+/** Tab at the prompt of a lab: commands, their first words, and what is there to be named. */
+import type { Fabric } from '../fabric/fabric.ts'
+import { MachineFabric } from '../shell/machine.ts'
+import { COMMAND_NAMES } from '../shell/run.ts'
+
+/** What a tool's next word may be. */
+const NEXT: Readonly<Record<string, string>> = {
+  ip: 'address link neighbour netns route rule',
+  'ip address': 'add del flush show',
+  'ip link': 'add delete set show',
+  'ip neighbour': 'add del flush replace show',
+  'ip netns': 'add delete exec list',
+  'ip route': 'add del get replace show',
+  'ip rule': 'add del show',
+  bridge: 'fdb link vlan',
+  'bridge fdb': 'add append del flush replace show',
+  'bridge link': 'set show',
+  'bridge vlan': 'add del show',
+  brctl: 'addbr addif delbr delif hairpin setageing setfd show showmacs stp',
+  vconfig: 'add rem set_flag',
+  sysctl: '-w net.ipv4.ip_forward net.ipv6.conf.all.forwarding',
+}
+
+/** @returns the words that fit, and the part of the line they complete */
+export async function completionsOf(
+  fabric: Fabric,
+  node: string,
+  line: string,
+): Promise<[string[], string]> {
+  // Only the last command of a line matters, and behind `ip netns exec NAME` begins a new one.
+  const tail = (line.split(/&&|\|\||[;|]/).at(-1) ?? '').trimStart()
+  const inner = /^ip\s+netns\s+exec\s+(\S+)\s+(.*)$/s.exec(tail)
+  const netns = inner?.[1] ?? ''
+  const words = (inner?.[2] ?? tail).split(/\s+/)
+  const word = words.at(-1) ?? ''
+  const candidates = await wordsFor(fabric, node, netns, words.slice(0, -1))
+  return [candidates.filter((c) => c.startsWith(word)).map((c) => `${c} `), word]
+}
+
+async function wordsFor(
+  fabric: Fabric,
+  node: string,
+  netns: string,
+  before: readonly string[],
+): Promise<string[]> {
+  if (before.length === 0) return [...COMMAND_NAMES, 'help', 'history', 'exit'].toSorted()
+  const next = NEXT[before.join(' ')]?.split(' ')
+  if (next !== undefined) return next
+  try {
+    const { netns: found } = await new MachineFabric(fabric, node).snapshot()
+    const here = found.find((n) => n.name === netns)
+    return [
+      ...(here?.links.map((l) => l.name) ?? []),
+      ...found.map((n) => n.name).filter((name) => name !== ''),
+    ]
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Labs that live on this kernel: their namespaces stay, and what is typed there are the machine's
+ * own tools.
+ *
+ * Each node has a mount namespace of its own beside its network namespace, with a /run/netns that
+ * is empty and a /sys that shows its links: `ip netns add ns1` on one node is neither on another
+ * node nor on the machine.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { LanyardError } from '../errors.ts'
+import type { Fabric } from '../fabric/fabric.ts'
+import { netnsPrefix } from '../lab/identity.ts'
+import { type Naming, namespacesOf, planLab } from '../lab/plan.ts'
+import { applyPlan } from '../lab/run.ts'
+import type { Topology } from '../lab/topology.ts'
+import { openKernel } from '../kernel/fabric.ts'
+import { kernelLabs } from './kernel-labs.ts'
+import type { LabInfo, LabState } from './lab-state.ts'
+
+/** One folder a lab: NODE.mnt is a node's mount namespace, NODE.netns its /run/netns. */
+const FOLDER = '/run/lanyard/live'
+
+/** Changes at every boot: what was in namespaces before is gone. */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+/**
+ * Makes a lab on this kernel, and leaves it there. Until all of it is there, its record says that
+ * this process makes it: killed, it is what `lab down` calls left over.
+ *
+ * @throws LanyardError `needs-root`, `lab-is-up`, `netns-exists`, and those of making a lab
+ */
+export async function kernelUp(
+  state: LabState,
+  info: LabInfo,
+  topology: Topology,
+  text: string,
+): Promise<void> {
+  const labs = kernelLabs()
+  const naming = namingOf(info)
+  const names = namespacesOf(topology).map((node) => `${naming.prefix}${node}`)
+  labs.begin(info.lab, names)
+  const fabric = await openKernel()
+  try {
+    await applyPlan(fabric, planLab(topology, naming))
+    makeMounts(info)
+    await fabric.settle({ netns: names })
+    runLines(info, topology)
+    state.create({ ...info, boot: bootId() }, undefined, text)
+    labs.keep(info.lab)
+    tellServices(topology)
+  } catch (error) {
+    removeMounts(info)
+    await fabric.apply(
+      names.map((netns) => ({ do: 'netns.del', netns })),
+      { keepGoing: true },
+    )
+    labs.end(info.lab)
+    throw error
+  } finally {
+    await fabric.close()
+  }
+}
+
+/** Nobody stays to answer: better said than silent. */
+function tellServices(topology: Topology): void {
+  for (const { name, listen } of [...topology.hosts, ...topology.containers]) {
+    for (const { protocol, port } of listen) {
+      process.stderr.write(
+        `lanyard: nobody answers at ${name} ${protocol}/${port}: a lab on this kernel has no ` +
+          `process of ours; start one: lanyard lab shell ${name}\n`,
+      )
+    }
+  }
+}
+
+function namingOf(info: LabInfo): Naming {
+  return { prefix: netnsPrefix(info.lab, undefined) }
+}
+
+function makeMounts({ lab, nodes }: LabInfo): void {
+  const folder = join(FOLDER, lab)
+  mkdirSync(folder, { recursive: true })
+  tool('mount', '--bind', folder, folder)
+  // A mount namespace can be bound only where mounts do not spread.
+  tool('mount', '--make-private', folder)
+  mkdirSync('/run/netns', { recursive: true })
+  for (const { name } of nodes) {
+    const own = join(folder, `${name}.netns`)
+    mkdirSync(own)
+    writeFileSync(join(folder, `${name}.mnt`), '')
+    const script = 'nsenter --net="$1" mount -t sysfs sysfs /sys && mount --bind "$0" /run/netns'
+    const netns = `/run/netns/${netnsPrefix(lab, undefined)}${name}`
+    const unshare = [`--mount=${join(folder, `${name}.mnt`)}`, '--propagation', 'private']
+    tool('unshare', ...unshare, 'sh', '-c', script, own, netns)
+  }
+}
+
+function removeMounts({ lab, nodes }: LabInfo): void {
+  const folder = join(FOLDER, lab)
+  if (!existsSync(folder)) return
+  for (const { name } of nodes) spawnSync('umount', [join(folder, `${name}.mnt`)])
+  spawnSync('umount', [folder])
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** A tool that must not fail. */
+function tool(name: string, ...args: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(name, args, { encoding: 'utf8' })
+  if (status === 0) return
+  const why = error?.message ?? stderr.trim()
+  throw new LanyardError('tool-failed', { command: [name, ...args].join(' '), why })
+}
+
+/** The words that run a command at a node. */
+function enter({ lab }: LabInfo, node: string, command: readonly string[]): string[] {
+  const net = `/run/netns/${netnsPrefix(lab, undefined)}${node}`
+  return [`--mount=${join(FOLDER, lab, `${node}.mnt`)}`, `--net=${net}`, '--', ...command]
+}
+
+function runLines(info: LabInfo, topology: Topology): void {
+  for (const { node, text, line } of [...topology.hosts, ...topology.containers].flatMap(
+    (n) => n.run,
+  )) {
+    const words = enter(info, node, ['sh', '-c', text])
+    const { status, stdout, stderr } = spawnSync('nsenter', words, { encoding: 'utf8' })
+    if (status === 0) continue
+    const { file } = info
+    const output = (stderr || stdout).trim() || 'it printed nothing'
+    const detail = { file, line, node, command: text, status: status ?? 1, output }
+    throw new LanyardError('lab-command-failed', detail)
+  }
+}
+
+/**
+ * Runs a command at a node, on this terminal. Ctrl-C is the command's own.
+ * @returns its exit status
+ */
+export async function kernelExec(
+  info: LabInfo,
+  node: string,
+  command: readonly string[],
+): Promise<number> {
+  kernelLabs()
+  const child = spawn('nsenter', enter(info, node, command), { stdio: 'inherit' })
+  const ignore = (): void => undefined
+  process.on('SIGINT', ignore)
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', (code, signal) => resolve(signal === null ? (code ?? 1) : 130))
+    })
+  } finally {
+    process.off('SIGINT', ignore)
+  }
+}
+
+/** Removes a lab from this kernel. */
+export function kernelDown(state: LabState, info: LabInfo): number {
+  const labs = kernelLabs()
+  removeMounts(info)
+  const removed = info.boot === bootId() && labs.has(info.lab) ? labs.sweep(info.lab) : []
+  state.remove(info.lab)
+  return removed.flatMap((r) => r.namespaces).length
+}
+
+/** A lab on this kernel, to measure in. */
+export async function openKernelSite(
+  info: LabInfo,
+): Promise<{ readonly fabric: Fabric; readonly naming: Naming }> {
+  kernelLabs()
+  return { fabric: await openKernel(), naming: namingOf(info) }
+}

@@ -1,0 +1,151 @@
+/**
+ * One machine of a lab, as those who sit at it see it: its own namespace is the one they start in,
+ * `ip netns` lists the namespaces they made, and those of other machines are not there.
+ *
+ * In the lab's fabric a machine's own namespace is called as the machine, and one made on it
+ * `MACHINE/NAME`: two machines may both have an `ns1`.
+ */
+import { LanyardError } from '../errors.ts'
+import type { Clock } from '../fabric/clock.ts'
+import type {
+  Closer,
+  Fabric,
+  FabricEvent,
+  FramePort,
+  OpOutcome,
+  Probe,
+  ProbeResult,
+  Service,
+} from '../fabric/fabric.ts'
+import type { Op, Plan } from '../fabric/plan.ts'
+import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
+
+/** A {@link Fabric} that knows one machine of another. */
+export class MachineFabric implements Fabric {
+  readonly kind: Fabric['kind']
+  readonly clock: Clock
+  readonly #inner: Fabric
+  readonly #node: string
+
+  /** @param node the machine's own namespace in `inner` */
+  constructor(inner: Fabric, node: string) {
+    this.kind = inner.kind
+    this.clock = inner.clock
+    this.#inner = inner
+    this.#node = node
+  }
+
+  async apply(
+    plan: Plan,
+    options?: { readonly keepGoing?: boolean },
+  ): Promise<readonly OpOutcome[]> {
+    const outcomes = await this.#inner.apply(
+      plan.map((op) => this.#opOut(op)),
+      options,
+    )
+    return outcomes.map((o) => (o.ok ? o : { ...o, op: plan[o.index] ?? o.op }))
+  }
+
+  async snapshot(options: { readonly netns?: readonly string[] } = {}): Promise<Snapshot> {
+    try {
+      const { netns } = await this.#inner.snapshot(
+        options.netns === undefined ? {} : { netns: options.netns.map((n) => this.#out(n)) },
+      )
+      return { netns: netns.flatMap((n) => this.#netnsIn(n) ?? []) }
+    } catch (error) {
+      if (!(error instanceof LanyardError) || error.code !== 'netns-missing') throw error
+      const { netns } = (error as LanyardError<'netns-missing'>).detail
+      const detail = { netns: this.#in(netns) ?? netns }
+      throw new LanyardError('netns-missing', detail, { cause: error })
+    }
+  }
+
+  probe(
+    probes: readonly Probe[],
+    options?: { readonly sequential?: boolean },
+  ): Promise<readonly ProbeResult[]> {
+    return this.#inner.probe(
+      probes.map((p) => ({ ...p, from: this.#out(p.from) })),
+      options,
+    )
+  }
+
+  watch(netns: readonly string[], onEvent: (event: FabricEvent) => void): Promise<Closer> {
+    return this.#inner.watch(
+      netns.map((n) => this.#out(n)),
+      (event) => onEvent({ ...event, netns: this.#in(event.netns) ?? '' }),
+    )
+  }
+
+  openPort(
+    netns: string,
+    link: string,
+    onFrame: Parameters<Fabric['openPort']>[2],
+    options?: { readonly etherType?: number },
+  ): Promise<FramePort> {
+    return this.#inner.openPort(this.#out(netns), link, onFrame, options)
+  }
+
+  listen(netns: string, service: Service): Promise<Closer> {
+    return this.#inner.listen(this.#out(netns), service)
+  }
+
+  settle(
+    options: { readonly netns?: readonly string[]; readonly timeoutMs?: number } = {},
+  ): Promise<void> {
+    const { netns } = options
+    return this.#inner.settle(
+      netns === undefined ? options : { ...options, netns: netns.map((n) => this.#out(n)) },
+    )
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  #out(name: string): string {
+    return name === '' ? this.#node : `${this.#node}/${name}`
+  }
+
+  /** Undefined: not of this machine. */
+  #in(name: string): string | undefined {
+    if (name === this.#node) return ''
+    return name.startsWith(`${this.#node}/`) ? name.slice(this.#node.length + 1) : undefined
+  }
+
+  #opOut(op: Op): Op {
+    const netns = this.#out(op.netns)
+    if (op.do === 'link.set') {
+      const { newNetns } = op
+      return newNetns === undefined
+        ? { ...op, netns }
+        : { ...op, netns, newNetns: this.#out(newNetns) }
+    }
+    if (op.do !== 'link.add') return { ...op, netns }
+    const { parentNetns, spec } = op
+    return {
+      ...op,
+      netns,
+      ...(parentNetns === undefined ? {} : { parentNetns: this.#out(parentNetns) }),
+      ...(spec.kind === 'veth' && spec.peer.netns !== undefined
+        ? { spec: { ...spec, peer: { ...spec.peer, netns: this.#out(spec.peer.netns) } } }
+        : {}),
+    }
+  }
+
+  #netnsIn(netns: NetnsSnapshot): NetnsSnapshot | undefined {
+    const name = this.#in(netns.name)
+    return name === undefined
+      ? undefined
+      : { ...netns, name, links: netns.links.map((l) => this.#linkIn(l)) }
+  }
+
+  #linkIn(link: LinkSnapshot): LinkSnapshot {
+    const { parent } = link
+    if (parent?.netns === undefined) return link
+    const netns = this.#in(parent.netns)
+    // A cable to another machine: what is at its end nobody here can see.
+    const seen = netns === undefined ? { ...parent, netns, name: undefined } : { ...parent, netns }
+    return { ...link, parent: seen }
+  }
+}

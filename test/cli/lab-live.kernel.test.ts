@@ -1,0 +1,76 @@
+/** Labs that live on the real kernel: the machine's own tools, nothing outside, nothing left. */
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { describeKernel } from '../describe-kernel.ts'
+import { buildProgram, type Ended, removeProgram, startProgram } from '../support/program.ts'
+
+const LAB = `lab: livek-test
+switches: {sw: {ports: {p0: {}, p1: {}}}}
+hosts:
+  h: {nics: {eth0: {to: sw:p0, addr: 10.67.0.1/24}}, run: ip link set lo up}
+  x: {nics: {eth0: {to: sw:p1, addr: 10.67.0.2/24}}}
+expect: ["h <-> x ok ttl 64"]
+`
+
+describeKernel('lanyard lab up --fabric kernel', () => {
+  let folder: string
+  let file: string
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'livek-'))
+    file = join(folder, 'lab.yaml')
+    writeFileSync(file, LAB)
+    await buildProgram()
+  })
+  afterEach(async () => {
+    if (existsSync('/run/lanyard/labs/livek-test.json')) await lab('down', 'livek-test')
+  })
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true })
+    removeProgram()
+  })
+
+  const lab = (...args: readonly string[]): Promise<Ended> =>
+    startProgram(['lab', ...args], { XDG_STATE_HOME: folder, LANYARD_LAB: '', NO_COLOR: '1' }).ended
+  const at = (node: string, line: string) => lab('exec', node, '--', line)
+  const spaces = (): string[] =>
+    readdirSync('/run/netns').filter((name) => !name.startsWith('lanyard-conf'))
+
+  test('stays, runs real tools at its nodes, and is gone without a trace', async () => {
+    const before = existsSync('/run/netns') ? spaces() : []
+    expect(await lab('up', file, '--fabric', 'kernel', '-q')).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: '',
+    })
+    const made = await at('h', 'ip netns add ns1 && ip link add link eth0 m0 type macvlan')
+    expect([made.status, made.stderr]).toEqual([0, ''])
+    await at('h', 'ip link set m0 netns ns1')
+    expect((await at('h', 'ip netns list')).stdout).toMatch(/^ns1( \(id: \d+\))?\n$/)
+    expect((await at('x', 'ip netns list')).stdout).toBe('')
+    expect(spaces()).not.toContain('ns1')
+    expect((await at('h', 'ip netns exec ns1 ip -br link')).stdout).toMatch(/^lo .*\nm0@if2 /)
+    expect((await at('sw', 'ls /sys/class/net')).stdout).toMatch(/br0\s+lo\s+p0\s+p1/)
+    expect((await at('h', 'ping -c1 -W2 10.67.0.2 | grep -c ttl=64')).stdout).toBe('1\n')
+    expect((await at('h', 'exit 7')).status).toBe(7)
+    expect((await lab('test')).stdout).toContain('1 met, 0 missed')
+    expect((await lab('up', file, '--fabric', 'kernel')).stderr).toContain('is up already')
+    expect((await lab('back', '1')).stderr).toContain('only a simulated lab can go back')
+    expect((await lab('down')).stdout).toBe('removed lab livek-test: 3 namespaces\n')
+    expect(spaces()).toEqual(before)
+    expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
+  })
+
+  test('that cannot be made leaves nothing', async () => {
+    const bad = join(folder, 'bad.yaml')
+    writeFileSync(bad, LAB.replace('ip link set lo up', 'ip link set nope up'))
+    const { status, stderr } = await lab('up', bad, '--fabric', 'kernel')
+    expect(status).toBe(2)
+    expect(stderr).toContain('"ip link set nope up" on h ended with status 1: Cannot find device')
+    expect(spaces().filter((name) => name.includes('livek-test'))).toEqual([])
+    expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
+    expect((await lab('status')).stdout).toBe('no lab is up\n')
+  })
+})
