@@ -269,6 +269,67 @@ const TABLE = {
     say: (d) => `the record ${d.key} in the store cannot be read: ${d.why}`,
     mend: () => 'it was left as it is; restore the store from a copy, or remove the record',
   }),
+  'host-twin': row<{ id: string; host: string; other: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `two hosts have the machine-id ${d.id}: this one (${d.host}), and ${d.other}, which is alive`,
+    mend: () =>
+      'give this one its own: "rm /etc/machine-id && systemd-machine-id-setup", and start again; copies of a virtual machine need it',
+  }),
+  'host-drained': row<{ host: string; id: string }>({
+    status: 409,
+    errno: 'ESHUTDOWN',
+    say: (d) => `host ${d.host} is drained: it takes no new endpoints`,
+    mend: (d) => `take it back: "lanyard host drain --off ${d.host}"`,
+  }),
+  'host-forgotten': row<{ host: string; id: string }>({
+    status: 409,
+    errno: 'ESTALE',
+    say: (d) => `the store does not know host ${d.host} (${d.id}) any more: it was forgotten`,
+    mend: () => 'start the daemon anew: it registers, and says again what this host holds',
+  }),
+  'host-missing': row<{ host: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `the store knows no host ${d.host}`,
+    mend: (d) => (d.known.length === 0 ? 'it knows none yet' : `it knows: ${d.known.join(', ')}`),
+  }),
+  'host-alive': row<{ host: string }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `host ${d.host} is alive: its daemon gave a sign of life within 15 s`,
+    mend: (d) => `stop its daemon first, or drain it: "lanyard host drain ${d.host}"`,
+  }),
+  'parent-unmapped': row<{ network: string; parent: string }>({
+    status: 404,
+    errno: 'ENODEV',
+    say: (d) =>
+      `network ${d.network} hangs on ${d.parent} where it was made, and this host has no such link`,
+    mend: (d) =>
+      `say which link it is here: "lanyard network create" once more with the same subnet and -o parent=LINK ${d.network}`,
+  }),
+  'parent-not-found': row<{ parent: string }>({
+    status: 404,
+    errno: 'ENODEV',
+    say: (d) => `no link of this host is meant by parent ${d.parent}`,
+    mend: () =>
+      'look at "ip link" and "ip route"; labels are set with "lanyard host label NAME=LINK"',
+  }),
+  'segment-unclear': row<{
+    network: string
+    subnet: string
+    other: string
+    segment: string
+    parent: string
+  }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `subnet ${d.subnet} of network ${d.network} is network ${d.other}'s, too, on segment ${d.segment}: whether ${d.parent} is on the same LAN cannot be seen from here`,
+    mend: (d) =>
+      `if it is, say --segment ${d.segment}; if it is another LAN, give it a name of its own: --segment NAME`,
+  }),
   'engine-closed': row<Record<string, never>>({
     status: 503,
     errno: 'ESHUTDOWN',

@@ -20,9 +20,10 @@ import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { checkName, stableMac } from './identity.ts'
 import { mendEndpoint } from './mend.ts'
+import { joinNetwork } from './join.ts'
 import { applyGuarded, getNetwork } from './network.ts'
 import {
-  endpointKey,
+  eraseEndpoint,
   type EndpointRecord,
   findEndpoint,
   type NetworkRecord,
@@ -32,6 +33,7 @@ import {
 import { explainRefusal } from './refusal.ts'
 import { introduce } from './introduce.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
+import { mustBeHere } from './self.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
@@ -48,11 +50,13 @@ const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
  * what ipam says, and what {@link explainRefusal} makes of the kernel's answers
  */
 export async function connect(context: Context, request: ConnectRequest): Promise<Endpoint> {
-  const network = await getNetwork(context, request.network)
+  const network = await joinNetwork(context, request.network)
   checkRequest(network, request)
   const { store, faults } = context
   const known = await findEndpoint(store, network.name, request.endpoint)
+  if (known !== undefined) await mustBeHere(context, known)
   if (known?.phase === 'here') return await again(context, network, known, request)
+  await context.self?.mayServe()
   if (known !== undefined) await takeAway(context, network, known)
   const { sandbox, link, parentMac } = await lookAround(context, network, request)
   const mac = network.kind === 'ipvlan' ? parentMac : macOf(context, network, request)
@@ -69,9 +73,9 @@ export async function connect(context: Context, request: ConnectRequest): Promis
     const endpoint = draft(context, network, request, { link, mac, ips })
     undo.push(async () => {
       context.sandboxes.remove(endpoint)
-      await write(store, { delete: endpointKey(network.name, endpoint.name) })
+      await eraseEndpoint(store, endpoint)
     })
-    await write(store, putEndpoint(endpoint))
+    await write(store, ...putEndpoint(endpoint))
     context.sandboxes.add(endpoint)
     await faults.at('connect:2-record')
     context.trusted.add(endpoint.sandbox)
@@ -235,6 +239,7 @@ function draft(
     addresses,
     gateways,
     gatewayPriority: request.gatewayPriority ?? 0,
+    ...(context.self === undefined ? {} : { hostId: context.self.id }),
     phase: 'here',
   }
 }

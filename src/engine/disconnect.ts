@@ -7,8 +7,9 @@ import { applyGently, type Context } from './context.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays } from './host-access.ts'
 import { missingNetwork } from './network.ts'
+import { mustBeHere } from './self.ts'
 import {
-  endpointKey,
+  eraseEndpoint,
   type EndpointRecord,
   findEndpoint,
   findNetwork,
@@ -29,13 +30,14 @@ const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
  */
 export async function disconnect(context: Context, network: string, name: string): Promise<void> {
   const { store, faults } = context
-  const of = await findNetwork(store, network)
+  const of = await findNetwork(store, network, context.self?.id)
   if (of === undefined) throw await missingNetwork(context, network)
   const known = await findEndpoint(store, network, name)
   if (known === undefined) return
+  await mustBeHere(context, known)
   await faults.at('disconnect:1-found')
   const leaving: EndpointRecord = { ...known, phase: 'leaving' }
-  await write(store, putEndpoint(leaving))
+  await write(store, ...putEndpoint(leaving))
   await faults.at('disconnect:2-record')
   await takeAway(context, of, leaving)
   const detail = `from ${known.sandbox}`
@@ -70,7 +72,7 @@ export async function takeAway(
   }
   await addresses.release(network, endpoint.name)
   await faults.at('disconnect:5-lease')
-  await write(store, { delete: endpointKey(network.name, endpoint.name) })
+  await eraseEndpoint(store, endpoint)
   context.sandboxes.remove(endpoint)
   await faults.at('disconnect:6-answer')
 }

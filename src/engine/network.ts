@@ -10,14 +10,18 @@ import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import { undoPlan } from '../fabric/undo.ts'
 import { applyGently, type Context, wantsHostAccess } from './context.ts'
 import { dropHostChild, planHostChild } from './host-access.ts'
+import { joinNetwork, linkOf, segmentFor } from './join.ts'
 import { checkName, hexOf } from './identity.ts'
 import {
   findNetwork,
   listEndpoints,
+  joinedNetworks,
   listNetworks,
   networkKey,
   type NetworkRecord,
   putNetwork,
+  putParent,
+  parentKey,
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
@@ -44,8 +48,13 @@ interface Draft {
 export async function createNetwork(context: Context, spec: NetworkSpec): Promise<Network> {
   checkSpec(spec)
   const { store, faults } = context
-  const known = await findNetwork(store, spec.name)
-  if (known?.phase === 'ready') return publicNetwork(sameNetwork(known, spec))
+  const known = await findNetwork(store, spec.name, context.self?.id)
+  if (known?.phase === 'ready') {
+    if (known.joined) return publicNetwork(sameNetwork(known, spec))
+    // Another host made it: what is new is only where it hangs here.
+    sameNetwork(known, { ...spec, ...(known.parent === undefined ? {} : { parent: known.parent }) })
+    return publicNetwork(await joinNetwork(context, spec.name, spec.parent))
+  }
   if (known !== undefined) await finishRemoval(context, known)
   const { network, plan } = await draftNetwork(context, spec)
   const undo = new UndoStack()
@@ -60,7 +69,7 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
     })
     await applyGuarded(context, network, plan)
     await faults.at('create:3-links')
-    await write(store, putNetwork(network))
+    await record(context, network)
     await faults.at('create:4-record')
   } catch (error) {
     throw await undo.run(await explainRefusal(context, network, plan, error))
@@ -69,6 +78,22 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   context.emit({ what: 'network-created', network: network.name, endpoint: undefined, detail })
   if (wantsHostAccess(network) && !plan.some(isHostChild)) await warnHostAccess(context, network)
   return publicNetwork(network)
+}
+
+/** The record, and where several hosts share it, which link it hangs on here; made, never changed. */
+async function record(context: Context, network: NetworkRecord): Promise<void> {
+  const { store, self } = context
+  const put = putNetwork(network)
+  if (self === undefined) {
+    await write(store, put)
+    return
+  }
+  const key = networkKey(network.name)
+  const { done } = await store.transact({
+    when: [{ key, is: 'absent' }],
+    then: [put, putParent(network, self.id)],
+  })
+  if (!done) throw new LanyardError('network-exists', { network: network.name, differs: 'maker' })
 }
 
 function isHostChild(op: Plan[number]): boolean {
@@ -85,7 +110,7 @@ async function warnHostAccess(context: Context, network: Network): Promise<void>
 /** What creating a network would do; empty when it is there. */
 export async function planCreate(context: Context, spec: NetworkSpec): Promise<Plan> {
   checkSpec(spec)
-  const known = await findNetwork(context.store, spec.name)
+  const known = await findNetwork(context.store, spec.name, context.self?.id)
   if (known?.phase === 'ready') {
     sameNetwork(known, spec)
     return []
@@ -108,10 +133,12 @@ async function draftNetwork(context: Context, spec: NetworkSpec): Promise<Draft>
   const { view, host, random, store } = context
   const id = hexOf(random(32))
   const there = await view.snapshot()
-  const others = (await listNetworks(store)).filter((other) => other.name !== spec.name)
-  const made = planParent({ ...spec, id }, { netns: [there] }, host, others)
+  const joined = await joinedNetworks(store, context.self?.id)
+  const others = joined.filter((other) => other.name !== spec.name)
+  const wish = { ...spec, id, parent: await linkOf(context, spec.parent) }
+  const made = planParent(wish, { netns: [there] }, host, others)
   const link = there.links.find((one) => one.name === made.parentLink)
-  const network: NetworkRecord = {
+  const draft: NetworkRecord = {
     ...spec,
     ...(made.portVlan === undefined ? {} : { vlan: made.portVlan }),
     id,
@@ -122,7 +149,10 @@ async function draftNetwork(context: Context, spec: NetworkSpec): Promise<Draft>
     parentMac: link?.address,
     createdAt: new Date(context.now()).toISOString(),
     phase: 'ready',
+    joined: true,
   }
+  const segment = await segmentFor(context, draft, spec.segment !== undefined)
+  const network = { ...draft, segment }
   // A parent that is made now has no address of the host yet.
   const child = made.plan.length > 0 ? [] : await planHostChild(context, network)
   return { network, plan: [...made.plan, ...child] }
@@ -171,7 +201,7 @@ function poolsText(spec: NetworkSpec): string {
 
 /** The record without what only the engine wants to know. */
 export function publicNetwork(record: NetworkRecord): Network {
-  const { parentMac: _mac, phase: _phase, ...network } = record
+  const { parentMac: _mac, phase: _phase, joined: _joined, ...network } = record
   return network
 }
 
@@ -222,9 +252,9 @@ async function answers(context: Context, gateway: Ip): Promise<boolean> {
  */
 export async function removeNetwork(context: Context, name: string): Promise<void> {
   const { store, faults } = context
-  const known = await findNetwork(store, name)
+  const known = await findNetwork(store, name, context.self?.id)
   if (known === undefined) throw await missingNetwork(context, name)
-  const endpoints = (await listEndpoints(store, name)).map((endpoint) => endpoint.name)
+  const endpoints = (await listEndpoints(store, undefined, name)).map((endpoint) => endpoint.name)
   if (endpoints.length > 0) throw new LanyardError('network-in-use', { network: name, endpoints })
   await faults.at('remove:1-found')
   const leaving: NetworkRecord = { ...known, phase: 'removing' }
@@ -249,17 +279,19 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
   await attempt(() => dropHostChild(context, network))
   await attempt(() => dropParent(context, network))
   await faults.at('remove:3-links')
-  await attempt(() => context.addresses.close(network))
+  // On another host somebody may just have got an address: then it stays.
+  await attempt(() => context.addresses.close(network, context.self === undefined))
   await faults.at('remove:4-pools')
   if (failures.length > 0)
     throw new AggregateError(failures, `network ${network.name} was not removed wholly`)
-  await write(store, { delete: networkKey(network.name) })
+  const own = context.self === undefined ? [] : [parentKey(context.self.id, network.name)]
+  await write(store, ...[networkKey(network.name), ...own].map((key) => ({ delete: key })))
 }
 
 /** A parent of ours goes with the last network on it; one that only bears our name does not. */
 async function dropParent(context: Context, network: NetworkRecord): Promise<void> {
   if (!network.parentOwned) return
-  const others = await listNetworks(context.store)
+  const others = await joinedNetworks(context.store, context.self?.id)
   const shared = others.some(
     (other) =>
       other.name !== network.name &&
@@ -275,13 +307,13 @@ async function dropParent(context: Context, network: NetworkRecord): Promise<voi
 }
 
 export async function missingNetwork(context: Context, network: string): Promise<LanyardError> {
-  const known = (await listNetworks(context.store)).map((one) => one.name)
+  const known = (await listNetworks(context.store, undefined)).map((one) => one.name)
   return new LanyardError('network-missing', { network, known })
 }
 
 /** @throws LanyardError `network-missing` */
 export async function getNetwork(context: Context, name: string): Promise<NetworkRecord> {
-  const known = await findNetwork(context.store, name)
+  const known = await findNetwork(context.store, name, context.self?.id)
   if (known?.phase === 'ready') return known
   throw await missingNetwork(context, name)
 }

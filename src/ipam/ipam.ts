@@ -32,6 +32,8 @@ export interface IpamHost {
   readonly random: () => number
   /** What must hold for this host to hand anything out: that it still is who it was. */
   readonly guards: () => readonly Condition[]
+  /** Called when a transaction was refused: throws when the guards no longer hold. */
+  readonly refused: () => Promise<void>
   /** What people call a host. */
   readonly nameOf: (id: string) => Promise<string>
   /** A copy of {@link MIRRORED} to choose by; without one every choice asks the store. */

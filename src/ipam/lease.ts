@@ -77,7 +77,10 @@ export async function lease(ipam: Ipam, request: LeaseRequest): Promise<LeaseRes
       const outcome = await take(ipam, request, segment, candidates, salt)
       if (typeof outcome === 'object') return outcome
       if (outcome === 'mac taken') salt++
-      else scatter(ipam, request, candidates)
+      else {
+        await ipam.host?.refused()
+        scatter(ipam, request, candidates)
+      }
     } finally {
       for (const key of trying) ipam.trying.delete(key)
     }
