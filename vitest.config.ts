@@ -1,6 +1,7 @@
 /**
- * Two projects: `unit` runs anywhere, `kernel` (x.kernel.test.ts) needs root on Linux. What is in
- * x.uml.test.ts runs only inside User Mode Linux (test/uml).
+ * Three projects: `unit` runs anywhere, `kernel` (x.kernel.test.ts) needs root on Linux, `docker`
+ * (x.docker.test.ts) root and a dockerd to start. What is in x.uml.test.ts runs only inside
+ * User Mode Linux (test/uml).
  */
 import { defineConfig } from 'vitest/config'
 
@@ -11,7 +12,12 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/**/*.test.ts'],
-          exclude: ['**/*.kernel.test.ts', '**/*.uml.test.ts', 'node_modules/**'],
+          exclude: [
+            '**/*.kernel.test.ts',
+            '**/*.uml.test.ts',
+            '**/*.docker.test.ts',
+            'node_modules/**',
+          ],
           isolate: false,
           // No test is about time; a busy machine may take its own.
           testTimeout: 60_000,
@@ -25,6 +31,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'docker',
+          include: ['test/docker/**/*.docker.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

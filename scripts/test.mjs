@@ -1,5 +1,5 @@
-// The gate, `npm test`: build, types, lint, format, dead code, unit tests, kernel tests. One line a
-// step with its time, the whole output of what failed, and at the end `N passed, N failed, N
+// The gate, `npm test`: build, types, lint, format, dead code, unit, kernel and Docker tests. One
+// line a step with its time, the whole output of what failed, and at the end `N passed, N failed, N
 // skipped`; a check counts as one test.
 //
 //   npm test                 as root on Linux the kernel tests run, else every one of their files
@@ -132,15 +132,25 @@ function canOpen(path) {
   }
 }
 
-async function kernel() {
-  const door = kernelDoor()
-  if (door.wrap !== undefined) return suite('kernel', door.wrap)
+/** dockerd wants to be root among all users: an ordinary one needs sudo without a password. */
+function dockerDoor() {
+  if (process.platform !== 'linux') return { why: 'needs Linux' }
+  if (process.getuid() === 0) return { wrap: [] }
+  const sudo = spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' })
+  const path = `PATH=${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`
+  const wrap = ['sudo', '-n', 'env', path, ...(ci ? ['CI=true'] : [])]
+  return sudo.status === 0 ? { wrap } : { why: 'needs root, or sudo without a password' }
+}
+
+/** The suite of a project, or each of its files skipped by name. */
+async function rootSuite(project, door) {
+  if (door.wrap !== undefined) return suite(project, door.wrap)
   const files = ['src', 'test'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.kernel.test.ts'))
+      .filter((path) => path.endsWith(`.${project}.test.ts`))
       .map((path) => `${folder}/${path}`),
   )
-  line('kernel', 'skipped', performance.now(), `${files.length} files`)
+  line(project, 'skipped', performance.now(), `${files.length} files`)
   for (const path of files) console.log(`  skipped  ${path}: ${door.why}`)
   total.skipped += files.length
 }
@@ -153,7 +163,8 @@ try {
   await check('format', 'biome', 'format', '.')
   await check('dead code', 'knip', '--no-progress')
   await suite('unit')
-  await kernel()
+  await rootSuite('kernel', kernelDoor())
+  await rootSuite('docker', dockerDoor())
 } finally {
   rmSync(reports, { recursive: true, force: true })
 }

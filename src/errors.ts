@@ -222,6 +222,11 @@ const TABLE = {
       `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is in ${d.sandbox}, with another ${d.differs}`,
     mend: (d) => `disconnect it first: lanyard network disconnect ${d.network} ${d.endpoint}`,
   }),
+  'endpoint-missing': row<{ network: string; endpoint: string }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `network ${d.network} has no endpoint ${d.endpoint}`,
+  }),
   'endpoint-invalid': row<{ endpoint: string; why: string }>({
     status: 400,
     errno: 'EINVAL',
@@ -276,6 +281,12 @@ const TABLE = {
       `two hosts have the machine-id ${d.id}: this one (${d.host}), and ${d.other}, which is alive`,
     mend: () =>
       'give this one its own: "rm /etc/machine-id && systemd-machine-id-setup", and start again; copies of a virtual machine need it',
+  }),
+  'host-nameless': row<{ file: string }>({
+    status: 409,
+    errno: 'ENOENT',
+    say: (d) => `this host has no id of its own: ${d.file} is missing or empty`,
+    mend: () => 'make one: "systemd-machine-id-setup", or "dbus-uuidgen --ensure=/etc/machine-id"',
   }),
   'host-drained': row<{ host: string; id: string }>({
     status: 409,
@@ -472,6 +483,12 @@ const TABLE = {
     say: (d) => `defect in the daemon: ${d.what}`,
     mend: (d) => `report it with what its log says of request ${d.request}`,
   }),
+  // -- docker
+  'docker-refused': row<{ why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => d.why,
+  }),
   // -- cli
   'uml-missing': row<{ why: string }>({
     status: 501,
@@ -551,6 +568,35 @@ const TABLE = {
       `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
     mend: (d) =>
       `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
+  }),
+  'store-alone': row<Record<string, never>>({
+    status: 400,
+    errno: 'EINVAL',
+    say: () => 'this host has its store for itself: no others share it',
+    mend: () => 'name the etcd that hosts share: --store etcd://HOST:2379, or LANYARD_STORE',
+  }),
+  'store-not-empty': row<{ store: string }>({
+    status: 409,
+    errno: 'ENOTEMPTY',
+    say: (d) => `the store ${d.store} has records already, and they would be mixed with others`,
+    mend: () => 'name an empty one: another prefix (etcd://HOST:2379/other) is one, too',
+  }),
+  'store-shared': row<{ hosts: number }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `${d.hosts} hosts have records in it, and a file is one host's`,
+    mend: () => 'forget the others first: "lanyard host forget HOST"',
+  }),
+  'backup-broken': row<{ path: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `${d.path} cannot be put back: ${d.why}`,
+    mend: () => 'name a file that "lanyard store backup" wrote',
+  }),
+  'label-invalid': row<{ text: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.text}" is no label: NAME=LINK is, of letters, digits, "_" and "-"`,
   }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,

@@ -2,16 +2,26 @@
 import { constants } from 'node:os'
 import { openLog, type Level } from '../daemon/log.ts'
 import { startDaemon } from '../daemon/serve.ts'
+import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { printPlan } from '../fabric/print-ip.ts'
 import { tryLockFile } from '../sys/lock.ts'
 import { peerOf, sendUnixDatagram } from '../sys/unix.ts'
+import { openDocker } from './docker-door.ts'
 import { openStateEngine, whatIsMissing } from './local-engine.ts'
-import type { PlaceOptions } from './place.ts'
+import { DOCKER_SOCKET, type PlaceOptions, SOCKET } from './place.ts'
 import { version } from './version.ts'
 
 export interface DaemonCommand extends PlaceOptions {
   readonly logLevel: Level
+  /** Docker's door; `none` closes it. */
+  readonly docker?: string
+}
+
+/** Docker looks in one place; only the daemon in the usual place serves it unasked. */
+function dockerSocket({ docker, socket }: DaemonCommand): string | undefined {
+  if (docker === 'none') return undefined
+  return docker ?? (socket === SOCKET ? DOCKER_SOCKET : undefined)
 }
 
 /** Runs until it is told to stop. */
@@ -25,12 +35,14 @@ export async function runDaemon(options: DaemonCommand): Promise<void> {
   })
   // A terminal that closes is no reason to stop.
   process.on('SIGHUP', () => undefined)
+  let engine: DoorEngine | undefined
   const manager = process.env['NOTIFY_SOCKET']
   const daemon = await startDaemon({
     socket,
     state,
     version: version(),
-    openEngine: () => openStateEngine(state, store),
+    openEngine: async () => (engine = await openStateEngine(state, store)),
+    openDoors: async () => await openDocker(engine, dockerSocket(options), log),
     printPlan,
     tryLock: (path) => tryLockFile(path, 'exclusive'),
     peerOf,

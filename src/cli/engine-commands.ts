@@ -16,6 +16,8 @@ Examples:
 
 const DAEMON_EXAMPLES = `
 Root and members of group "lanyard" may use it. As a service: packaging/lanyard.service.
+Docker finds it as a network and IPAM driver called lanyard, at /run/docker/plugins/lanyard.sock;
+with another --socket that door is closed, unless --docker opens one.
 
 Examples:
   sudo lanyard daemon
@@ -69,6 +71,12 @@ export function addEngineCommands(program: Command): void {
       new Option('--log-level <level>', 'what goes to stderr, as JSON lines')
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
+    )
+    .addOption(
+      new Option(
+        '--docker <socket>',
+        "Docker's door: a socket among Docker's plugins, or none",
+      ).env('LANYARD_DOCKER'),
     )
     .addHelpText('after', DAEMON_EXAMPLES)
     .action(async (options: DaemonCommand) => {

@@ -4,7 +4,8 @@ import type { NetworkSpec } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { didYouMean } from '../lab/text.ts'
 import { DRIVER_OPTIONS } from './driver-options.ts'
-import { type PoolOptions, poolsOf } from './network-pools.ts'
+import { IPVLAN_MODES } from '../driver/options.ts'
+import { type PoolOptions, poolsOf, withExcluded } from './network-pools.ts'
 
 export interface CreateOptions extends PoolOptions {
   readonly driver: string
@@ -30,37 +31,71 @@ const ALIASES: Readonly<Record<string, string>> = {
  * @throws LanyardError `usage`, `address-invalid`
  */
 export function specOf(name: string, options: CreateOptions): NetworkSpec {
-  const { driver } = options
+  const { driver, opt, label, internal = false } = options
   if (driver !== 'macvlan' && driver !== 'ipvlan') {
     const near = didYouMean(driver, ['macvlan', 'ipvlan'])
     throw refuse(`plugin "${driver}" not found${near}: drivers are macvlan and ipvlan`)
   }
-  const given = readOptions(options.opt)
-  const mode = driver === 'macvlan' ? { macvlanMode: given['mode'] } : { ipvlanMode: given['mode'] }
+  const labels = Object.fromEntries(label.map(keyValue))
+  return specFrom({ name, kind: driver, opt, pools: poolsOf(options), internal, labels })
+}
+
+/**
+ * The same from Docker's door, where the mode says the kind.
+ *
+ * @throws LanyardError `usage`, `address-invalid`
+ */
+export function specOfDocker(asked: {
+  readonly name: string
+  readonly options: Readonly<Record<string, string>>
+  readonly pools: NetworkSpec['pools']
+  readonly internal: boolean
+  readonly labels: Readonly<Record<string, string>>
+}): NetworkSpec {
+  const { options, ...rest } = asked
+  const words: readonly string[] = IPVLAN_MODES
+  const isIpvlan =
+    ['ipvlan_mode', 'ipvlan_flag'].some((key) => key in options) ||
+    words.includes(options['mode'] ?? '')
+  const opt = Object.entries(options).map(([key, value]) => `${key}=${value}`)
+  return specFrom({ ...rest, kind: isIpvlan ? 'ipvlan' : 'macvlan', opt })
+}
+
+function specFrom(asked: {
+  readonly name: string
+  readonly kind: NetworkSpec['kind']
+  readonly opt: readonly string[]
+  readonly pools: NetworkSpec['pools']
+  readonly internal: boolean
+  readonly labels: Readonly<Record<string, string>>
+}): NetworkSpec {
+  const { name, kind, pools, internal, labels } = asked
+  const given = readOptions(asked.opt)
+  const mode = kind === 'macvlan' ? { macvlanMode: given['mode'] } : { ipvlanMode: given['mode'] }
   const words = {
     ...(given['mode'] === undefined ? {} : mode),
     ...(given['macvlan_mode'] === undefined ? {} : { macvlanMode: given['macvlan_mode'] }),
     ...(given['ipvlan_mode'] === undefined ? {} : { ipvlanMode: given['ipvlan_mode'] }),
     ...(given['ipvlan_flag'] === undefined ? {} : { ipvlanFlag: given['ipvlan_flag'] }),
   } as Pick<NetworkSpec, 'macvlanMode' | 'ipvlanMode' | 'ipvlanFlag'>
-  const reachable = driver === 'macvlan' && (words.macvlanMode ?? 'bridge') === 'bridge'
+  const reachable = kind === 'macvlan' && (words.macvlanMode ?? 'bridge') === 'bridge'
   const exclude = given['exclude'] === undefined ? [] : [given['exclude']]
   const { sources, vlan, mtu, segment } = given
   return {
     name,
-    kind: driver,
+    kind,
     ...words,
     parent: given['parent'],
     ...(sources === undefined ? {} : { sources: sources.split(',').map(parseMac) }),
     ...(vlan === undefined ? {} : { vlan: whole('vlan', vlan) }),
     ...(mtu === undefined ? {} : { mtu: whole('mtu', mtu) }),
     ...(segment === undefined ? {} : { segment }),
-    pools: poolsOf({ ...options, exclude: [...options.exclude, ...exclude] }),
+    pools: exclude.length === 0 ? pools : withExcluded(pools, exclude),
     hostAccess: yesNo('host_access', given['host_access']) ?? reachable,
-    internal: options.internal ?? false,
+    internal,
     check: oneOf('check', given['check'] ?? 'auto', ['auto', 'always', 'never']),
     attach: oneOf('attach', given['attach'] ?? 'child', ['child', 'veth']),
-    labels: Object.fromEntries(options.label.map(keyValue)),
+    labels,
   }
 }
 

@@ -95,6 +95,31 @@ export function poolsOf(options: PoolOptions): readonly PoolSpec[] {
   }))
 }
 
+/**
+ * Pools with more addresses that are never handed out.
+ *
+ * @throws LanyardError `usage`, `address-invalid`
+ */
+export function withExcluded(
+  pools: readonly PoolSpec[],
+  exclude: readonly string[],
+): readonly PoolSpec[] {
+  const more = excluded({ auxAddress: [], exclude })
+  for (const { address, text } of more) {
+    if (pools.some(({ subnet }) => contains(subnet, address))) continue
+    throw refuse(`no matching subnet for aux-address ${text}`)
+  }
+  return pools.map((pool) => ({
+    ...pool,
+    exclude: [
+      ...pool.exclude,
+      ...more
+        .filter(({ address }) => contains(pool.subnet, address))
+        .map(({ name, address }) => ({ name, address })),
+    ],
+  }))
+}
+
 function outside(text: string, subnet: Prefix): LanyardError {
   return refuse(`invalid ip-range ${text}: parent subnet ${formatPrefix(subnet)} does not hold it`)
 }
@@ -123,7 +148,7 @@ function rangeOf(text: string): Range {
   return { first, last }
 }
 
-function excluded({ auxAddress, exclude }: PoolOptions) {
+function excluded({ auxAddress, exclude }: Pick<PoolOptions, 'auxAddress' | 'exclude'>) {
   const named = auxAddress.map((text) => {
     const [, name = '', ip] = /^([^=]*)=(.*)$/s.exec(text) ?? []
     if (ip === undefined) throw refuse(`invalid aux-address ${text}: write it NAME=IP`)

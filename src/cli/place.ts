@@ -11,6 +11,8 @@ import { DaemonClient } from './client.ts'
 
 export const SOCKET = '/run/lanyard/lanyard.sock'
 export const STATE = '/var/lib/lanyard'
+/** Where Docker looks for a plugin called lanyard. */
+export const DOCKER_SOCKET = '/run/docker/plugins/lanyard.sock'
 
 export interface PlaceOptions {
   readonly socket: string

@@ -4,6 +4,7 @@
  */
 import { Command, Help, type Option } from 'commander'
 import { addEngineCommands } from './engine-commands.ts'
+import { addHostCommands } from './host-commands.ts'
 import { addIpCommands } from './ip-commands.ts'
 import { addExplainCommand } from './explain-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
@@ -54,6 +55,7 @@ export function makeProgram(): Command {
   addNetworkCommands(program)
   addIpCommands(program)
   addEngineCommands(program)
+  addHostCommands(program)
   addLabCommands(program)
   addExplainCommand(program)
   return program

@@ -30,6 +30,12 @@ export interface DaemonOptions {
   /** Tells the service manager (sd_notify(3)). */
   readonly notify?: (text: string) => void
   readonly group?: string
+  /** Further doors to the engine, opened before the service manager is told READY. */
+  readonly openDoors?: (engine: Engine) => Promise<Door>
+}
+
+export interface Door {
+  close(): Promise<void>
 }
 
 export interface Daemon {
@@ -50,11 +56,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     for (const lock of locks) lock.release()
   }
   let engine: Engine | undefined
+  let doors: Door | undefined
   try {
     locks.push(takeLock(`${socket}.lock`, `socket ${socket}`, tryLock))
     locks.push(takeLock(stateLock(state), `state ${state}`, tryLock))
     engine = await options.openEngine()
     const { server, stopping } = await serve(engine, options)
+    doors = await options.openDoors?.(engine)
     notify(`READY=1\nSTATUS=listening on ${socket}`)
     const watchdog = keepAlive(notify)
     log.info({ socket, state, pid: process.pid, version: options.version }, 'ready')
@@ -64,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       clearInterval(watchdog)
       stopping.abort()
       try {
-        await closeServer(server)
+        await Promise.all([closeServer(server), doors?.close()])
         await opened.close()
       } finally {
         release()
@@ -74,6 +82,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     let stopped: Promise<void> | undefined
     return { stop: () => (stopped ??= stop()) }
   } catch (error) {
+    await doors?.close()
     await engine?.close()
     release()
     throw error

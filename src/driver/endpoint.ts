@@ -41,6 +41,16 @@ export function planEndpoint(network: DriverNetwork, endpoint: DriverEndpoint, h
   return ops
 }
 
+/**
+ * The link of an endpoint beside its parent, down and bare, for a runtime that moves it into the
+ * sandbox, names it and gives it its addresses. Mark and MAC go with it.
+ *
+ * A crash in the middle leaves a link with our group and alias, which reconcile finds.
+ */
+export function planHandOver(network: DriverNetwork, endpoint: DriverEndpoint, host: string): Plan {
+  return planLink(network, { ...endpoint, sandbox: host }, host)
+}
+
 /** The link alone, down and bare. */
 function planLink(network: DriverNetwork, endpoint: DriverEndpoint, host: string): Plan {
   const { sandbox: netns, link: name, mac } = endpoint

@@ -15,6 +15,9 @@ const ALIAS = 'lanyard:'
 /** How the host's ends of veth endpoints begin. */
 export const PORT_PREFIX = 'lv-'
 
+/** How links begin that wait for a runtime to move them. */
+export const HAND_OVER_PREFIX = 'lh-'
+
 /** FNV-1a, 32 bits: short names from long ones; nothing hangs on it being hard to invert. */
 export function hash32(text: string): number {
   let hash = 0x811c9dc5
@@ -70,14 +73,19 @@ export function portName(network: string, endpoint: string): string {
   return `${PORT_PREFIX}${hash32(`${network}/${endpoint}`).toString(16).padStart(8, '0')}`
 }
 
+/** Name a link bears beside its parent until a runtime moves it into its sandbox. */
+export function handOverName(network: string, endpoint: string): string {
+  return `${HAND_OVER_PREFIX}${hash32(`${network}/${endpoint}`).toString(16).padStart(8, '0')}`
+}
+
 function shortName(start: string, name: string): string {
   const whole = start + name
   if (whole.length <= LINK_NAME_MAX) return whole
   return start + hash32(name).toString(16).padStart(8, '0')
 }
 
-/** The first `ethN` that none of the names is. */
-export function freeLinkName(taken: Iterable<string>): string {
+/** The first `ethN`, from a number on, that none of the names is. */
+export function freeLinkName(taken: Iterable<string>, from = 0): string {
   const names = new Set(taken)
-  for (let n = 0; ; n++) if (!names.has(`eth${n}`)) return `eth${n}`
+  for (let n = from; ; n++) if (!names.has(`eth${n}`)) return `eth${n}`
 }

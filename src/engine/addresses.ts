@@ -5,6 +5,7 @@ import { createIpam, entriesUnder, type Ipam, type IpamHost } from '../ipam/ipam
 import { SEGMENTS, segmentOfKey } from '../ipam/keys.ts'
 import { lease } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
+import { addressesOfName, gone, holderOf, keptName, quarantine } from '../ipam/memory.ts'
 import { definePools, removePools } from '../ipam/pools.ts'
 import { release } from '../ipam/release.ts'
 import { reserve, unreserve } from '../ipam/reserve.ts'
@@ -85,8 +86,34 @@ export class Addresses {
     }))
   }
 
-  async next(network: Network): Promise<readonly Ip[]> {
-    return await nextFree(this.#ipam, of(network))
+  /** @param avoid addresses that are not wanted, whether or not they are free */
+  async next(network: Network, avoid?: (ip: Ip) => boolean): Promise<readonly Ip[]> {
+    return await nextFree(this.#ipam, { ...of(network), ...(avoid === undefined ? {} : { avoid }) })
+  }
+
+  /** The addresses kept for a name, then those an endpoint of that name had last. */
+  async ofName(network: Network, name: string): Promise<readonly Ip[]> {
+    return await addressesOfName(this.#ipam, { ...of(network), name })
+  }
+
+  /** Who stands in the way of whoever wants an address. */
+  async holderOf(segment: string, address: Ip): ReturnType<typeof holderOf> {
+    return await holderOf(this.#ipam, segment, address)
+  }
+
+  /** The name of this network's that an address is kept for. */
+  async keptName(network: Network, address: Ip): Promise<string | undefined> {
+    return await keptName(this.#ipam, { ...of(network), address })
+  }
+
+  /** Addresses of endpoints that went and have not come back, the last one first. */
+  async gone(network: Network): Promise<readonly Ip[]> {
+    return (await gone(this.#ipam, of(network))).flatMap((one) => one.addresses)
+  }
+
+  /** Leaves an address alone for a while that somebody else answers for. */
+  async quarantine(network: Network, address: Ip, endpoint: string, why: string): Promise<void> {
+    await quarantine(this.#ipam, { ...of(network), address, endpoint, why })
   }
 
   async reserve(network: Network, address: Ip, name: string): Promise<Lease | undefined> {

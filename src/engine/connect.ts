@@ -114,7 +114,7 @@ export async function planConnect(context: Context, request: ConnectRequest): Pr
   ]
 }
 
-function checkRequest(network: Network, request: ConnectRequest): void {
+export function checkRequest(network: Network, request: ConnectRequest): void {
   const { endpoint, mac, link } = request
   checkName(endpoint)
   const invalid = (why: string) => new LanyardError('endpoint-invalid', { endpoint, why })
@@ -165,10 +165,10 @@ function checkSame(known: EndpointRecord, request: ConnectRequest): void {
 }
 
 /** The sandbox and the parent, as they are; what the endpoint's link will be called. */
-async function lookAround(
+export async function lookAround(
   context: Context,
   network: Network,
-  request: ConnectRequest,
+  request: Pick<ConnectRequest, 'sandbox' | 'link'> & { readonly linkFrom?: number },
 ): Promise<{ sandbox: NetnsSnapshot; link: string; parentMac: number }> {
   const { fabric, view } = context
   const [sandbox] = (await fabric.snapshot({ netns: [request.sandbox] })).netns
@@ -180,11 +180,11 @@ async function lookAround(
   if (parent === undefined) {
     throw new LanyardError('parent-gone', { parent: network.parentLink, network: network.name })
   }
-  const link = request.link ?? freeLinkName(names)
+  const link = request.link ?? freeLinkName(names, request.linkFrom)
   return { sandbox, link, parentMac: parent.address }
 }
 
-function macOf(context: Context, network: Network, request: ConnectRequest): number {
+export function macOf(context: Context, network: Network, request: ConnectRequest): number {
   return request.mac ?? stableMac(context.id, network.name, request.endpoint)
 }
 
@@ -215,7 +215,7 @@ async function isChecked(context: Context, network: Network): Promise<boolean> {
   return parent?.carrier === true && parent.kind !== 'dummy'
 }
 
-function draft(
+export function draft(
   context: Context,
   network: Network,
   request: ConnectRequest,
@@ -245,7 +245,7 @@ function draft(
 }
 
 /** The link and its addresses. */
-async function makeLink(
+export async function makeLink(
   context: Context,
   network: Network,
   endpoint: Endpoint,
@@ -278,7 +278,7 @@ function isFirstOp(error: unknown): boolean {
 }
 
 /** The sandbox's default route, and the ways between it and its host. */
-async function makeWays(
+export async function makeWays(
   context: Context,
   network: Network,
   endpoint: Endpoint,
@@ -303,6 +303,6 @@ async function makeWays(
 
 /** The record without what only the engine wants to know. */
 export function publicEndpoint(record: EndpointRecord): Endpoint {
-  const { phase: _phase, ...endpoint } = record
+  const { phase: _phase, handed: _handed, ...endpoint } = record
   return endpoint
 }

@@ -53,6 +53,8 @@ export interface Context {
   readonly doubled: Set<string>
   /** What seemed to belong to nobody when it was last looked at, and since when (ms). */
   readonly suspects: Map<string, number>
+  /** Claims of this process, as `SEGMENT/ADDRESS`: one of an earlier process is asked for again. */
+  readonly claims: Set<string>
   readonly emit: (event: Omit<EngineEvent, 'at'>) => void
 }
 

@@ -64,7 +64,10 @@ export async function takeAway(
   }
   await attempt(() => dropHostWays(context, network, endpoint))
   await faults.at('disconnect:3-routes')
-  await attempt(() => removeLink(context, endpoint))
+  if (endpoint.sandbox !== '') await attempt(() => removeLink(context, endpoint))
+  const { handed: name } = endpoint
+  if (name !== undefined)
+    await attempt(() => applyGently(context, [{ do: 'link.del', netns: context.host, name }], GONE))
   await faults.at('disconnect:4-link')
   if (failures.length > 0) {
     const what = `endpoint ${endpoint.name} of network ${network.name} was not removed wholly`
@@ -78,7 +81,7 @@ export async function takeAway(
 }
 
 /** Removes the link that bears the endpoint's mark, under whatever name, and mends the default. */
-async function removeLink(context: Context, endpoint: Endpoint): Promise<void> {
+export async function removeLink(context: Context, endpoint: Endpoint): Promise<void> {
   const sandbox = await snapshotOf(context, endpoint.sandbox)
   if (sandbox === undefined) return
   const alias = endpointAlias(endpoint.network, endpoint.name)

@@ -18,7 +18,9 @@ import type { Store } from '../store/store.ts'
 import { Addresses } from './addresses.ts'
 import { connect, planConnect, publicEndpoint } from './connect.ts'
 import { Background, type Context, type Faults, lanLink } from './context.ts'
+import { claim, unclaim } from './claim.ts'
 import { disconnect } from './disconnect.ts'
+import { createEndpoint, join, leave } from './endpoint.ts'
 import { type CopyFile, HostCopy, isAway, leaveWithoutStore, restoreCopy } from './host-copy.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
@@ -31,11 +33,14 @@ import { SandboxIndex } from './sandbox-index.ts'
 import { type HostIdentity, openSelf, type Self } from './self.ts'
 import { sweep } from './sweep.ts'
 import type {
+  ClaimRequest,
   ConnectRequest,
+  DoorEngine,
   Drift,
   Endpoint,
-  Engine,
+  EndpointRequest,
   EngineEvent,
+  JoinRequest,
   Lease,
   Network,
   NetworkSpec,
@@ -103,7 +108,7 @@ export async function openEngine(options: EngineOptions): Promise<HostEngine> {
   return engine
 }
 
-export class HostEngine implements Engine {
+export class HostEngine implements DoorEngine {
   readonly #context: Context
   readonly #listeners = new Set<(event: EngineEvent) => void>()
   #watch: Closer | undefined
@@ -140,6 +145,7 @@ export class HostEngine implements Engine {
       trusted: new Set(),
       doubled: new Set(),
       suspects: new Map(),
+      claims: new Set(),
       emit,
     }
   }
@@ -203,10 +209,32 @@ export class HostEngine implements Engine {
     await this.#door(shared, alone, () => disconnect(this.#context, network, endpoint))
   }
 
+  claim(request: ClaimRequest): Promise<Ip> {
+    return this.#door([networkKey(request.network)], [], () => claim(this.#context, request))
+  }
+
+  unclaim(network: string, address: Ip): Promise<void> {
+    return this.#door([networkKey(network)], [], () => unclaim(this.#context, network, address))
+  }
+
+  createEndpoint(request: EndpointRequest): Promise<Endpoint> {
+    const [shared, [own = '']] = keysOf({ ...request, sandbox: '' })
+    return this.#door(shared, [own], () => createEndpoint(this.#context, request))
+  }
+
+  join(request: JoinRequest): Promise<Endpoint> {
+    return this.#door(...keysOf(request), () => join(this.#context, request))
+  }
+
+  async leave(network: string, endpoint: string): Promise<void> {
+    const [shared, [own = '']] = keysOf({ network, endpoint, sandbox: '' })
+    await this.#door(shared, [own], () => leave(this.#context, { network, endpoint }))
+  }
+
   async endpoints(network?: string): Promise<readonly Endpoint[]> {
     const { store, self } = this.#context
     const records = await listEndpoints(store, self?.id, network)
-    return records.filter((one) => one.phase === 'here').map(publicEndpoint)
+    return records.filter((one) => one.phase !== 'leaving').map(publicEndpoint)
   }
 
   planCreate(spec: NetworkSpec): Promise<Plan> {

@@ -22,6 +22,8 @@ function compare(a: Candidate, b: Candidate): number {
  * the highest priority. A default route that leads over a link which is not ours belongs to
  * somebody else and stays, unless an endpoint asks for more than priority 0.
  *
+ * Where whoever made the sandbox programs its default route, nothing is done.
+ *
  * @param endpoints all of the sandbox, those about to come included and those about to go not
  */
 export function planGateway(
@@ -29,6 +31,7 @@ export function planGateway(
   endpoints: readonly { readonly network: Network; readonly endpoint: Endpoint }[],
 ): Plan {
   const candidates = endpoints
+    .filter(({ endpoint }) => endpoint.gatewayBy !== 'sandbox')
     .flatMap(({ network, endpoint }): Candidate[] => {
       const route = defaultRouteOf(network, endpoint)
       return route === undefined ? [] : [{ endpoint, route }]

@@ -4,7 +4,7 @@
  * address of the host makes it forget.
  */
 import { type Ip, isLinkLocalIp } from '../addr/ip.ts'
-import { PORT_PREFIX } from '../driver/names.ts'
+import { HAND_OVER_PREFIX, PORT_PREFIX } from '../driver/names.ts'
 import type { Fabric, FabricEvent } from '../fabric/fabric.ts'
 import type { LinkSnapshot, NetnsSnapshot } from '../fabric/snapshot.ts'
 
@@ -73,8 +73,8 @@ export class HostView {
       known.carrier === event.carrier
     if (same) return false
     this.forget()
-    // The host's end of an endpoint's veth comes and goes with it.
-    return !event.name.startsWith(PORT_PREFIX)
+    // The host's end of an endpoint's veth comes and goes with it, and so does what is handed over.
+    return !event.name.startsWith(PORT_PREFIX) && !event.name.startsWith(HAND_OVER_PREFIX)
   }
 
   async #take(): Promise<NetnsSnapshot> {

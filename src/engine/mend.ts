@@ -112,7 +112,12 @@ export async function applyState(
   }
   if (network.attach === 'veth' && remade) context.view.forget()
   await ensureHostChild(context, network)
-  const inside = await endpointsIn(context, endpoint.sandbox)
+  const inside = (await endpointsIn(context, endpoint.sandbox)).map((one) => {
+    // Its route went with its link, and who programmed it does not look again.
+    if (!remade || one.endpoint.name !== endpoint.name) return one
+    const { gatewayBy: _gatewayBy, ...ours } = one.endpoint
+    return { ...one, endpoint: ours }
+  })
   const ways = [
     ...planGateway(sandbox, inside),
     ...(await planHostWays(context, network, endpoint)),

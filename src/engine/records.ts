@@ -36,8 +36,13 @@ export interface NetworkRecord extends Network {
 
 /** An endpoint with what only the engine wants to know. */
 export interface EndpointRecord extends Endpoint {
-  /** `leaving` from the decision on until its link and lease are gone. */
-  readonly phase: 'here' | 'leaving'
+  /**
+   * `leaving` from the decision on until its link and lease are gone; `apart` while it has
+   * addresses and no sandbox.
+   */
+  readonly phase: 'here' | 'leaving' | 'apart'
+  /** Its link's name in the host's namespace, when a runtime moves it from there and back. */
+  readonly handed?: string
 }
 
 export const networkKey = (name: string): string => `${NETWORKS}${name}`

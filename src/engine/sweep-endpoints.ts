@@ -22,6 +22,7 @@ export async function sweepEndpoints(
     const parent = await context.view.link(network.parentLink)
     const name = endpoint.sandbox
     // Named ones are all in the snapshot; paths and processes are looked at one by one.
+    if (isHandedOver(endpoint, known.get(context.host))) continue
     const sandbox = known.get(name) ?? (isNamed(name) ? undefined : await snapshotOf(context, name))
     if (sandbox === undefined || isHost(sandbox, parent, name, context))
       await sandboxGone(walk, network, endpoint)
@@ -29,6 +30,12 @@ export async function sweepEndpoints(
     else await sweepEndpoint(walk, network, endpoint, sandbox)
   }
   await sweepRoutes(walk, desired)
+}
+
+/** Whether its link still lies in the host's namespace, for a runtime to take it. */
+function isHandedOver(endpoint: EndpointRecord, host: NetnsSnapshot | undefined): boolean {
+  const { handed } = endpoint
+  return handed !== undefined && host?.links.some((link) => link.name === handed) === true
 }
 
 function isNamed(sandbox: string): boolean {

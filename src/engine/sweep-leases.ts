@@ -7,12 +7,14 @@
  */
 import { formatIp } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
+import { isForgotten } from './claim.ts'
 import type { Context } from './context.ts'
 import { snapshotOf } from './disconnect.ts'
 import {
   endpointKey,
   type EndpointRecord,
   findEndpoint,
+  listEndpoints,
   listNetworks,
   type NetworkRecord,
   parentKey,
@@ -31,10 +33,16 @@ export async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> 
   const { addresses, self } = context
   await sweepPools(walk)
   const held = new Set<string>()
-  const owners = new Set(desired.endpoints.map((e) => `${e.network}/${e.name}`))
+  const records = await listEndpoints(context.store, self?.id)
+  const owners = new Set(records.map((e) => `${e.network}/${e.name}`))
   const seen = new Set<string>()
   for (const lease of await addresses.leases()) {
     const network = desired.networks.find((one) => one.name === lease.network)
+    if (network !== undefined && isForgotten(lease, context.now())) {
+      const what = `address ${formatIp(lease.address)} is kept for an endpoint that never came`
+      const fix = () => addresses.free(network, lease.address)
+      await walk.found({ network: lease.network }, what, { how: 'released', fix })
+    }
     if (lease.kind !== 'endpoint' || network === undefined || lease.host !== self?.name) continue
     const owner = `${lease.network}/${lease.holder}`
     held.add(`${owner}/${formatIp(lease.address)}`)

@@ -67,6 +67,40 @@ export interface ConnectRequest {
   readonly gatewayPriority?: number
 }
 
+/** An address for an endpoint that is still to come. */
+export interface ClaimRequest {
+  readonly network: string
+  readonly family: 4 | 6
+  /** Exactly this one. */
+  readonly address?: Ip
+  /** Who it is for, where that is known: the same name gets the same again. */
+  readonly name?: string
+}
+
+/** An endpoint that has no sandbox yet. */
+export interface EndpointRequest {
+  readonly network: string
+  readonly endpoint: string
+  /** What its door calls it. */
+  readonly id: string
+  readonly addresses?: readonly Ip[]
+  readonly mac?: Mac
+  /** Name of its link to be. */
+  readonly link?: string
+}
+
+export interface JoinRequest {
+  readonly network: string
+  readonly endpoint: string
+  readonly sandbox: string
+  /** First number of `ethN` to try, where the endpoint asked for no name; default 0. */
+  readonly linkFrom?: number
+  /** Made beside the parent, bare, for the runtime to move into the sandbox and set up. */
+  readonly handOver?: boolean
+  /** `sandbox`: whoever made the sandbox programs its default route. */
+  readonly gatewayBy?: 'sandbox'
+}
+
 export interface Endpoint {
   readonly id: string
   readonly network: string
@@ -79,6 +113,10 @@ export interface Endpoint {
   readonly gatewayPriority: number
   /** Of several hosts on one store: the one it is on. */
   readonly hostId?: string
+  /** `sandbox`: whoever made the sandbox programs its default route. */
+  readonly gatewayBy?: 'sandbox'
+  /** Name its link was asked to have. */
+  readonly wantedLink?: string
 }
 
 export interface Lease {
@@ -146,4 +184,18 @@ export interface Engine {
   reconcile(): Promise<readonly Drift[]>
   onEvent(listener: (event: EngineEvent) => void): { close(): void }
   close(): Promise<void>
+}
+
+/**
+ * What the doors within the daemon can ask for besides: the steps of a connect one by one, as
+ * libnetwork asks for them. All repeatable.
+ */
+export interface DoorEngine extends Engine {
+  claim(request: ClaimRequest): Promise<Ip>
+  /** Lets go of a claim; an address that an endpoint holds stays its. */
+  unclaim(network: string, address: Ip): Promise<void>
+  createEndpoint(request: EndpointRequest): Promise<Endpoint>
+  join(request: JoinRequest): Promise<Endpoint>
+  /** The link goes; addresses and MAC stay the endpoint's, until it is disconnected. */
+  leave(network: string, endpoint: string): Promise<void>
 }

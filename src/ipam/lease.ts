@@ -14,7 +14,8 @@ import { addressKey, endpointKey, hexOfIp, ipOfHex, lastWord, macKey, namePrefix
 import { stableMac } from './mac.ts'
 import { type Asker, type Candidate, examine, firstFree, hintKey, part } from './pick.ts'
 import { unchanged } from './pools.ts'
-import type { StoredLease, StoredRest } from './release.ts'
+import { quarantine } from './memory.ts'
+import type { StoredLease } from './release.ts'
 import { type Pool, rangeOfPool, readSegment, type Segment } from './segment.ts'
 
 export interface LeaseRequest {
@@ -250,24 +251,9 @@ async function askLan(
   const conflicts = answers.filter((a) => a.conflict !== undefined)
   for (const { candidate, conflict } of conflicts) {
     vain.add(candidate.ip)
-    const rest: StoredRest = {
-      kind: 'conflict',
-      network,
-      endpoint,
-      at: isoNow(ipam),
-      untilMs: ipam.nowMs() + ipam.quarantineSeconds * 1000,
-      why: conflict?.message ?? '',
-    }
-    await transactSurely(ipam, {
-      when: [{ key: addressKey('ip', segment, candidate.ip), is: 'absent' }],
-      then: [
-        {
-          put: addressKey('cool', segment, candidate.ip),
-          value: JSON.stringify(rest),
-          ttlSeconds: ipam.quarantineSeconds,
-        },
-      ],
-    })
+    const address = candidate.ip
+    const why = conflict?.message ?? ''
+    await quarantine(ipam, { segment, network, endpoint, address, why })
   }
   const fatal = conflicts.find((a) => a.candidate.exact)?.conflict
   if (fatal !== undefined) throw fatal

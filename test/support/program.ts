@@ -7,7 +7,9 @@ import { build } from 'esbuild'
 export const ROOT = join(import.meta.dirname, '../..')
 // Inside the project, so that the bundle finds the project's packages.
 const FOLDER = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
-const MAIN = join(FOLDER, 'main.mjs')
+/** Where {@link buildProgram} puts it. */
+export const PROGRAM = join(FOLDER, 'main.mjs')
+const MAIN = PROGRAM
 
 /** Bundles the program; call before the first run. */
 export async function buildProgram(): Promise<void> {

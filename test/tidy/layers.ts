@@ -47,7 +47,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ['@hono/node-server', 'hono', 'pino', 'prom-client', 'zod'],
     node: true,
   },
-  plugin: { may: ['addr', 'engine', 'doctor', 'explain'], node: true },
+  plugin: { may: ['addr', 'engine', 'doctor', 'explain'], packages: ['zod'], node: true },
   cli: { may: ['*'], packages: ['commander', 'yaml', 'zod'], node: true },
   console: { may: ['addr', 'wire', 'fabric', 'sim', 'explain', 'lab', 'shell'] },
 }

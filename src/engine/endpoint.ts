@@ -1,0 +1,269 @@
+/**
+ * The steps of {@link connect}, each for itself, for doors that are asked for them one by one:
+ * an endpoint that has addresses and no sandbox yet, its joining one, its leaving.
+ */
+import { planHandOver } from '../driver/endpoint.ts'
+import { handOverName } from '../driver/names.ts'
+import { LanyardError } from '../errors.ts'
+import { claimLock, takeOver } from './claim.ts'
+import {
+  checkRequest,
+  draft,
+  lookAround,
+  macOf,
+  makeLink,
+  makeWays,
+  publicEndpoint,
+  takenOnLan,
+} from './connect.ts'
+import { applyGently, type Context } from './context.ts'
+import { removeLink, snapshotOf, takeAway } from './disconnect.ts'
+import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
+import { inspectEndpoint, mendEndpoint } from './mend.ts'
+import { applyGuarded, getNetwork } from './network.ts'
+import {
+  endpointKey,
+  type EndpointRecord,
+  findEndpoint,
+  findNetwork,
+  type NetworkRecord,
+  putEndpoint,
+  write,
+} from './records.ts'
+import { joinNetwork } from './join.ts'
+import { mustBeHere } from './self.ts'
+import { explainRefusal } from './refusal.ts'
+import { introduce } from './introduce.ts'
+import type { Endpoint, EndpointRequest, JoinRequest } from './types.ts'
+import { UndoStack } from './undo-stack.ts'
+
+const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
+/** A runtime takes its link within milliseconds; a busy machine may take its time. */
+const HAND_OVER_MS = 20_000
+const HAND_OVER_EVERY_MS = 25
+
+/**
+ * An endpoint in no sandbox: its addresses and MAC are its own from now on. The same request again
+ * is answered the same. Addresses that were claimed are taken over.
+ *
+ * A crash leaves at most a lease without a record, which the next reconcile releases.
+ *
+ * @throws LanyardError `network-missing`, `endpoint-exists`, `endpoint-invalid`, `mac-refused`,
+ * `mac-invalid`, `parent-gone`, and what ipam says
+ */
+export async function createEndpoint(
+  context: Context,
+  request: EndpointRequest,
+): Promise<Endpoint> {
+  const network = await joinNetwork(context, request.network)
+  const asked = { ...request, sandbox: '' }
+  checkRequest(network, asked)
+  const known = await findEndpoint(context.store, network.name, request.endpoint)
+  if (known !== undefined) await mustBeHere(context, known)
+  await context.self?.mayServe()
+  if (known !== undefined && known.phase !== 'leaving' && known.id === request.id)
+    return publicEndpoint(known)
+  // The door knows nothing of it any more: a runtime that died left it.
+  if (known !== undefined) await takeAway(context, network, known)
+  const parent = await context.view.link(network.parentLink)
+  if (parent === undefined) {
+    throw new LanyardError('parent-gone', { parent: network.parentLink, network: network.name })
+  }
+  const mac = network.kind === 'ipvlan' ? parent.address : macOf(context, network, asked)
+  const undo = new UndoStack()
+  try {
+    undo.push(() => context.addresses.release(network, request.endpoint))
+    const ips = await leaseClaimed(context, network, request, mac)
+    await context.faults.at('endpoint:1-lease')
+    const drawn = draft(context, network, asked, { link: '', mac, ips })
+    const { link: wantedLink } = request
+    const wish = wantedLink === undefined ? {} : { wantedLink }
+    const endpoint: EndpointRecord = { ...drawn, ...wish, id: request.id, phase: 'apart' }
+    await write(context.store, ...putEndpoint(endpoint))
+    await context.faults.at('endpoint:2-record')
+    return publicEndpoint(endpoint)
+  } catch (error) {
+    throw await undo.run(error)
+  }
+}
+
+async function leaseClaimed(
+  context: Context,
+  network: NetworkRecord,
+  request: EndpointRequest,
+  mac: number,
+) {
+  const { endpoint, addresses = [] } = request
+  const ask = takenOnLan(context, network)
+  return await context.locks.run({ alone: [claimLock(network.segment)] }, async () => {
+    const claimed = await takeOver(context, network, addresses)
+    return await context.addresses.lease(network, {
+      endpoint,
+      mac: network.kind === 'ipvlan' ? 'none' : mac,
+      addresses: addresses.length === 0 ? undefined : addresses,
+      // A claim was asked about when it was made.
+      taken: (ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
+    })
+  })
+}
+
+/**
+ * Gives an endpoint its link in a sandbox: made there in place, or (`handOver`) made beside the
+ * parent for a runtime that moves, names and addresses it itself. The same request again mends.
+ *
+ * A crash leaves a record whose link is not wholly made; reconcile finishes it, or drops what was
+ * to be handed over with the endpoint.
+ *
+ * @throws LanyardError `network-missing`, `endpoint-missing`, `netns-missing`, `link-taken`,
+ * `parent-gone`, and what {@link explainRefusal} makes of the kernel's answers
+ */
+export async function join(context: Context, request: JoinRequest): Promise<Endpoint> {
+  const network = await getNetwork(context, request.network)
+  const known = await findEndpoint(context.store, network.name, request.endpoint)
+  if (known === undefined || known.phase === 'leaving') throw missing(request)
+  if (known.phase === 'here') {
+    const inPlace = known.handed === undefined && request.handOver !== true
+    if (known.sandbox === request.sandbox && inPlace)
+      return publicEndpoint(await mendEndpoint(context, network, known))
+    await leave(context, request)
+  }
+  const undo = new UndoStack()
+  try {
+    undo.push(async () => {
+      context.sandboxes.remove({ ...known, sandbox: request.sandbox })
+      await write(context.store, ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
+    })
+    const joined =
+      request.handOver === true
+        ? await handOver(context, network, known, request, undo)
+        : await joinInPlace(context, network, known, request, undo)
+    await context.faults.at('join:3-answer')
+    const detail = `in ${request.sandbox}`
+    context.emit({ what: 'connected', network: network.name, endpoint: known.name, detail })
+    return publicEndpoint(joined)
+  } catch (error) {
+    throw await undo.run(error)
+  }
+}
+
+function missing({ network, endpoint }: JoinRequest): LanyardError {
+  return new LanyardError('endpoint-missing', { network, endpoint })
+}
+
+async function joinInPlace(
+  context: Context,
+  network: NetworkRecord,
+  known: EndpointRecord,
+  request: JoinRequest,
+  undo: UndoStack,
+): Promise<EndpointRecord> {
+  const { wantedLink } = known
+  const wish = wantedLink === undefined ? request : { ...request, link: wantedLink }
+  const { sandbox, link } = await lookAround(context, network, wish)
+  const endpoint: EndpointRecord = {
+    ...known,
+    phase: 'here',
+    sandbox: request.sandbox,
+    link,
+    ...(request.gatewayBy === undefined ? {} : { gatewayBy: request.gatewayBy }),
+  }
+  await write(context.store, ...putEndpoint(endpoint))
+  context.sandboxes.add(endpoint)
+  context.trusted.add(endpoint.sandbox)
+  await context.faults.at('join:1-record')
+  await makeLink(context, network, endpoint, undo)
+  await context.faults.at('join:2-link')
+  await makeWays(context, network, endpoint, sandbox, undo)
+  introduce(context, network, [endpoint])
+  return endpoint
+}
+
+async function handOver(
+  context: Context,
+  network: NetworkRecord,
+  known: EndpointRecord,
+  request: JoinRequest,
+  undo: UndoStack,
+): Promise<EndpointRecord> {
+  const handed = handOverName(network.name, known.name)
+  const endpoint: EndpointRecord = {
+    ...known,
+    phase: 'here',
+    sandbox: request.sandbox,
+    link: handed,
+    handed,
+    gatewayBy: 'sandbox',
+  }
+  await write(context.store, ...putEndpoint(endpoint))
+  context.sandboxes.add(endpoint)
+  await context.faults.at('join:1-record')
+  const plan = planHandOver(network, endpoint, context.host)
+  undo.push(() => dropHanded(context, handed))
+  try {
+    // Of an endpoint of the same name whose runtime died with it half-way.
+    await dropHanded(context, handed)
+    if (network.macvlanMode === 'passthru') await applyGuarded(context, network, plan)
+    else await context.fabric.apply(plan)
+  } catch (error) {
+    throw await explainRefusal(context, network, plan, error, endpoint)
+  }
+  await context.faults.at('join:2-link')
+  await ensureHostChild(context, network)
+  undo.push(() => dropHostWays(context, network, endpoint))
+  const ways = await planHostWays(context, network, { ...endpoint, sandbox: context.host })
+  await context.fabric.apply(ways.filter((op) => op.do !== 'neighbour.replace'))
+  context.background.start(() => afterHandOver(context, network, endpoint))
+  return endpoint
+}
+
+async function dropHanded(context: Context, name: string): Promise<void> {
+  await applyGently(context, [{ do: 'link.del', netns: context.host, name }], GONE)
+}
+
+/** Once the runtime has taken the link, the record learns its name, and the LAN is told. */
+async function afterHandOver(
+  context: Context,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  for (let waited = 0; waited < HAND_OVER_MS; waited += HAND_OVER_EVERY_MS) {
+    await context.clock.sleep(HAND_OVER_EVERY_MS)
+    const now = await findEndpoint(context.store, endpoint.network, endpoint.name)
+    if (now?.phase !== 'here' || now.id !== endpoint.id || now.sandbox !== endpoint.sandbox) return
+    const sandbox = await snapshotOf(context, endpoint.sandbox)
+    if (sandbox === undefined) continue
+    const state = inspectEndpoint(network, now, sandbox, context.host)
+    const arrived =
+      !state.remade && sandbox.links.some((l) => l.name === state.endpoint.link && l.up)
+    if (!arrived) continue
+    await context.locks.run({ alone: [endpointKey(now.network, now.name)] }, async () => {
+      const still = await findEndpoint(context.store, now.network, now.name)
+      if (still?.phase !== 'here' || still.id !== now.id) return
+      const taken = state.endpoint
+      await write(context.store, ...putEndpoint(taken))
+      context.trusted.add(taken.sandbox)
+      const ways = await planHostWays(context, network, taken)
+      await applyGently(context, ways, [...GONE, 'EINVAL'])
+    })
+    introduce(context, network, [state.endpoint])
+    return
+  }
+}
+
+/**
+ * Takes an endpoint's link out of its sandbox; addresses and MAC stay its own. Repeatable.
+ * A link that was handed over and taken is the runtime's to move back.
+ */
+export async function leave(
+  context: Context,
+  request: { readonly network: string; readonly endpoint: string },
+): Promise<void> {
+  const { store } = context
+  const network = await findNetwork(store, request.network, context.self?.id)
+  const known = await findEndpoint(store, request.network, request.endpoint)
+  if (network === undefined || known?.phase !== 'here') return
+  await dropHostWays(context, network, known)
+  if (known.handed === undefined) await removeLink(context, known)
+  context.sandboxes.remove(known)
+  await write(store, ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
+}

@@ -1,0 +1,108 @@
+/** What is remembered of addresses that nobody holds now. */
+import { type Ip, parseIp } from '../addr/ip.ts'
+import { entriesUnder, type Ipam, isoNow, transactSurely } from './ipam.ts'
+import {
+  addressKey,
+  endpointKey,
+  ipOfHex,
+  lastWord,
+  nameOfKey,
+  namePrefix,
+  ofNetwork,
+} from './keys.ts'
+import type { StoredLease, StoredRest } from './release.ts'
+
+export interface Remembered {
+  readonly endpoint: string
+  readonly addresses: readonly Ip[]
+}
+
+const addressesOf = (value: string): Ip[] =>
+  (JSON.parse(value) as StoredLease).addresses.map(parseIp)
+
+/** The addresses kept for a name, then those an endpoint of that name had last. */
+export async function addressesOfName(
+  ipam: Ipam,
+  request: { readonly segment: string; readonly network: string; readonly name: string },
+): Promise<readonly Ip[]> {
+  const { segment, network, name } = request
+  const kept = await ipam.store.range(namePrefix(segment, network, name))
+  const was = await ipam.store.get(endpointKey('was', segment, network, name))
+  const before = was === undefined ? [] : addressesOf(was.value)
+  return [...kept.entries.map((entry) => ipOfHex(lastWord(entry.key))), ...before]
+}
+
+/** Who holds an address, or for which name it is kept. */
+export async function holderOf(
+  ipam: Ipam,
+  segment: string,
+  address: Ip,
+): Promise<
+  | { readonly what: string; readonly network: string; readonly by: 'endpoint' | 'reservation' }
+  | undefined
+> {
+  const held = await ipam.store.get(addressKey('ip', segment, address))
+  if (held !== undefined) {
+    const { endpoint, network } = JSON.parse(held.value) as { endpoint: string; network: string }
+    return { what: `endpoint "${endpoint}"`, network, by: 'endpoint' }
+  }
+  const kept = await ipam.store.get(addressKey('rsv', segment, address))
+  if (kept === undefined) return undefined
+  const { name, network } = JSON.parse(kept.value) as { name: string; network: string }
+  return { what: `reservation "${name}"`, network, by: 'reservation' }
+}
+
+/** The name an address is kept for. */
+export async function keptName(
+  ipam: Ipam,
+  request: { readonly segment: string; readonly network: string; readonly address: Ip },
+): Promise<string | undefined> {
+  const entry = await ipam.store.get(addressKey('rsv', request.segment, request.address))
+  if (entry === undefined) return undefined
+  const kept = JSON.parse(entry.value) as { readonly network: string; readonly name: string }
+  return kept.network === request.network ? kept.name : undefined
+}
+
+/** Endpoints of a network that went and have not come back, the last one first. */
+export async function gone(
+  ipam: Ipam,
+  request: { readonly segment: string; readonly network: string },
+): Promise<readonly Remembered[]> {
+  const { segment, network } = request
+  const entries = await entriesUnder(ipam.store, ofNetwork('was', segment, network))
+  return entries
+    .toSorted((a, b) => b.modRevision - a.modRevision)
+    .map(({ key, value }) => ({ endpoint: nameOfKey(key), addresses: addressesOf(value) }))
+}
+
+/** Leaves an address alone for a while that somebody else answers for. */
+export async function quarantine(
+  ipam: Ipam,
+  request: {
+    readonly segment: string
+    readonly network: string
+    readonly endpoint: string
+    readonly address: Ip
+    readonly why: string
+  },
+): Promise<void> {
+  const { segment, network, endpoint, address, why } = request
+  const rest: StoredRest = {
+    kind: 'conflict',
+    network,
+    endpoint,
+    at: isoNow(ipam),
+    untilMs: ipam.nowMs() + ipam.quarantineSeconds * 1000,
+    why,
+  }
+  await transactSurely(ipam, {
+    when: [{ key: addressKey('ip', segment, address), is: 'absent' }],
+    then: [
+      {
+        put: addressKey('cool', segment, address),
+        value: JSON.stringify(rest),
+        ttlSeconds: ipam.quarantineSeconds,
+      },
+    ],
+  })
+}
