@@ -143,7 +143,7 @@ export async function storeBackup(path: string, options: StoreOptions): Promise<
   process.stdout.write(`${pairs.length} records are in ${path}\n`)
 }
 
-/** `lanyard store restore FILE`: every host says again what it has, before it hands anything out. */
+/** `lanyard store restore FILE`: every host says again what it has before it leases anything. */
 export async function storeRestore(path: string, options: StoreOptions): Promise<void> {
   const pairs = readBackup(path)
   const where = options.store ?? 'file'

@@ -131,7 +131,10 @@ export async function join(context: Context, request: JoinRequest): Promise<Endp
   try {
     undo.push(async () => {
       context.sandboxes.remove({ ...known, sandbox: request.sandbox })
-      await write(context.store, ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
+      await write(
+        context.store,
+        ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }),
+      )
     })
     const joined =
       request.handOver === true

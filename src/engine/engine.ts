@@ -21,15 +21,17 @@ import { Background, type Context, type Faults, lanLink } from './context.ts'
 import { claim, unclaim } from './claim.ts'
 import { disconnect } from './disconnect.ts'
 import { createEndpoint, join, leave } from './endpoint.ts'
-import { type CopyFile, HostCopy, isAway, leaveWithoutStore, restoreCopy } from './host-copy.ts'
+import { type CopyFile, HostCopy } from './host-copy.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
 import { introduce } from './introduce.ts'
 import { Lan } from './lan.ts'
 import { Locks } from './locks.ts'
-import { createNetwork, getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
+import { makeNetwork } from './join.ts'
+import { getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
 import { endpointKey, joinedNetworks, listEndpoints, listNetworks, networkKey } from './records.ts'
 import { SandboxIndex } from './sandbox-index.ts'
+import { isAway, leaveWithoutStore, restoreCopy } from './restore.ts'
 import { type HostIdentity, openSelf, type Self } from './self.ts'
 import { sweep } from './sweep.ts'
 import type {
@@ -163,7 +165,7 @@ export class HostEngine implements DoorEngine {
   createNetwork(spec: NetworkSpec): Promise<Network> {
     // Parents are shared, so networks are made and removed one at a time.
     return this.#door([], [NETWORKS_LOCK, networkKey(spec.name)], () =>
-      createNetwork(this.#context, spec),
+      makeNetwork(this.#context, spec),
     )
   }
 

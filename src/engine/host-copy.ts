@@ -6,15 +6,10 @@
  * The file is written a moment after each change and at the end. A crash in that moment costs
  * nothing while the store is there.
  */
-import { LanyardError } from '../errors.ts'
 import { entriesUnder } from '../ipam/ipam.ts'
-import type { Context } from './context.ts'
-import { applyGently } from './context.ts'
-import { planLeave } from '../driver/endpoint.ts'
-import { endpointAlias } from '../driver/names.ts'
-import { snapshotOf, takeAway } from './disconnect.ts'
-import { findEndpoint, findNetwork, NETWORKS, parentKey } from './records.ts'
-import type { Endpoint } from './types.ts'
+import type { Clock } from '../fabric/clock.ts'
+import type { Store } from '../store/store.ts'
+import { NETWORKS, parentKey } from './records.ts'
 
 /** A small file of this host: whole text in, whole text out. */
 export interface CopyFile {
@@ -33,6 +28,14 @@ interface Kept {
   /** Keys and values as the store had them. */
   readonly entries: Readonly<Record<string, string>>
   readonly releases: readonly Release[]
+}
+
+/** What is copied from, and who does it later. */
+interface Source {
+  readonly store: Store
+  readonly self: { readonly id: string } | undefined
+  readonly clock: Clock
+  readonly background: { start(work: () => Promise<unknown>): void }
 }
 
 const NOTHING: Kept = { entries: {}, releases: [] }
@@ -57,7 +60,7 @@ export class HostCopy {
   }
 
   /** Copies what the store says of this host, soon. */
-  remember(context: Context): void {
+  remember(context: Source): void {
     if (this.#scheduled) return
     this.#scheduled = true
     context.background.start(async () => {
@@ -67,7 +70,7 @@ export class HostCopy {
     })
   }
 
-  async save({ store, self }: Context): Promise<void> {
+  async save({ store, self }: Source): Promise<void> {
     if (self === undefined) return
     const parents = await entriesUnder(store, parentKey(self.id, ''))
     const joined = new Set(parents.map(({ key }) => NETWORKS + key.split('/')[2]))
@@ -110,82 +113,3 @@ function decode(text: string | undefined): Kept {
     return NOTHING
   }
 }
-
-/**
- * Says everything again that the store has lost; what it still has is left as it is. Leases follow
- * in the next walk, and with them conflicts show. Repeatable.
- */
-export async function restoreCopy(context: Context): Promise<void> {
-  const { store, copy, self, addresses } = context
-  const kept = Object.entries(copy?.entries ?? {})
-  if (self === undefined || kept.length === 0) return
-  let restored = 0
-  for (const [key, value] of kept) {
-    const then = [{ put: key, value }]
-    if (key.startsWith('here/')) {
-      const [, , network = '', name = ''] = key.split('/')
-      const shared = `endpoint/${network}/${name}`
-      const { done } = await store.transact({
-        when: [{ key: shared, is: 'absent' }],
-        then: [...then, { put: shared, value }],
-      })
-      if (done) restored++
-      continue
-    }
-    const { done } = await store.transact({ when: [{ key, is: 'absent' }], then })
-    if (done) restored++
-  }
-  for (const [key] of kept)
-    if (key.startsWith(NETWORKS)) {
-      const network = await findNetwork(store, key.slice(NETWORKS.length), self.id)
-      if (network?.phase === 'ready') await addresses.open(network)
-    }
-  if (restored === 0) return
-  const detail = `the store had lost ${restored} records of host ${self.name}: they were said again`
-  context.emit({ what: 'healed', network: '', endpoint: undefined, detail })
-}
-
-/**
- * A disconnect that the store cannot be asked about: the link goes, the release is written down
- * here, and told when the store is back. The address stays held until then.
- *
- * @returns whether there was such an endpoint
- */
-export async function leaveWithoutStore(
-  context: Context,
-  network: string,
-  name: string,
-): Promise<boolean> {
-  const { copy, self } = context
-  const text = copy?.entries[`here/${self?.id ?? ''}/${network}/${name}`]
-  if (copy === undefined || text === undefined) return false
-  const { sandbox } = JSON.parse(text) as Endpoint
-  const there = await snapshotOf(context, sandbox)
-  const alias = endpointAlias(network, name)
-  const link = there?.links.find((one) => one.alias === alias)
-  copy.journal({ network, name })
-  if (link !== undefined)
-    await applyGently(context, planLeave({ sandbox, link: link.name }), ['ENODEV', 'ENOENT'])
-  const detail = `from ${sandbox}; the store does not answer and will be told`
-  context.emit({ what: 'disconnected', network, endpoint: name, detail })
-  return true
-}
-
-/** Tells the store what went while it was away. */
-export async function replayReleases(context: Context): Promise<number> {
-  const { copy, self, store } = context
-  let told = 0
-  for (const release of copy?.releases ?? []) {
-    const network = await findNetwork(store, release.network, self?.id)
-    const endpoint = await findEndpoint(store, release.network, release.name)
-    if (network !== undefined && endpoint !== undefined && endpoint.hostId === self?.id) {
-      await takeAway(context, network, { ...endpoint, phase: 'leaving' })
-      told++
-    }
-    copy?.settle(release)
-  }
-  return told
-}
-
-export const isAway = (error: unknown): boolean =>
-  error instanceof LanyardError && error.code === 'store-unavailable'

@@ -3,16 +3,17 @@
  * remembered beside the network. Which link that is may be said by name, by MAC, by a label of the
  * host, or as the one the default route leaves by.
  */
-import { contains, formatPrefix, overlaps } from '../addr/prefix.ts'
-import { formatMac, parseMac } from '../addr/mac.ts'
+import { formatMac } from '../addr/mac.ts'
+import { contains } from '../addr/prefix.ts'
 import { planParent } from '../driver/parent.ts'
 import { LanyardError } from '../errors.ts'
 import { type Context, lanLink } from './context.ts'
 import { planHostChild } from './host-access.ts'
-import { applyGuarded, getNetwork } from './network.ts'
-import { joinedNetworks, listNetworks, type NetworkRecord, putParent, write } from './records.ts'
+import { applyGuarded, createNetwork, getNetwork, publicNetwork, sameNetwork } from './network.ts'
+import { findNetwork, joinedNetworks, type NetworkRecord, putParent, write } from './records.ts'
 import { explainRefusal } from './refusal.ts'
-import { findByMac } from './sweep-parents.ts'
+import { linkOf } from './parent-of.ts'
+import type { Network, NetworkSpec } from './types.ts'
 
 /** Endpoints elsewhere that are asked whether they hear us. */
 const ASKED = 4
@@ -36,6 +37,17 @@ export async function joinNetwork(
     const again = await getNetwork(context, name)
     return again.joined ? again : await join(context, { ...again, parent: parent ?? again.parent })
   })
+}
+
+/**
+ * Makes a network, or where another host has made it, joins it: what is new then is only which link
+ * it hangs on here.
+ */
+export async function makeNetwork(context: Context, spec: NetworkSpec): Promise<Network> {
+  const known = await findNetwork(context.store, spec.name, context.self?.id)
+  if (known?.phase !== 'ready' || known.joined) return await createNetwork(context, spec)
+  sameNetwork(known, { ...spec, parent: known.parent })
+  return publicNetwork(await joinNetwork(context, spec.name, spec.parent))
 }
 
 async function join(context: Context, known: NetworkRecord): Promise<NetworkRecord> {
@@ -74,62 +86,6 @@ function tryPlan<T>(network: NetworkRecord, plan: () => T): T {
     const { name, parent = '' } = network
     throw new LanyardError('parent-unmapped', { network: name, parent }, { cause: error })
   }
-}
-
-/**
- * The link a parent's words mean on this host: `default-route`, `mac=02:...`, `label=lan`, each
- * with or without a VLAN behind it (`label=lan.50`); any other word is a name.
- *
- * @throws LanyardError `parent-not-found`
- */
-export async function linkOf(
-  context: Context,
-  parent: string | undefined,
-): Promise<string | undefined> {
-  const [, by, vlan = ''] =
-    /^(default-route|mac=[0-9a-fA-F:]+|label=[^.]+)(\.[0-9]+)?$/.exec(parent ?? '') ?? []
-  if (by === undefined) return parent
-  const { links, routes } = await context.view.snapshot()
-  let found: string | undefined
-  if (by === 'default-route')
-    found = routes.find((one) => one.to.length === 0 && one.link !== undefined)?.link
-  else if (by.startsWith('mac=')) found = findByMac(links, parseMac(by.slice(4)))?.name
-  else found = context.self?.label(by.slice(6))
-  if (found === undefined) throw new LanyardError('parent-not-found', { parent: by })
-  return `${found}${vlan}`
-}
-
-/**
- * Two networks with one subnet on two hosts are either one LAN, and then must share one address
- * table, or two; what hosts call their cards does not tell.
- *
- * @throws LanyardError `segment-unclear`
- */
-export async function segmentFor(
-  context: Context,
-  network: NetworkRecord,
-  said: boolean,
-): Promise<string> {
-  if (said || context.self === undefined) return network.segment
-  const all = await listNetworks(context.store, context.self.id)
-  const neighbour = all.find(
-    (one) => one.joined && one.parentLink === network.parentLink && one.vlan === network.vlan,
-  )
-  if (neighbour !== undefined) return neighbour.segment
-  for (const other of all)
-    for (const { subnet } of other.pools) {
-      const mine = network.pools.find((pool) => overlaps(pool.subnet, subnet))
-      if (mine === undefined || other.segment === network.segment || other.name === network.name)
-        continue
-      throw new LanyardError('segment-unclear', {
-        network: network.name,
-        subnet: formatPrefix(mine.subnet),
-        other: other.name,
-        segment: other.segment,
-        parent: network.parentLink,
-      })
-    }
-  return network.segment
 }
 
 /** Asks endpoints of other hosts over the wire: nobody answers from another LAN. */

@@ -10,7 +10,7 @@ import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import { undoPlan } from '../fabric/undo.ts'
 import { applyGently, type Context, wantsHostAccess } from './context.ts'
 import { dropHostChild, planHostChild } from './host-access.ts'
-import { joinNetwork, linkOf, segmentFor } from './join.ts'
+import { linkOf, segmentFor } from './parent-of.ts'
 import { checkName, hexOf } from './identity.ts'
 import {
   findNetwork,
@@ -50,10 +50,7 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   const { store, faults } = context
   const known = await findNetwork(store, spec.name, context.self?.id)
   if (known?.phase === 'ready') {
-    if (known.joined) return publicNetwork(sameNetwork(known, spec))
-    // Another host made it: what is new is only where it hangs here.
-    sameNetwork(known, { ...spec, ...(known.parent === undefined ? {} : { parent: known.parent }) })
-    return publicNetwork(await joinNetwork(context, spec.name, spec.parent))
+    return publicNetwork(sameNetwork(known, spec))
   }
   if (known !== undefined) await finishRemoval(context, known)
   const { network, plan } = await draftNetwork(context, spec)
@@ -80,7 +77,7 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   return publicNetwork(network)
 }
 
-/** The record, and where several hosts share it, which link it hangs on here; made, never changed. */
+/** The record, and where several hosts share it, which link it hangs on here; never changed. */
 async function record(context: Context, network: NetworkRecord): Promise<void> {
   const { store, self } = context
   const put = putNetwork(network)
@@ -168,7 +165,7 @@ function segmentOf(made: ParentPlan, link: LinkSnapshot | undefined): string {
 }
 
 /** The same request again is answered the same; another one is refused, naming what differs. */
-function sameNetwork(known: NetworkRecord, spec: NetworkSpec): NetworkRecord {
+export function sameNetwork(known: NetworkRecord, spec: NetworkSpec): NetworkRecord {
   const differs = differenceOf(known, spec)
   if (differs === undefined) return known
   throw new LanyardError('network-exists', { network: spec.name, differs })

@@ -1,9 +1,9 @@
 /** Parents: made again where they were ours, found again where renamed, else waited for. */
-import { formatMac, type Mac } from '../addr/mac.ts'
-import { isOurs } from '../driver/names.ts'
+import { formatMac } from '../addr/mac.ts'
 import { planParent } from '../driver/parent.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
+import { findByMac } from './parent-of.ts'
 import { joinedNetworks, type NetworkRecord, putParent, write } from './records.ts'
 import type { Desired, Sweep } from './walk.ts'
 
@@ -66,22 +66,4 @@ async function makeAgain(context: Context, network: NetworkRecord): Promise<void
   const { plan } = planParent(network, { netns: [there] }, host, others)
   await fabric.apply(plan)
   view.forget()
-}
-
-/** The one card that bears a MAC: children and VLANs bear their parent's, too. */
-export function findByMac(
-  links: readonly LinkSnapshot[],
-  mac: Mac | undefined,
-): LinkSnapshot | undefined {
-  const found = links.filter(
-    (link) =>
-      link.address === mac &&
-      link.macvlan === undefined &&
-      link.ipvlan === undefined &&
-      link.vlan === undefined &&
-      link.master === undefined &&
-      link.kind !== 'loopback' &&
-      !isOurs(link),
-  )
-  return found.length === 1 ? found[0] : undefined
 }

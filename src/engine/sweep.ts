@@ -14,7 +14,7 @@ import {
   listEndpoints,
   listNetworks,
 } from './records.ts'
-import { replayReleases } from './host-copy.ts'
+import { replayReleases } from './restore.ts'
 import { sweepEndpoints } from './sweep-endpoints.ts'
 import { sweepHost } from './sweep-host.ts'
 import { sweepGone, sweepLeases } from './sweep-leases.ts'

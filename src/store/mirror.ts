@@ -1,7 +1,7 @@
 /**
  * A copy of parts of a store in this process's memory, kept by watches: what a choice among
- * thousands of addresses is made by, without asking a server for each. It may be a moment old, so it
- * is only ever a hint: the transaction decides, and what it says is learnt at once.
+ * thousands of addresses is made by, without asking a server for each. It may be a moment old, so
+ * it is only ever a hint: the transaction decides, and what it says is learnt at once.
  */
 import type {
   Entry,
@@ -51,7 +51,7 @@ class Table {
   }
 
   /** All of it, as read. */
-  fill(entries: readonly Entry[]): void {
+  replace(entries: readonly Entry[]): void {
     this.#rows = new Map()
     this.#absent.clear()
     for (const entry of entries) this.#rows.set(this.#suffix(entry.key), this.#row(entry))
@@ -169,7 +169,7 @@ export class Mirror implements View {
     return { entries, revision: 0, next: undefined }
   }
 
-  /** Of a transaction, the keys to read if it fails: those it was wrong about will be known then. */
+  /** Of a transaction, the keys to read if it fails: what it was wrong about is known then. */
   wishes({ when, otherwise = [] }: Transaction): readonly string[] {
     const keys = new Set(otherwise)
     for (const { key } of when) if (this.#of(key) !== undefined) keys.add(key)
@@ -226,7 +226,7 @@ export class Mirror implements View {
       from = page.next
     } while (from !== undefined)
     if (this.#closed) return
-    table.fill(entries)
+    table.replace(entries)
     const watch = await this.#store.watch(
       table.prefix,
       revision,

@@ -248,9 +248,9 @@ onHosts(
     const twin = { id: 'host-id', boot: 'boot-2' }
     // Between two looks the other machine has time to say that it lives.
     const clock = { nowNs: () => 0, sleep: () => new Promise<void>((done) => setTimeout(done, 5)) }
-    let beating = true
+    const beating = new AbortController()
     const beats = async (): Promise<void> => {
-      while (beating) {
+      while (!beating.signal.aborted) {
         await a.beat()
         await new Promise(setImmediate)
       }
@@ -261,7 +261,7 @@ onHosts(
         'two hosts have the machine-id host-id: this one (beta), and alpha, which is alive',
       )
     } finally {
-      beating = false
+      beating.abort()
       await all
     }
     await a.createNetwork(world.network())
