@@ -274,6 +274,73 @@ const TABLE = {
     say: (d) => `the record ${d.key} in the store cannot be read: ${d.why}`,
     mend: () => 'it was left as it is; restore the store from a copy, or remove the record',
   }),
+  'host-twin': row<{ id: string; host: string; other: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `two hosts have the machine-id ${d.id}: this one (${d.host}), and ${d.other}, which is alive`,
+    mend: () =>
+      'give this one its own: "rm /etc/machine-id && systemd-machine-id-setup", and start again; copies of a virtual machine need it',
+  }),
+  'host-nameless': row<{ file: string }>({
+    status: 409,
+    errno: 'ENOENT',
+    say: (d) => `this host has no id of its own: ${d.file} is missing or empty`,
+    mend: () => 'make one: "systemd-machine-id-setup", or "dbus-uuidgen --ensure=/etc/machine-id"',
+  }),
+  'host-drained': row<{ host: string; id: string }>({
+    status: 409,
+    errno: 'ESHUTDOWN',
+    say: (d) => `host ${d.host} is drained: it takes no new endpoints`,
+    mend: (d) => `take it back: "lanyard host drain --off ${d.host}"`,
+  }),
+  'host-forgotten': row<{ host: string; id: string }>({
+    status: 409,
+    errno: 'ESTALE',
+    say: (d) => `the store does not know host ${d.host} (${d.id}) any more: it was forgotten`,
+    mend: () => 'start the daemon anew: it registers, and says again what this host holds',
+  }),
+  'host-missing': row<{ host: string; known: readonly string[] }>({
+    status: 404,
+    errno: 'ENOENT',
+    say: (d) => `the store knows no host ${d.host}`,
+    mend: (d) => (d.known.length === 0 ? 'it knows none yet' : `it knows: ${d.known.join(', ')}`),
+  }),
+  'host-alive': row<{ host: string }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `host ${d.host} is alive: its daemon gave a sign of life within 15 s`,
+    mend: (d) => `stop its daemon first, or drain it: "lanyard host drain ${d.host}"`,
+  }),
+  'parent-unmapped': row<{ network: string; parent: string }>({
+    status: 404,
+    errno: 'ENODEV',
+    say: (d) =>
+      `network ${d.network} hangs on ${d.parent} where it was made, and this host has no such link`,
+    mend: (d) =>
+      `say which link it is here: "lanyard network create" once more with the same subnet and -o parent=LINK ${d.network}`,
+  }),
+  'parent-not-found': row<{ parent: string }>({
+    status: 404,
+    errno: 'ENODEV',
+    say: (d) => `no link of this host is meant by parent ${d.parent}`,
+    mend: () =>
+      'look at "ip link" and "ip route"; labels are set with "lanyard host label NAME=LINK"',
+  }),
+  'segment-unclear': row<{
+    network: string
+    subnet: string
+    other: string
+    segment: string
+    parent: string
+  }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `subnet ${d.subnet} of network ${d.network} is network ${d.other}'s, too, on segment ${d.segment}: whether ${d.parent} is on the same LAN cannot be seen from here`,
+    mend: (d) =>
+      `if it is, say --segment ${d.segment}; if it is another LAN, give it a name of its own: --segment NAME`,
+  }),
   'engine-closed': row<Record<string, never>>({
     status: 503,
     errno: 'ESHUTDOWN',
@@ -504,19 +571,42 @@ const TABLE = {
     mend: () =>
       'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
   }),
-  'store-of-other-host': row<{ store: string; host: string }>({
-    status: 409,
-    errno: 'EBUSY',
-    say: (d) => `${d.store} keeps the networks of host ${d.host}; a store serves one host so far`,
-    mend: (d) => `give this host a prefix of its own: --store ${d.store}/HOST`,
-  }),
   'store-differs': row<{ state: string; belongs: string; asked: string | undefined }>({
     status: 409,
     errno: 'EBUSY',
     say: (d) =>
       `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
     mend: (d) =>
-      `name it (--store ${d.belongs}, or LANYARD_STORE), or begin anew in another folder (--state)`,
+      `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
+  }),
+  'store-alone': row<Record<string, never>>({
+    status: 400,
+    errno: 'EINVAL',
+    say: () => 'this host has its store for itself: no others share it',
+    mend: () => 'name the etcd that hosts share: --store etcd://HOST:2379, or LANYARD_STORE',
+  }),
+  'store-not-empty': row<{ store: string }>({
+    status: 409,
+    errno: 'ENOTEMPTY',
+    say: (d) => `the store ${d.store} has records already, and they would be mixed with others`,
+    mend: () => 'name an empty one: another prefix (etcd://HOST:2379/other) is one, too',
+  }),
+  'store-shared': row<{ hosts: number }>({
+    status: 409,
+    errno: 'EBUSY',
+    say: (d) => `${d.hosts} hosts have records in it, and a file is one host's`,
+    mend: () => 'forget the others first: "lanyard host forget HOST"',
+  }),
+  'backup-broken': row<{ path: string; why: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `${d.path} cannot be put back: ${d.why}`,
+    mend: () => 'name a file that "lanyard store backup" wrote',
+  }),
+  'label-invalid': row<{ text: string }>({
+    status: 400,
+    errno: 'EINVAL',
+    say: (d) => `"${d.text}" is no label: NAME=LINK is, of letters, digits, "_" and "-"`,
   }),
   'store-request-invalid': row<{ why: string }>({
     status: 400,
@@ -575,6 +665,14 @@ const TABLE = {
     say: (d) =>
       `endpoint "${d.endpoint}" of network "${d.network}" holds ${d.holds}, not ${d.wanted}`,
     mend: () => 'disconnect it first',
+  }),
+  'lease-elsewhere': row<{ network: string; endpoint: string; host: string }>({
+    status: 409,
+    errno: 'EEXIST',
+    say: (d) =>
+      `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is on host ${d.host}`,
+    mend: (d) =>
+      `take another name, or take that one away there: "lanyard network disconnect ${d.network} ${d.endpoint}"; of a host that is gone for good: "lanyard host forget ${d.host}"`,
   }),
   'mac-in-use': row<{ mac: string; segment: string; holder: string; network: string }>({
     status: 409,

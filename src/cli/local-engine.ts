@@ -2,10 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { holderOf, stateLock } from '../daemon/listen.ts'
+import type { HostEngine } from '../engine/engine.ts'
 import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { tryLockFile } from '../sys/lock.ts'
+
+const BEAT_MS = 5000
 
 /** What this process lacks to work on the kernel; undefined as root on Linux. */
 export function whatIsMissing(): string | undefined {
@@ -52,7 +55,12 @@ export async function openStateEngine(state: string, where?: string): Promise<Do
     import('../engine/engine.ts'),
   ])
   const fabric = await openKernel()
-  const store = await openStateStore(state, where)
+  const { store, self, onWentBack } = await openStateStore(state, where).catch(
+    async (error: unknown) => {
+      await fabric.close()
+      throw error
+    },
+  )
   const end = async (): Promise<void> => {
     await fabric.close()
     await store.close()
@@ -64,10 +72,14 @@ export async function openStateEngine(state: string, where?: string): Promise<Do
       random: (count) => randomBytes(count),
       now: Date.now,
       reconcile: false,
+      ...(self === undefined ? {} : { self }),
     })
+    const beating = self === undefined ? undefined : keepAlive(engine)
+    onWentBack(() => void engine.reassert().catch(() => undefined))
     const close = engine.close.bind(engine)
     return Object.assign(engine, {
       close: async () => {
+        clearInterval(beating)
         await close()
         await end()
       },
@@ -76,6 +88,22 @@ export async function openStateEngine(state: string, where?: string): Promise<Do
     await end()
     throw error
   }
+}
+
+/** Says that this host lives; a store that is away hears it when it is back. */
+function keepAlive(engine: HostEngine): NodeJS.Timeout {
+  let behind = false
+  const beat = async (): Promise<void> => {
+    try {
+      await engine.beat()
+      // What went while it was away is told now.
+      if (behind) await engine.reconcile()
+      behind = false
+    } catch {
+      behind = true
+    }
+  }
+  return setInterval(() => void beat(), BEAT_MS).unref()
 }
 
 /** Names of networks and who is on them are nobody's business but root's. */

@@ -41,7 +41,7 @@ export function addPlaceOptions(command: Command): Command {
     .addOption(
       new Option(
         '--store <where>',
-        'an etcd: etcd://HOST:2379[,HOST...][/PREFIX] or a store file; default a file in --state',
+        'an etcd that hosts share: etcd://HOST:2379[,HOST...] or a store file; default a file in --state',
       ).env('LANYARD_STORE'),
     )
 }

@@ -5,6 +5,7 @@
 import { Command, Help, type Option } from 'commander'
 import { addDockerCommands } from './docker-commands.ts'
 import { addEngineCommands } from './engine-commands.ts'
+import { addHostCommands } from './host-commands.ts'
 import { addIpCommands } from './ip-commands.ts'
 import { addExplainCommand } from './explain-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
@@ -57,6 +58,7 @@ export function makeProgram(): Command {
   addIpCommands(program)
   addEngineCommands(program)
   addDockerCommands(program)
+  addHostCommands(program)
   addLabCommands(program)
   addExplainCommand(program)
   addMatrixCommand(program)

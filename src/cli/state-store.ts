@@ -1,80 +1,126 @@
-/** The store of a state folder: a file in it, or an etcd. */
-import { randomUUID } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+/** The store of a state folder: a file in it, or an etcd that hosts share. */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { HostOptions } from '../engine/engine.ts'
 import { LanyardError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 
 const NAME_FILE = 'store-name'
-const HOST_FILE = 'host-id'
-/** Whose networks a shared store keeps. */
-const HOST_KEY = 'host'
+const COPY_FILE = 'host-copy.json'
+const ID_FILE = 'host-id'
+
+export interface StateStore {
+  readonly store: Store
+  /** Which host this is, where the store is not its own. */
+  readonly self: HostOptions | undefined
+  /** Told when the store went back in time. */
+  onWentBack(listener: () => void): void
+}
 
 /**
  * Opens the store of a state folder. Which store a state belongs to is written down in it: links of
  * this host that belong to the records of one store must not be judged by those of another.
  *
- * @throws LanyardError `store-differs`, `store-of-other-host`, `store-address-invalid`,
- * `store-unavailable`, `store-denied`, `store-corrupt`
+ * @throws LanyardError `store-differs`, `store-address-invalid`, `store-unavailable`,
+ * `store-denied`, `store-corrupt`, `host-nameless`
  */
-export async function openStateStore(state: string, where: string | undefined): Promise<Store> {
-  const known = nameIn(state)
+export async function openStateStore(
+  state: string,
+  where: string | undefined,
+): Promise<StateStore> {
+  const known = read(join(state, NAME_FILE))?.trim()
   if (where === undefined) {
-    if (known !== undefined)
+    if (known !== undefined && known !== '')
       throw new LanyardError('store-differs', { state, belongs: known, asked: undefined })
-    const { openLmdbStore } = await import('../store/lmdb.ts')
-    return await openLmdbStore(join(state, 'store.lmdb'))
+    const store = await openEmbedded(state)
+    return { store, self: undefined, onWentBack: () => undefined }
   }
-  const [{ readStoreAddress }, { openEtcdStore }] = await Promise.all([
-    import('./store-file.ts'),
-    import('../store/etcd.ts'),
-  ])
-  const store = await openEtcdStore(readStoreAddress(where))
+  const store = await openShared(where)
   try {
-    await claimStore(store, store.name, state)
+    const self = identify(state)
+    if (known !== store.name) writeSafely(join(state, NAME_FILE), `${store.name}\n`)
+    return { store, self, onWentBack: (listener) => store.onWentBack(listener) }
   } catch (error) {
     await store.close()
     throw error
   }
-  if (known !== store.name) writeFileSync(join(state, NAME_FILE), `${store.name}\n`)
-  return store
+}
+
+/** The file in a state folder. */
+export async function openEmbedded(state: string): Promise<Store> {
+  const { openLmdbStore } = await import('../store/lmdb.ts')
+  return await openLmdbStore(join(state, 'store.lmdb'))
+}
+
+/** An etcd, as `--store` names it. */
+export async function openShared(where: string) {
+  const [{ readStoreAddress }, { openEtcdStore }] = await Promise.all([
+    import('./store-file.ts'),
+    import('../store/etcd.ts'),
+  ])
+  return await openEtcdStore(readStoreAddress(where))
+}
+
+/** From now on the state belongs to another store; '' is the file in it. */
+export function bindState(state: string, name: string): void {
+  writeSafely(join(state, NAME_FILE), `${name}\n`)
 }
 
 /**
- * A store keeps the endpoints of one host: another would take them for links of its own that are
- * missing. Who comes first has it.
- *
- * @throws LanyardError `store-of-other-host`
+ * The machine-id, under which the host is known whatever it is called; `host-id` in the state
+ * folder (`ID NAME`) stands for it where several installations share a machine.
  */
-async function claimStore(store: Store, name: string, state: string): Promise<void> {
-  const id = hostId(state)
-  const { done, found } = await store.transact({
-    when: [{ key: HOST_KEY, is: 'absent' }],
-    then: [{ put: HOST_KEY, value: JSON.stringify({ id, name: hostname() }) }],
-    otherwise: [HOST_KEY],
-  })
-  const holder = found[0]?.value
-  if (done || holder === undefined) return
-  const { id: theirs, name: host } = JSON.parse(holder) as { id: string; name: string }
-  if (theirs !== id) throw new LanyardError('store-of-other-host', { store: name, host })
-}
-
-/** Made up once, and kept in the state: who this host is to a store. */
-function hostId(state: string): string {
-  const path = join(state, HOST_FILE)
-  try {
-    writeFileSync(path, randomUUID(), { flag: 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+function identify(state: string): HostOptions {
+  const [id, name = hostname()] = (read(join(state, ID_FILE)) ?? read('/etc/machine-id') ?? '')
+    .trim()
+    .split(/\s+/)
+  if (id === undefined || !/^[a-zA-Z0-9_-]{1,64}$/.test(id))
+    throw new LanyardError('host-nameless', { file: '/etc/machine-id' })
+  const path = join(state, COPY_FILE)
+  return {
+    id,
+    name,
+    boot: bootOf(),
+    random: Math.random,
+    copy: { read: () => read(path), write: (text) => writeSafely(path, text) },
   }
-  return readFileSync(path, 'utf8')
 }
 
-function nameIn(state: string): string | undefined {
+/** The boot, and the network namespace in it: two of them are two hosts. */
+function bootOf(): string {
+  const boot = (read('/proc/sys/kernel/random/boot_id') ?? '').trim()
+  const netns = /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? ''
+  return `${boot}/${netns}`
+}
+
+function read(path: string): string | undefined {
   try {
-    return readFileSync(join(state, NAME_FILE), 'utf8').trim()
+    return readFileSync(path, 'utf8')
   } catch {
     return undefined
   }
+}
+
+/** Whole or not at all, and on disk. */
+function writeSafely(path: string, text: string): void {
+  mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 })
+  const beside = `${path}.${process.pid}.new`
+  const file = openSync(beside, 'w', 0o600)
+  try {
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(beside, path)
 }

@@ -1,7 +1,7 @@
 /** The engine's way of speaking to address management. */
 import type { Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
-import { createIpam, entriesUnder, type Ipam } from '../ipam/ipam.ts'
+import { createIpam, entriesUnder, type Ipam, type IpamHost } from '../ipam/ipam.ts'
 import { SEGMENTS, segmentOfKey } from '../ipam/keys.ts'
 import { lease } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
@@ -36,8 +36,8 @@ const of = ({ name, segment }: PoolsOf) => ({ network: name, segment })
 export class Addresses {
   readonly #ipam: Ipam
 
-  constructor(store: Store, nowMs: () => number) {
-    this.#ipam = createIpam(store, { nowMs })
+  constructor(store: Store, nowMs: () => number, host?: IpamHost) {
+    this.#ipam = createIpam(store, { nowMs, ...(host === undefined ? {} : { host }) })
   }
 
   /** Gives a network its pools. Repeatable. */
@@ -46,8 +46,8 @@ export class Addresses {
   }
 
   /** Takes the pools and every lease of a network away. Repeatable. */
-  async close(network: PoolsOf): Promise<void> {
-    await removePools(this.#ipam, { ...of(network), force: true })
+  async close(network: PoolsOf, force = true): Promise<void> {
+    await removePools(this.#ipam, { ...of(network), force })
   }
 
   /** Networks that have pools, whether or not there is a record of them. */
@@ -78,19 +78,24 @@ export class Addresses {
   /**
    * Gives an endpoint's addresses back. Repeatable.
    *
-   * @param also written with it, in the same transaction where there is something to give back
+   * @param also written with it, in the same transaction, where there is something to give back
+   * @returns whether there was
    */
-  async release(network: Network, endpoint: string, also: readonly Write[] = []): Promise<void> {
-    const given = await release(this.#ipam, { ...of(network), endpoint, also })
-    if (!given && also.length > 0) await this.#ipam.store.transact({ when: [], then: also })
+  async release(network: Network, endpoint: string, also: readonly Write[] = []): Promise<boolean> {
+    return await release(this.#ipam, { ...of(network), endpoint, also })
   }
 
   /** All addresses that are not free. What the LAN holds counts as resting. */
   async leases(segment?: string): Promise<readonly Lease[]> {
     const holdings = await listHoldings(this.#ipam, segment)
-    return holdings.map(({ kind, ...rest }) => ({
+    const names = new Map<string, string>()
+    for (const { host: id } of holdings)
+      if (id !== undefined && !names.has(id))
+        names.set(id, (await this.#ipam.host?.nameOf(id)) ?? id)
+    return holdings.map(({ kind, host: id, ...rest }) => ({
       ...rest,
-      kind: kind === 'conflict' ? 'cooldown' : kind,
+      kind: kind === 'conflict' ? ('cooldown' as const) : kind,
+      ...(id === undefined ? {} : { host: names.get(id) ?? id }),
     }))
   }
 

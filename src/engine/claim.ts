@@ -119,7 +119,7 @@ function exhausted({ name, pools }: NetworkRecord, family: 4 | 6): LanyardError 
 
 /** Lets go of an address that was claimed; one that an endpoint holds stays its. Repeatable. */
 export async function unclaim(context: Context, name: string, ip: Ip): Promise<void> {
-  const network = await findNetwork(context.store, name)
+  const network = await findNetwork(context.store, name, context.self?.id)
   if (network === undefined) return
   if (!(await isClaimed(context, network, ip))) return
   await context.addresses.free(network, ip)

@@ -20,9 +20,11 @@ import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { checkName, stableMac } from './identity.ts'
 import { mendEndpoint } from './mend.ts'
+import { joinNetwork } from './join.ts'
 import { applyGuarded, getNetwork } from './network.ts'
 import {
-  endpointKey,
+  endpointGone,
+  eraseEndpoint,
   type EndpointRecord,
   findEndpoint,
   type NetworkRecord,
@@ -31,6 +33,7 @@ import {
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
+import { mustBeHere } from './self.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
@@ -47,11 +50,13 @@ const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
  * what ipam says, and what {@link explainRefusal} makes of the kernel's answers
  */
 export async function connect(context: Context, request: ConnectRequest): Promise<Endpoint> {
-  const network = await getNetwork(context, request.network)
+  const network = await joinNetwork(context, request.network)
   checkRequest(network, request)
   const { store, faults } = context
   const known = await findEndpoint(store, network.name, request.endpoint)
+  if (known !== undefined) await mustBeHere(context, known)
   if (known?.phase === 'here') return await again(context, network, known, request)
+  await context.self?.mayServe()
   if (known !== undefined) await takeAway(context, network, known)
   const around = await lookAround(context, network, request)
   const undo = new UndoStack()
@@ -87,19 +92,21 @@ async function claim(
   const recordOf = (ips: readonly Ip[]) => draft(context, network, request, { link, mac, ips })
   undo.push(async () => {
     sandboxes.remove({ ...request, name })
-    await addresses.release(network, name, [{ delete: endpointKey(network.name, name) }])
+    const record = recordOf([])
+    if (!(await addresses.release(network, name, endpointGone(record))))
+      await eraseEndpoint(store, record)
   })
   const ips = await addresses.lease(network, {
     endpoint: name,
     mac: isIpvlan ? 'none' : mac,
     addresses: wanted,
     taken: takenOnLan(context, network),
-    also: (leased) => [putEndpoint(recordOf(leased))],
+    also: (leased) => putEndpoint(recordOf(leased)),
   })
   const endpoint = recordOf(ips)
   // A lease without a record, of a door that died: it gets one now.
   if ((await findEndpoint(store, network.name, name)) === undefined)
-    await write(store, putEndpoint(endpoint))
+    await write(store, ...putEndpoint(endpoint))
   return endpoint
 }
 
@@ -256,6 +263,7 @@ export function draft(
     addresses,
     gateways,
     gatewayPriority: request.gatewayPriority ?? 0,
+    ...(context.self === undefined ? {} : { hostId: context.self.id }),
     phase: 'here',
   }
 }

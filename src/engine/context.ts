@@ -13,6 +13,8 @@ import type { Random } from './identity.ts'
 import type { Lan, LanLink } from './lan.ts'
 import type { Locks } from './locks.ts'
 import type { SandboxIndex } from './sandbox-index.ts'
+import type { Self } from './self.ts'
+import type { HostCopy } from './host-copy.ts'
 import type { Endpoint, EngineEvent, Network } from './types.ts'
 
 /**
@@ -35,6 +37,10 @@ export interface Context {
   readonly host: string
   /** Who this installation is. */
   readonly id: string
+  /** Which of several hosts this is; undefined where the store is this host's alone. */
+  readonly self: Self | undefined
+  /** What this host would say again to a store that lost it. */
+  readonly copy: HostCopy | undefined
   readonly faults: Faults
   readonly locks: Locks
   readonly view: HostView
@@ -45,6 +51,10 @@ export interface Context {
   readonly sandboxes: SandboxIndex
   /** Sandboxes that are known to be those of their records: connected or seen since the start. */
   readonly trusted: Set<string>
+  /** Endpoints of ours whose address or MAC another host holds: their links stay down. */
+  readonly doubled: Set<string>
+  /** What seemed to belong to nobody when it was last looked at, and since when (ms). */
+  readonly suspects: Map<string, number>
   /** Claims of this process, as `SEGMENT/ADDRESS`: one of an earlier process is asked for again. */
   readonly claims: Set<string>
   readonly emit: (event: Omit<EngineEvent, 'at'>) => void

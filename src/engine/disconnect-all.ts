@@ -6,8 +6,7 @@ import { applyGently, type Context } from './context.ts'
 import { snapshotOf } from './sandbox.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { hostAddresses } from './host-access.ts'
-import { endpointKey, listEndpoints, type NetworkRecord } from './records.ts'
-import type { Endpoint } from './types.ts'
+import { endpointGone, type EndpointRecord, listEndpoints, type NetworkRecord } from './records.ts'
 
 /** A sandbox may be gone (ENOENT), its name a plain file by now (EINVAL), its links (ENODEV). */
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH', 'EINVAL'] as const
@@ -23,8 +22,8 @@ const CHUNK = 100
 export async function dropAllLinks(
   context: Context,
   network: NetworkRecord,
-): Promise<readonly Endpoint[]> {
-  const endpoints = await listEndpoints(context.store, network.name)
+): Promise<readonly EndpointRecord[]> {
+  const endpoints = await listEndpoints(context.store, context.self?.id, network.name)
   if (endpoints.length === 0) return endpoints
   const own = await hostAddresses(context, network)
   const ips = endpoints.flatMap((one) => one.addresses.map((a) => a.address))
@@ -56,12 +55,12 @@ async function handOver(context: Context, gone: NetworkRecord, sandbox: string):
 export async function dropAllRecords(
   context: Context,
   network: NetworkRecord,
-  endpoints: readonly Endpoint[],
+  endpoints: readonly EndpointRecord[],
 ): Promise<void> {
   const { store, sandboxes, emit } = context
-  const keys = endpoints.map((one) => endpointKey(network.name, one.name))
-  const chunks = Array.from({ length: Math.ceil(keys.length / CHUNK) }, (_, i) =>
-    keys.slice(i * CHUNK, (i + 1) * CHUNK).map((key) => ({ delete: key })),
+  const gone = endpoints.flatMap(endpointGone)
+  const chunks = Array.from({ length: Math.ceil(gone.length / CHUNK) }, (_, i) =>
+    gone.slice(i * CHUNK, (i + 1) * CHUNK),
   )
   await Promise.all(chunks.map((then) => store.transact({ when: [], then })))
   for (const endpoint of endpoints) {

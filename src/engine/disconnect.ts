@@ -5,8 +5,10 @@ import { applyGently, type Context } from './context.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays } from './host-access.ts'
 import { missingNetwork } from './network.ts'
+import { mustBeHere } from './self.ts'
 import {
-  endpointKey,
+  endpointGone,
+  eraseEndpoint,
   type EndpointRecord,
   findEndpoint,
   findNetwork,
@@ -28,13 +30,14 @@ const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
  */
 export async function disconnect(context: Context, network: string, name: string): Promise<void> {
   const { store, faults } = context
-  const of = await findNetwork(store, network)
+  const of = await findNetwork(store, network, context.self?.id)
   if (of === undefined) throw await missingNetwork(context, network)
   const known = await findEndpoint(store, network, name)
   if (known === undefined) return
+  await mustBeHere(context, known)
   await faults.at('disconnect:1-found')
   const leaving: EndpointRecord = { ...known, phase: 'leaving' }
-  await write(store, putEndpoint(leaving))
+  await write(store, ...putEndpoint(leaving))
   await faults.at('disconnect:2-record')
   await takeAway(context, of, leaving)
   const detail = `from ${known.sandbox}`
@@ -50,7 +53,7 @@ export async function takeAway(
   network: Network,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const { faults, addresses } = context
+  const { faults, addresses, store } = context
   const failures: unknown[] = []
   const attempt = async (step: () => Promise<unknown>) => {
     try {
@@ -70,8 +73,9 @@ export async function takeAway(
     const what = `endpoint ${endpoint.name} of network ${network.name} was not removed wholly`
     throw new AggregateError(failures, what)
   }
-  const gone = { delete: endpointKey(network.name, endpoint.name) }
-  await addresses.release(network, endpoint.name, [gone])
+  const given = await addresses.release(network, endpoint.name, endpointGone(endpoint))
+  // Without a lease nothing says that the record is ours still.
+  if (!given) await eraseEndpoint(store, endpoint)
   context.sandboxes.remove(endpoint)
   await faults.at('disconnect:5-answer')
 }

@@ -29,6 +29,8 @@ import {
   putEndpoint,
   write,
 } from './records.ts'
+import { joinNetwork } from './join.ts'
+import { mustBeHere } from './self.ts'
 import { explainRefusal } from './refusal.ts'
 import { snapshotOf } from './sandbox.ts'
 import type { Endpoint, EndpointRequest, JoinRequest } from './types.ts'
@@ -52,10 +54,12 @@ export async function createEndpoint(
   context: Context,
   request: EndpointRequest,
 ): Promise<Endpoint> {
-  const network = await getNetwork(context, request.network)
+  const network = await joinNetwork(context, request.network)
   const asked = { ...request, sandbox: '' }
   checkRequest(network, asked)
   const known = await findEndpoint(context.store, network.name, request.endpoint)
+  if (known !== undefined) await mustBeHere(context, known)
+  await context.self?.mayServe()
   if (known !== undefined && known.phase !== 'leaving' && known.id === request.id)
     return publicEndpoint(known)
   // The door knows nothing of it any more: a runtime that died left it.
@@ -74,7 +78,7 @@ export async function createEndpoint(
     const { link: wantedLink } = request
     const wish = wantedLink === undefined ? {} : { wantedLink }
     const endpoint: EndpointRecord = { ...drawn, ...wish, id: request.id, phase: 'apart' }
-    await write(context.store, putEndpoint(endpoint))
+    await write(context.store, ...putEndpoint(endpoint))
     await context.faults.at('endpoint:2-record')
     return publicEndpoint(endpoint)
   } catch (error) {
@@ -126,7 +130,10 @@ export async function join(context: Context, request: JoinRequest): Promise<Endp
   try {
     undo.push(async () => {
       context.sandboxes.remove({ ...known, sandbox: request.sandbox })
-      await write(context.store, putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
+      await write(
+        context.store,
+        ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }),
+      )
     })
     const joined =
       request.handOver === true
@@ -162,7 +169,7 @@ async function joinInPlace(
     link,
     ...(request.gatewayBy === undefined ? {} : { gatewayBy: request.gatewayBy }),
   }
-  await write(context.store, putEndpoint(endpoint))
+  await write(context.store, ...putEndpoint(endpoint))
   context.sandboxes.add(endpoint)
   context.trusted.add(endpoint.sandbox)
   await context.faults.at('join:1-record')
@@ -188,7 +195,7 @@ async function handOver(
     handed,
     gatewayBy: 'sandbox',
   }
-  await write(context.store, putEndpoint(endpoint))
+  await write(context.store, ...putEndpoint(endpoint))
   context.sandboxes.add(endpoint)
   await context.faults.at('join:1-record')
   const plan = planHandOver(network, endpoint, context.host)
@@ -237,7 +244,7 @@ async function afterHandOver(
       const still = await findEndpoint(context.store, now.network, now.name)
       if (still?.phase !== 'here' || still.id !== now.id) return
       const taken = state.endpoint
-      await write(context.store, putEndpoint(taken))
+      await write(context.store, ...putEndpoint(taken))
       context.trusted.add(taken.sandbox)
       const ways = await planHostWays(context, network, taken)
       await applyGently(context, ways, [...GONE, 'EINVAL'])
@@ -256,11 +263,11 @@ export async function leave(
   request: { readonly network: string; readonly endpoint: string },
 ): Promise<void> {
   const { store } = context
-  const network = await findNetwork(store, request.network)
+  const network = await findNetwork(store, request.network, context.self?.id)
   const known = await findEndpoint(store, request.network, request.endpoint)
   if (network === undefined || known?.phase !== 'here') return
   await dropHostWays(context, network, known)
   if (known.handed === undefined) await removeLink(context, known)
   context.sandboxes.remove(known)
-  await write(store, putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
+  await write(store, ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
 }

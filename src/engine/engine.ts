@@ -5,12 +5,15 @@
 import { formatIp, type Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import { contains } from '../addr/prefix.ts'
-import { hostLinkName } from '../driver/names.ts'
+import { hash32, hostLinkName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
 import type { Clock } from '../fabric/clock.ts'
 import type { Closer, Fabric, FabricEvent } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
+import type { IpamHost } from '../ipam/ipam.ts'
+import { MIRRORED } from '../ipam/keys.ts'
+import { type Mirror, openMirror } from '../store/mirror.ts'
 import type { Store } from '../store/store.ts'
 import { Addresses } from './addresses.ts'
 import { connect, planConnect, publicEndpoint } from './connect.ts'
@@ -18,14 +21,18 @@ import { Background, type Context, type Faults, lanLink } from './context.ts'
 import { claim, unclaim } from './claim.ts'
 import { disconnect } from './disconnect.ts'
 import { createEndpoint, join, leave } from './endpoint.ts'
+import { type CopyFile, HostCopy } from './host-copy.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
 import { Introductions } from './introduce.ts'
 import { Lan } from './lan.ts'
 import { Locks } from './locks.ts'
-import { createNetwork, getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
-import { endpointKey, listEndpoints, listNetworks, networkKey } from './records.ts'
+import { makeNetwork } from './join.ts'
+import { getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
+import { endpointKey, joinedNetworks, listEndpoints, listNetworks, networkKey } from './records.ts'
 import { SandboxIndex } from './sandbox-index.ts'
+import { isAway, leaveWithoutStore, restoreCopy } from './restore.ts'
+import { type HostIdentity, openSelf, type Self } from './self.ts'
 import { sweep } from './sweep.ts'
 import type {
   ClaimRequest,
@@ -56,6 +63,15 @@ export interface EngineOptions {
   readonly faults?: Faults
   /** Mend at the start what a crash or a reboot left; default true. */
   readonly reconcile?: boolean
+  /** Of several hosts on one store: which this is. */
+  readonly self?: HostOptions
+}
+
+export interface HostOptions extends HostIdentity {
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** Kept on this host, beside the store: what to say again when the store has lost it. */
+  readonly copy: CopyFile
 }
 
 const NO_FAULTS: Faults = { at: () => undefined }
@@ -84,8 +100,13 @@ const DEBOUNCE_MS = 50
  * ```
  */
 export async function openEngine(options: EngineOptions): Promise<HostEngine> {
-  const id = await engineId(options.store, options.random)
-  const engine = new HostEngine(options, id)
+  const { store, random, self: of } = options
+  const id = await engineId(store, random)
+  const clock = options.clock ?? options.fabric.clock
+  const nowIso = new Date(options.now()).toISOString()
+  const self = of === undefined ? undefined : await openSelf(store, of, clock, nowIso)
+  const mirror = of === undefined ? undefined : await openMirror(store, MIRRORED)
+  const engine = new HostEngine(options, id, self, mirror)
   await engine.start(options.reconcile !== false)
   return engine
 }
@@ -94,20 +115,25 @@ export class HostEngine implements DoorEngine {
   readonly #context: Context
   readonly #listeners = new Set<(event: EngineEvent) => void>()
   #watch: Closer | undefined
+  readonly #mirror: Mirror | undefined
+  #beats = false
   #scheduled = false
   #closed = false
   /** What the host looked like, as far as networks hang on it. */
   #parents = new Map<string, string>()
 
-  constructor(options: EngineOptions, id: string) {
+  constructor(options: EngineOptions, id: string, self?: Self, mirror?: Mirror) {
     const { fabric, store, random, now } = options
     const host = options.host ?? ''
     const clock = options.clock ?? fabric.clock
     const emit = (event: Omit<EngineEvent, 'at'>) => this.#emit(event)
+    this.#mirror = mirror
     const context: Omit<Context, 'introductions'> = {
       fabric,
       store,
-      addresses: new Addresses(store, now),
+      addresses: new Addresses(store, now, ipamHost(self, mirror, options.self?.random)),
+      self,
+      copy: options.self === undefined ? undefined : new HostCopy(options.self.copy),
       clock,
       random,
       now,
@@ -120,6 +146,8 @@ export class HostEngine implements DoorEngine {
       background: new Background((error) => this.#failed(error)),
       sandboxes: new SandboxIndex(),
       trusted: new Set(),
+      doubled: new Set(),
+      suspects: new Map(),
       claims: new Set(),
       emit,
     }
@@ -131,8 +159,9 @@ export class HostEngine implements DoorEngine {
 
   /** Called once, by {@link openEngine}. */
   async start(mends: boolean): Promise<void> {
-    const { fabric, host, sandboxes, store } = this.#context
-    await sandboxes.load(store)
+    const { fabric, host, sandboxes, self, store } = this.#context
+    if (self?.lost === true) await restoreCopy(this.#context)
+    await sandboxes.load(store, self?.id)
     this.#watch = await fabric.watch([host], (event) => this.#onFabric(event))
     if (mends) await this.reconcile()
     else await this.#remember()
@@ -141,7 +170,7 @@ export class HostEngine implements DoorEngine {
   createNetwork(spec: NetworkSpec): Promise<Network> {
     // Parents are shared, so networks are made and removed one at a time.
     return this.#door([], [NETWORKS_LOCK, networkKey(spec.name)], () =>
-      createNetwork(this.#context, spec),
+      makeNetwork(this.#context, spec),
     )
   }
 
@@ -152,7 +181,7 @@ export class HostEngine implements DoorEngine {
   }
 
   async networks(): Promise<readonly Network[]> {
-    const records = await listNetworks(this.#context.store)
+    const records = await listNetworks(this.#context.store, this.#context.self?.id)
     return records.filter((one) => one.phase === 'ready').map(publicNetwork)
   }
 
@@ -165,6 +194,20 @@ export class HostEngine implements DoorEngine {
   }
 
   async disconnect(network: string, endpoint: string): Promise<void> {
+    try {
+      await this.#disconnect(network, endpoint)
+    } catch (error) {
+      // A container stops whether or not the store can be told.
+      const left =
+        isAway(error) &&
+        (await this.#door([], [endpointKey(network, endpoint)], () =>
+          leaveWithoutStore(this.#context, network, endpoint),
+        ))
+      if (!left) throw error
+    }
+  }
+
+  async #disconnect(network: string, endpoint: string): Promise<void> {
     const { store } = this.#context
     const entry = await store.get(endpointKey(network, endpoint))
     // Two disconnects in one sandbox would both choose its default route.
@@ -196,7 +239,8 @@ export class HostEngine implements DoorEngine {
   }
 
   async endpoints(network?: string): Promise<readonly Endpoint[]> {
-    const records = await listEndpoints(this.#context.store, network)
+    const { store, self } = this.#context
+    const records = await listEndpoints(store, self?.id, network)
     return records.filter((one) => one.phase !== 'leaving').map(publicEndpoint)
   }
 
@@ -261,6 +305,31 @@ export class HostEngine implements DoorEngine {
     })
   }
 
+  /** Says that this host lives; to be called every few seconds by whoever runs for long. */
+  async beat(): Promise<void> {
+    this.#beats = true
+    const twin = await this.#context.self?.beat()
+    if (twin === undefined) return
+    const detail = `another machine, ${twin}, has this host's machine-id`
+    this.#emit({ what: 'conflict', network: '', endpoint: undefined, detail })
+  }
+
+  /**
+   * The store is an older one than it was (restored, or emptied): this host says again what it has,
+   * and hands nothing out until the others had time to do so, too.
+   */
+  async reassert(): Promise<void> {
+    const { self, sandboxes, store } = this.#context
+    if (self === undefined) return
+    self.pause()
+    await this.#context.locks.run({ alone: [ALL] }, async () => {
+      await self.register()
+      await restoreCopy(this.#context)
+      await sandboxes.load(store, self.id)
+    })
+    await this.reconcile()
+  }
+
   onEvent(listener: (event: EngineEvent) => void): { close(): void } {
     this.#listeners.add(listener)
     return { close: () => void this.#listeners.delete(listener) }
@@ -276,9 +345,22 @@ export class HostEngine implements DoorEngine {
     if (this.#closed) return
     this.#closed = true
     this.#watch?.close()
+    this.#mirror?.close()
     this.#context.lan.close()
     await this.#context.background.idle()
+    await this.#farewell()
     this.#listeners.clear()
+  }
+
+  /** The copy is brought up to date; a store that is away is told by the next start. */
+  async #farewell(): Promise<void> {
+    const { copy, self } = this.#context
+    try {
+      await copy?.save(this.#context)
+      if (this.#beats) await self?.leave()
+    } catch (error) {
+      if (!isAway(error)) throw error
+    }
   }
 
   #check(): void {
@@ -296,6 +378,7 @@ export class HostEngine implements DoorEngine {
         return await work()
       } finally {
         if (alone.includes(NETWORKS_LOCK)) await this.#remember()
+        if (alone.length > 0) this.#context.copy?.remember(this.#context)
       }
     })
   }
@@ -357,10 +440,10 @@ export class HostEngine implements DoorEngine {
 
   /** Network -> what of the host it hangs on. */
   async #look(): Promise<Map<string, string>> {
-    const { view, store } = this.#context
+    const { view, store, self } = this.#context
     const { links, addresses } = await view.snapshot()
     const states = new Map<string, string>()
-    for (const { name, parentLink, phase } of await listNetworks(store)) {
+    for (const { name, parentLink, phase } of await joinedNetworks(store, self?.id)) {
       if (phase !== 'ready') continue
       const parent = links.find((link) => link.name === parentLink)
       const child = links.find((link) => link.name === hostLinkName(parentLink))
@@ -369,6 +452,23 @@ export class HostEngine implements DoorEngine {
       states.set(name, `${parentState(parentLink, parent)}; ${child?.index ?? '-'}; ${text}`)
     }
     return states
+  }
+}
+
+function ipamHost(
+  self: Self | undefined,
+  mirror: Mirror | undefined,
+  random: (() => number) | undefined,
+): IpamHost | undefined {
+  if (self === undefined) return undefined
+  return {
+    id: self.id,
+    slot: hash32(self.id) / 2 ** 32,
+    random: random ?? (() => 0.5),
+    guards: () => self.guards(),
+    refused: () => self.refresh(),
+    nameOf: (id) => self.nameOf(id),
+    ...(mirror === undefined ? {} : { mirror }),
   }
 }
 

@@ -64,7 +64,7 @@ export async function endpointsIn(
 ): Promise<{ readonly network: Network; readonly endpoint: Endpoint }[]> {
   const found: { readonly network: Network; readonly endpoint: Endpoint }[] = []
   for (const { network: of, name } of context.sandboxes.of(sandbox)) {
-    const network = await findNetwork(context.store, of)
+    const network = await findNetwork(context.store, of, context.self?.id)
     const endpoint = await findEndpoint(context.store, of, name)
     if (network === undefined || endpoint?.phase !== 'here') continue
     found.push({ network, endpoint })

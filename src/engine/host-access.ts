@@ -11,7 +11,7 @@ import { hostLinkName } from '../driver/names.ts'
 import type { Probe } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
 import { applyGently, type Context, hostMac, wantsHostAccess } from './context.ts'
-import { listNetworks } from './records.ts'
+import { joinedNetworks } from './records.ts'
 import type { Endpoint, Network } from './types.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH', 'EINVAL'] as const
@@ -39,7 +39,7 @@ export async function ensureHostChild(context: Context, network: Network): Promi
 /** Removes the host's child when this network was the last that wanted it. */
 export async function dropHostChild(context: Context, network: Network): Promise<void> {
   if (!wantsHostAccess(network)) return
-  const others = await listNetworks(context.store)
+  const others = await joinedNetworks(context.store, context.self?.id)
   const wanted = others.some(
     (other) =>
       other.name !== network.name &&

@@ -135,7 +135,7 @@ export async function applyState(
   sandbox: NetnsSnapshot,
 ): Promise<void> {
   const { endpoint, plan, remade, wrong } = state
-  if (wrong.length > 0) await write(context.store, putEndpoint(endpoint))
+  if (wrong.length > 0) await write(context.store, ...putEndpoint(endpoint))
   try {
     await context.fabric.apply(plan)
   } catch (error) {

@@ -11,18 +11,23 @@ import { undoPlan } from '../fabric/undo.ts'
 import { applyGently, type Context, wantsHostAccess } from './context.ts'
 import { dropAllLinks, dropAllRecords } from './disconnect-all.ts'
 import { dropHostChild, planHostChild } from './host-access.ts'
+import { linkOf, segmentFor } from './parent-of.ts'
 import { checkName, hexOf } from './identity.ts'
 import {
+  type EndpointRecord,
   findNetwork,
   listEndpoints,
+  joinedNetworks,
   listNetworks,
   networkKey,
   type NetworkRecord,
   putNetwork,
+  putParent,
+  parentKey,
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
-import type { Endpoint, Network, NetworkSpec, RemoveOptions } from './types.ts'
+import type { Network, NetworkSpec, RemoveOptions } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT'] as const
@@ -45,8 +50,10 @@ interface Draft {
 export async function createNetwork(context: Context, spec: NetworkSpec): Promise<Network> {
   checkSpec(spec)
   const { store, faults } = context
-  const known = await findNetwork(store, spec.name)
-  if (known?.phase === 'ready') return publicNetwork(sameNetwork(known, spec))
+  const known = await findNetwork(store, spec.name, context.self?.id)
+  if (known?.phase === 'ready') {
+    return publicNetwork(sameNetwork(known, spec))
+  }
   if (known !== undefined) await finishRemoval(context, known)
   const { network, plan } = await draftNetwork(context, spec)
   const undo = new UndoStack()
@@ -61,7 +68,7 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
     })
     await applyGuarded(context, network, plan)
     await faults.at('create:3-links')
-    await write(store, putNetwork(network))
+    await record(context, network)
     await faults.at('create:4-record')
   } catch (error) {
     throw await undo.run(await explainRefusal(context, network, plan, error))
@@ -70,6 +77,22 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   context.emit({ what: 'network-created', network: network.name, endpoint: undefined, detail })
   if (wantsHostAccess(network) && !plan.some(isHostChild)) await warnHostAccess(context, network)
   return publicNetwork(network)
+}
+
+/** The record, and where several hosts share it, which link it hangs on here; never changed. */
+async function record(context: Context, network: NetworkRecord): Promise<void> {
+  const { store, self } = context
+  const put = putNetwork(network)
+  if (self === undefined) {
+    await write(store, put)
+    return
+  }
+  const key = networkKey(network.name)
+  const { done } = await store.transact({
+    when: [{ key, is: 'absent' }],
+    then: [put, putParent(network, self.id)],
+  })
+  if (!done) throw new LanyardError('network-exists', { network: network.name, differs: 'maker' })
 }
 
 function isHostChild(op: Plan[number]): boolean {
@@ -86,7 +109,7 @@ async function warnHostAccess(context: Context, network: Network): Promise<void>
 /** What creating a network would do; empty when it is there. */
 export async function planCreate(context: Context, spec: NetworkSpec): Promise<Plan> {
   checkSpec(spec)
-  const known = await findNetwork(context.store, spec.name)
+  const known = await findNetwork(context.store, spec.name, context.self?.id)
   if (known?.phase === 'ready') {
     sameNetwork(known, spec)
     return []
@@ -109,10 +132,12 @@ async function draftNetwork(context: Context, spec: NetworkSpec): Promise<Draft>
   const { view, host, random, store } = context
   const id = hexOf(random(32))
   const there = await view.snapshot()
-  const others = (await listNetworks(store)).filter((other) => other.name !== spec.name)
-  const made = planParent({ ...spec, id }, { netns: [there] }, host, others)
+  const joined = await joinedNetworks(store, context.self?.id)
+  const others = joined.filter((other) => other.name !== spec.name)
+  const wish = { ...spec, id, parent: await linkOf(context, spec.parent) }
+  const made = planParent(wish, { netns: [there] }, host, others)
   const link = there.links.find((one) => one.name === made.parentLink)
-  const network: NetworkRecord = {
+  const draft: NetworkRecord = {
     ...spec,
     ...(made.portVlan === undefined ? {} : { vlan: made.portVlan }),
     id,
@@ -123,7 +148,10 @@ async function draftNetwork(context: Context, spec: NetworkSpec): Promise<Draft>
     parentMac: link?.address,
     createdAt: new Date(context.now()).toISOString(),
     phase: 'ready',
+    joined: true,
   }
+  const segment = await segmentFor(context, draft, spec.segment !== undefined)
+  const network = { ...draft, segment }
   // A parent that is made now has no address of the host yet.
   const child = made.plan.length > 0 ? [] : await planHostChild(context, network)
   return { network, plan: [...made.plan, ...child] }
@@ -139,7 +167,7 @@ function segmentOf(made: ParentPlan, link: LinkSnapshot | undefined): string {
 }
 
 /** The same request again is answered the same; another one is refused, naming what differs. */
-function sameNetwork(known: NetworkRecord, spec: NetworkSpec): NetworkRecord {
+export function sameNetwork(known: NetworkRecord, spec: NetworkSpec): NetworkRecord {
   const differs = differenceOf(known, spec)
   if (differs === undefined) return known
   throw new LanyardError('network-exists', { network: spec.name, differs })
@@ -172,7 +200,7 @@ function poolsText(spec: NetworkSpec): string {
 
 /** The record without what only the engine wants to know. */
 export function publicNetwork(record: NetworkRecord): Network {
-  const { parentMac: _mac, phase: _phase, ...network } = record
+  const { parentMac: _mac, phase: _phase, joined: _joined, ...network } = record
   return network
 }
 
@@ -228,11 +256,16 @@ export async function removeNetwork(
   options: RemoveOptions = {},
 ): Promise<void> {
   const { store, faults } = context
-  const known = await findNetwork(store, name)
+  const known = await findNetwork(store, name, context.self?.id)
   if (known === undefined) throw await missingNetwork(context, name)
-  const endpoints = (await listEndpoints(store, name)).map((endpoint) => endpoint.name)
-  if (endpoints.length > 0 && options.disconnect !== true)
+  const all = await listEndpoints(store, undefined, name)
+  // Those of another host are that host's to take away.
+  const inTheWay =
+    options.disconnect === true ? all.filter((one) => one.hostId !== context.self?.id) : all
+  if (inTheWay.length > 0) {
+    const endpoints = inTheWay.map((endpoint) => endpoint.name)
     throw new LanyardError('network-in-use', { network: name, endpoints })
+  }
   await faults.at('remove:1-found')
   const leaving: NetworkRecord = { ...known, phase: 'removing' }
   await write(store, putNetwork(leaving))
@@ -253,23 +286,25 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
       failures.push(error)
     }
   }
-  let endpoints: readonly Endpoint[] = []
+  let endpoints: readonly EndpointRecord[] = []
   await attempt(async () => (endpoints = await dropAllLinks(context, network)))
   await attempt(() => dropHostChild(context, network))
   await attempt(() => dropParent(context, network))
   await faults.at('remove:3-links')
-  await attempt(() => context.addresses.close(network))
+  // On another host somebody may just have got an address: then it stays.
+  await attempt(() => context.addresses.close(network, context.self === undefined))
   await faults.at('remove:4-pools')
   if (failures.length > 0)
     throw new AggregateError(failures, `network ${network.name} was not removed wholly`)
   await dropAllRecords(context, network, endpoints)
-  await write(store, { delete: networkKey(network.name) })
+  const own = context.self === undefined ? [] : [parentKey(context.self.id, network.name)]
+  await write(store, ...[networkKey(network.name), ...own].map((key) => ({ delete: key })))
 }
 
 /** A parent of ours goes with the last network on it; one that only bears our name does not. */
 async function dropParent(context: Context, network: NetworkRecord): Promise<void> {
   if (!network.parentOwned) return
-  const others = await listNetworks(context.store)
+  const others = await joinedNetworks(context.store, context.self?.id)
   const shared = others.some(
     (other) =>
       other.name !== network.name &&
@@ -285,13 +320,13 @@ async function dropParent(context: Context, network: NetworkRecord): Promise<voi
 }
 
 export async function missingNetwork(context: Context, network: string): Promise<LanyardError> {
-  const known = (await listNetworks(context.store)).map((one) => one.name)
+  const known = (await listNetworks(context.store, undefined)).map((one) => one.name)
   return new LanyardError('network-missing', { network, known })
 }
 
 /** @throws LanyardError `network-missing` */
 export async function getNetwork(context: Context, name: string): Promise<NetworkRecord> {
-  const known = await findNetwork(context.store, name)
+  const known = await findNetwork(context.store, name, context.self?.id)
   if (known?.phase === 'ready') return known
   throw await missingNetwork(context, name)
 }

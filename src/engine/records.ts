@@ -4,6 +4,11 @@
  * `engine/id`                    who this installation is; MACs are derived from it
  * `network/NAME`                 a network
  * `endpoint/NETWORK/NAME`        an endpoint; there before its link is, until after it was removed
+ *
+ * Where several hosts share a store (HOST is a host's id):
+ *
+ * `parent/HOST/NETWORK`          which link of that host a network hangs on
+ * `here/HOST/NETWORK/NAME`       the same as `endpoint/NETWORK/NAME`, to find a host's own by
  */
 import { formatIp, type Ip, parseIp } from '../addr/ip.ts'
 import { formatMac, type Mac, parseMac } from '../addr/mac.ts'
@@ -16,12 +21,17 @@ export const ID_KEY = 'engine/id'
 export const NETWORKS = 'network/'
 export const ENDPOINTS = 'endpoint/'
 
+/** Of several hosts, the one records are looked at from; undefined where there is but one. */
+export type HostId = string | undefined
+
 /** A network with what only the engine wants to know. */
 export interface NetworkRecord extends Network {
   /** By which a renamed parent is found again. */
   readonly parentMac: Mac | undefined
   /** `removing` from the decision on until all of it is gone. */
   readonly phase: 'ready' | 'removing'
+  /** Not stored: `false` when this host has no parent for it yet. */
+  readonly joined: boolean
 }
 
 /** An endpoint with what only the engine wants to know. */
@@ -38,6 +48,10 @@ export interface EndpointRecord extends Endpoint {
 export const networkKey = (name: string): string => `${NETWORKS}${name}`
 export const endpointKey = (network: string, name: string): string =>
   `${ENDPOINTS}${network}/${name}`
+
+export const parentKey = (host: string, network: string): string => `parent/${host}/${network}`
+const hereKey = (host: string, network: string, name: string): string =>
+  `here/${host}/${network}/${name}`
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -70,8 +84,47 @@ function poolOf(text: PoolText): PoolSpec {
   }
 }
 
+/** Which link of a host a network hangs on, as stored. */
+interface ParentText {
+  readonly parent?: string
+  readonly vlan?: number
+  readonly parentLink: string
+  readonly parentOwned: boolean
+  readonly parentMac?: string
+}
+
+/** The network on this host: its parent only, where the rest belongs to all hosts. */
+export function putParent(network: NetworkRecord, host: HostId): Write {
+  if (host === undefined) return putNetwork(network)
+  const { parent, vlan, parentLink, parentOwned, parentMac } = network
+  const text: ParentText = {
+    ...(parent === undefined ? {} : { parent }),
+    ...(vlan === undefined ? {} : { vlan }),
+    parentLink,
+    parentOwned,
+    ...(parentMac === undefined ? {} : { parentMac: formatMac(parentMac) }),
+  }
+  return { put: parentKey(host, network.name), value: JSON.stringify(text) }
+}
+
+function withParent(network: NetworkRecord, entry: Entry | undefined): NetworkRecord {
+  if (entry === undefined) return { ...network, joined: false }
+  return read(entry, (json) => {
+    const { parent, vlan, parentMac, parentLink, parentOwned } = json as ParentText
+    return {
+      ...network,
+      parent,
+      ...(vlan === undefined ? {} : { vlan }),
+      parentLink,
+      parentOwned,
+      parentMac: parentMac === undefined ? undefined : parseMac(parentMac),
+      joined: true,
+    }
+  })
+}
+
 export function putNetwork(network: NetworkRecord): Write {
-  const { pools, sources, parentMac, ...rest } = network
+  const { pools, sources, parentMac, joined: _joined, ...rest } = network
   const json: Json = {
     ...rest,
     sources: sources?.map(formatMac),
@@ -83,7 +136,7 @@ export function putNetwork(network: NetworkRecord): Write {
 
 function readNetwork(entry: Entry): NetworkRecord {
   return read(entry, (json) => {
-    const text = json as Omit<NetworkRecord, 'pools' | 'sources' | 'parentMac'> & {
+    const text = json as Omit<NetworkRecord, 'pools' | 'sources' | 'parentMac' | 'joined'> & {
       readonly pools: readonly PoolText[]
       readonly sources?: readonly string[]
       readonly parentMac?: string
@@ -95,18 +148,46 @@ function readNetwork(entry: Entry): NetworkRecord {
       ...(sources === undefined ? {} : { sources: sources.map(parseMac) }),
       parentMac: parentMac === undefined ? undefined : parseMac(parentMac),
       pools: pools.map(poolOf),
+      joined: true,
     }
   })
 }
 
-export function putEndpoint(endpoint: EndpointRecord): Write {
+export function putEndpoint(endpoint: EndpointRecord): Write[] {
   const json: Json = {
     ...endpoint,
     mac: formatMac(endpoint.mac),
     addresses: endpoint.addresses.map(formatPrefix),
     gateways: endpoint.gateways.map(formatIp),
   }
-  return { put: endpointKey(endpoint.network, endpoint.name), value: JSON.stringify(json) }
+  const { network, name, hostId } = endpoint
+  const value = JSON.stringify(json)
+  const own = hostId === undefined ? [] : [{ put: hereKey(hostId, network, name), value }]
+  return [{ put: endpointKey(network, name), value }, ...own]
+}
+
+/** The record goes together with the lease that makes it ours. */
+export function endpointGone({ network, name, hostId }: EndpointRecord): Write[] {
+  const own = hostId === undefined ? [] : [{ delete: hereKey(hostId, network, name) }]
+  return [{ delete: endpointKey(network, name) }, ...own]
+}
+
+/** The record goes, unless it is another host's by now. */
+export async function eraseEndpoint(store: Store, endpoint: EndpointRecord): Promise<void> {
+  const { network, name, hostId } = endpoint
+  const key = endpointKey(network, name)
+  if (hostId === undefined) {
+    await write(store, { delete: key })
+    return
+  }
+  const own: Write = { delete: hereKey(hostId, network, name) }
+  for (;;) {
+    const entry = await store.get(key)
+    const mine = entry !== undefined && readEndpoint(entry).hostId === hostId
+    const when = mine ? [{ key, modRevision: entry.modRevision }] : []
+    const { done } = await store.transact({ when, then: mine ? [{ delete: key }, own] : [own] })
+    if (done) return
+  }
 }
 
 function readEndpoint(entry: Entry): EndpointRecord {
@@ -135,13 +216,44 @@ function read<T>(entry: Entry, fn: (json: unknown) => T): T {
   }
 }
 
-export async function findNetwork(store: Store, name: string): Promise<NetworkRecord | undefined> {
-  const entry = await store.get(networkKey(name))
-  return entry === undefined ? undefined : readNetwork(entry)
+export async function findNetwork(
+  store: Store,
+  name: string,
+  host: HostId,
+): Promise<NetworkRecord | undefined> {
+  const [entry, parent] = await Promise.all([
+    store.get(networkKey(name)),
+    host === undefined ? undefined : store.get(parentKey(host, name)),
+  ])
+  if (entry === undefined) return undefined
+  const network = readNetwork(entry)
+  return host === undefined ? network : withParent(network, parent)
 }
 
-export async function listNetworks(store: Store): Promise<readonly NetworkRecord[]> {
-  return (await listEntries(store, NETWORKS)).map(readNetwork)
+/** All networks; those this host has a parent for are `joined`. */
+export async function listNetworks(store: Store, host: HostId): Promise<readonly NetworkRecord[]> {
+  const [entries, parents] = await Promise.all([
+    listEntries(store, NETWORKS),
+    host === undefined ? [] : listEntries(store, parentKey(host, '')),
+  ])
+  const networks = entries.map(readNetwork)
+  if (host === undefined) return networks
+  const byKey = new Map(parents.map((entry) => [entry.key, entry]))
+  return networks.map((one) => withParent(one, byKey.get(parentKey(host, one.name))))
+}
+
+/** Networks this host has a parent for. */
+export async function joinedNetworks(
+  store: Store,
+  host: HostId,
+): Promise<readonly NetworkRecord[]> {
+  return (await listNetworks(store, host)).filter((one) => one.joined)
+}
+
+/** Names of networks this host has a parent for, whether or not they still are. */
+export async function parentsOf(store: Store, host: string): Promise<readonly string[]> {
+  const prefix = parentKey(host, '')
+  return (await listEntries(store, prefix)).map((entry) => entry.key.slice(prefix.length))
 }
 
 export async function findEndpoint(
@@ -153,11 +265,14 @@ export async function findEndpoint(
   return entry === undefined ? undefined : readEndpoint(entry)
 }
 
+/** All endpoints; with a host, its own only. */
 export async function listEndpoints(
   store: Store,
+  host: HostId,
   network?: string,
 ): Promise<readonly EndpointRecord[]> {
-  const prefix = network === undefined ? ENDPOINTS : `${ENDPOINTS}${network}/`
+  const all = host === undefined ? ENDPOINTS : `here/${host}/`
+  const prefix = network === undefined ? all : `${all}${network}/`
   return (await listEntries(store, prefix)).map(readEndpoint)
 }
 

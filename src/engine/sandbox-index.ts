@@ -3,15 +3,15 @@
  * Built from the store once, kept by every door that writes an endpoint.
  */
 import type { Store } from '../store/store.ts'
-import { listEndpoints } from './records.ts'
+import { type HostId, listEndpoints } from './records.ts'
 
 export class SandboxIndex {
   /** Sandbox -> `network/name` of its endpoints. */
   readonly #bySandbox = new Map<string, Map<string, { network: string; name: string }>>()
 
-  async load(store: Store): Promise<void> {
+  async load(store: Store, host: HostId): Promise<void> {
     this.#bySandbox.clear()
-    for (const endpoint of await listEndpoints(store)) this.add(endpoint)
+    for (const endpoint of await listEndpoints(store, host)) this.add(endpoint)
   }
 
   add(endpoint: { readonly sandbox: string; readonly network: string; readonly name: string }) {

@@ -1,10 +1,10 @@
 /** Parents: made again where they were ours, found again where renamed, else waited for. */
-import { formatMac, type Mac } from '../addr/mac.ts'
-import { isOurs } from '../driver/names.ts'
+import { formatMac } from '../addr/mac.ts'
 import { planParent } from '../driver/parent.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
-import { listNetworks, type NetworkRecord, putNetwork, write } from './records.ts'
+import { findByMac } from './parent-of.ts'
+import { joinedNetworks, type NetworkRecord, putParent, write } from './records.ts'
 import type { Desired, Sweep } from './walk.ts'
 
 export async function sweepParents(walk: Sweep, desired: Desired): Promise<void> {
@@ -22,7 +22,7 @@ async function lookAt(walk: Sweep, network: NetworkRecord, link: LinkSnapshot): 
   const parent = network.parentLink
   if (network.parentMac !== link.address) {
     // A card was exchanged, or the VLAN made after the record: remember what to look for.
-    await write(context.store, putNetwork({ ...network, parentMac: link.address }))
+    await write(context.store, putParent({ ...network, parentMac: link.address }, context.self?.id))
   }
   if (!link.up) {
     const fix = () => setUp(context, parent)
@@ -53,30 +53,17 @@ async function findAgain(walk: Sweep, network: NetworkRecord): Promise<void> {
   }
   const mac = formatMac(network.parentMac)
   const how = `found again by its MAC ${mac} as ${renamed.name}`
-  const fix = () => write(context.store, putNetwork({ ...network, parentLink: renamed.name }))
+  const parent = { ...network, parentLink: renamed.name }
+  const fix = () => write(context.store, putParent(parent, context.self?.id))
   await walk.found(at, what, { how, fix })
 }
 
 async function makeAgain(context: Context, network: NetworkRecord): Promise<void> {
   const { view, host, fabric } = context
   const there = await view.snapshot()
-  const others = (await listNetworks(context.store)).filter((one) => one.name !== network.name)
+  const joined = await joinedNetworks(context.store, context.self?.id)
+  const others = joined.filter((one) => one.name !== network.name)
   const { plan } = planParent(network, { netns: [there] }, host, others)
   await fabric.apply(plan)
   view.forget()
-}
-
-/** The one card that bears a MAC: children and VLANs bear their parent's, too. */
-function findByMac(links: readonly LinkSnapshot[], mac: Mac | undefined): LinkSnapshot | undefined {
-  const found = links.filter(
-    (link) =>
-      link.address === mac &&
-      link.macvlan === undefined &&
-      link.ipvlan === undefined &&
-      link.vlan === undefined &&
-      link.master === undefined &&
-      link.kind !== 'loopback' &&
-      !isOurs(link),
-  )
-  return found.length === 1 ? found[0] : undefined
 }

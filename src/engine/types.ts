@@ -111,6 +111,8 @@ export interface Endpoint {
   readonly addresses: readonly Prefix[]
   readonly gateways: readonly Ip[]
   readonly gatewayPriority: number
+  /** Of several hosts on one store: the one it is on. */
+  readonly hostId?: string
   /** `sandbox`: whoever made the sandbox programs its default route. */
   readonly gatewayBy?: 'sandbox'
   /** Name its link was asked to have. */
@@ -126,6 +128,8 @@ export interface Lease {
   readonly holder: string
   readonly kind: 'endpoint' | 'reservation' | 'cooldown'
   readonly since: string
+  /** Of several hosts on one store: the one whose it is, by name. */
+  readonly host?: string
 }
 
 /** Something that is not as the store says it should be. */

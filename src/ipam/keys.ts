@@ -40,6 +40,16 @@ export const segmentKey = (segment: string): string => `${SEGMENTS}${word(segmen
 
 type Kind = 'ip' | 'end' | 'mac' | 'rsv' | 'name' | 'cool' | 'was' | 'next'
 
+/** What a host copies to choose addresses by (store/mirror.ts). */
+export const MIRRORED = [
+  { prefix: SEGMENTS },
+  { prefix: 'ipam/ip/', keysOnly: true },
+  { prefix: 'ipam/rsv/' },
+  { prefix: 'ipam/name/' },
+  { prefix: 'ipam/cool/' },
+  { prefix: 'ipam/was/' },
+] as const
+
 /** Prefix of all keys of a kind in a segment; without one, in all segments. */
 export const under = (kind: Kind, segment?: string): string =>
   segment === undefined ? `ipam/${kind}/` : `ipam/${kind}/${word(segment)}/`

@@ -9,10 +9,10 @@ import { formatPrefix } from '../addr/prefix.ts'
 import { rangeSize } from '../addr/range.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition, Entry, Write } from '../store/store.ts'
-import { type Ipam, isoNow, transactSurely } from './ipam.ts'
+import { type Ipam, isoNow, onHost, transactSurely } from './ipam.ts'
 import { addressKey, endpointKey, hexOfIp, ipOfHex, lastWord, macKey, namePrefix } from './keys.ts'
 import { stableMac } from './mac.ts'
-import { type Asker, type Candidate, examine, firstFree, hintKey } from './pick.ts'
+import { type Asker, type Candidate, examine, firstFree, hintKey, part } from './pick.ts'
 import { unchanged } from './pools.ts'
 import { quarantine } from './memory.ts'
 import type { StoredLease } from './release.ts'
@@ -62,11 +62,12 @@ export async function lease(ipam: Ipam, request: LeaseRequest): Promise<LeaseRes
   checkMac(request)
   const vain = new Set<Ip>()
   for (let salt = 0; ; ) {
-    const segment = await readSegment(ipam, request.segment)
-    if (!segment.networks.has(request.network))
-      throw new LanyardError('pool-missing', { network: request.network, segment: segment.name })
-    const held = await ipam.store.get(keyOf('end', request))
-    if (held !== undefined) return answer(held, request)
+    const segment = await segmentFor(ipam, request)
+    // Where many ask one server, the transaction itself tells who holds a lease already; but a wish
+    // would be refused for what its own endpoint has.
+    const known = ipam.host?.mirror !== undefined && request.want === undefined
+    const held = known ? undefined : await ipam.store.get(keyOf('end', request))
+    if (held !== undefined) return await answer(ipam, held, request)
     const trying = new Set<string>()
     const claim = (ip: Ip): void => {
       const key = addressKey('ip', segment.name, ip)
@@ -75,12 +76,17 @@ export async function lease(ipam: Ipam, request: LeaseRequest): Promise<LeaseRes
       ipam.trying.add(key)
     }
     try {
-      const candidates = await choose(ipam, request, { segment, vain, claim })
+      const candidates = await chooseOrAnswer(ipam, request, { segment, vain, claim })
+      if ('revision' in candidates) return candidates
       for (const { ip } of candidates) claim(ip)
       if (!(await askLan(ipam, request, candidates, vain))) continue
       const outcome = await take(ipam, request, segment, candidates, salt)
       if (typeof outcome === 'object') return outcome
       if (outcome === 'mac taken') salt++
+      else {
+        await ipam.host?.refused()
+        scatter(ipam, request, candidates)
+      }
     } finally {
       for (const key of trying) ipam.trying.delete(key)
     }
@@ -96,9 +102,51 @@ function checkMac({ mac }: LeaseRequest): void {
   throw new LanyardError('address-invalid', { text: formatMac(mac), kind: 'a MAC to bear', why })
 }
 
+/** @throws LanyardError `pool-missing` */
+async function segmentFor(ipam: Ipam, request: LeaseRequest): Promise<Segment> {
+  const seen = await readSegment(ipam, request.segment, ipam.view)
+  if (seen.networks.has(request.network)) return seen
+  const segment = await readSegment(ipam, request.segment)
+  if (segment.networks.has(request.network)) return segment
+  throw new LanyardError('pool-missing', { network: request.network, segment: segment.name })
+}
+
+/** Before anything is refused, whether the endpoint has what it asks for already. */
+async function chooseOrAnswer(
+  ipam: Ipam,
+  request: LeaseRequest,
+  attempt: Attempt,
+): Promise<Candidate[] | LeaseResult> {
+  try {
+    return await choose(ipam, request, attempt)
+  } catch (error) {
+    const held = await ipam.store.get(keyOf('end', request))
+    if (held === undefined) throw error
+    return await answer(ipam, held, request)
+  }
+}
+
+/** Another host was faster: what follows is probably its, too, so the search goes on elsewhere. */
+function scatter(
+  ipam: Ipam,
+  { segment, network }: LeaseRequest,
+  tried: readonly Candidate[],
+): void {
+  ipam.count.retries++
+  if (ipam.host === undefined) return
+  for (const { pool, exact } of tried)
+    if (!exact)
+      ipam.next.set(hintKey(segment, network, pool), part(rangeOfPool(pool), ipam.host.random()))
+}
+
 /** What the endpoint holds, when that is what is asked for. */
-function answer(entry: Entry, request: LeaseRequest): LeaseResult {
+async function answer(ipam: Ipam, entry: Entry, request: LeaseRequest): Promise<LeaseResult> {
   const stored = JSON.parse(entry.value) as StoredLease
+  if (stored.host !== ipam.host?.id) {
+    const { network, endpoint } = request
+    const host = (await ipam.host?.nameOf(stored.host ?? '')) ?? stored.host ?? ''
+    throw new LanyardError('lease-elsewhere', { network, endpoint, host })
+  }
   const addresses = stored.addresses.map(parseIp)
   const mac = stored.mac === undefined ? undefined : parseMac(stored.mac)
   const { network, endpoint, want = [] } = request
@@ -163,8 +211,8 @@ async function own(
   family: 4 | 6,
 ): Promise<Candidate | undefined> {
   const { segment, network, endpoint } = request
-  const kept = await ipam.store.range(namePrefix(segment, network, endpoint))
-  const was = await ipam.store.get(keyOf('was', request))
+  const kept = await ipam.view.range(namePrefix(segment, network, endpoint))
+  const was = await ipam.view.get(keyOf('was', request))
   const reserved = kept.entries.map((e) => ipOfHex(lastWord(e.key)))
   const before =
     was === undefined ? [] : (JSON.parse(was.value) as StoredLease).addresses.map(parseIp)
@@ -230,17 +278,22 @@ async function take(
   const { network, endpoint } = request
   const mac = await macFor(ipam, request, salt)
   const endKey = keyOf('end', request)
-  const when: Condition[] = [unchanged(segment), { key: endKey, is: 'absent' }]
+  const when: Condition[] = [
+    unchanged(segment),
+    { key: endKey, is: 'absent' },
+    ...(ipam.host?.guards() ?? []),
+  ]
+  const host = ipam.host === undefined ? {} : { host: ipam.host.id }
   const stored: StoredLease = {
     addresses: candidates.map((c) => formatIp(c.ip)),
     ...(mac === undefined ? {} : { mac: formatMac(mac) }),
     at: isoNow(ipam),
+    ...host,
   }
-  const then: Write[] = [
-    { put: endKey, value: JSON.stringify(stored) },
-    { delete: keyOf('was', request) },
-  ]
-  const holder = JSON.stringify({ network, endpoint, mac: stored.mac, at: stored.at })
+  const then: Write[] = [{ put: endKey, value: JSON.stringify(stored) }]
+  const was = await ipam.view.get(keyOf('was', request))
+  if (was !== undefined) then.push({ delete: was.key })
+  const holder = JSON.stringify({ network, endpoint, mac: stored.mac, at: stored.at, ...host })
   const bearer = mac === undefined ? undefined : macKey(segment.name, mac)
   if (bearer !== undefined) {
     when.push({ key: bearer, is: 'absent' })
@@ -256,7 +309,8 @@ async function take(
     const hint = hintKey(segment.name, network, pool)
     const next = ipam.next.get(hint)
     const known = then.some((w) => 'put' in w && w.put === hint)
-    if (next !== undefined && !known) then.push({ put: hint, value: hexOfIp(next) })
+    if (next !== undefined && !known && ipam.host === undefined)
+      then.push({ put: hint, value: hexOfIp(next) })
   }
   const addresses = candidates.map((c) => c.ip)
   then.push(...(request.also?.({ addresses, mac }) ?? []))
@@ -265,14 +319,14 @@ async function take(
   if (done) return { addresses, mac, revision }
   const [mine, other] = found
   // Ours, when the answer to the first asking was lost; or the same was asked twice at once.
-  if (mine !== undefined) return answer(mine, request)
+  if (mine !== undefined) return await answer(ipam, mine, request)
   if (other === undefined || mac === undefined) return 'try again'
   if (typeof request.mac !== 'number') return 'mac taken'
-  const by = JSON.parse(other.value) as { network: string; endpoint: string }
+  const by = JSON.parse(other.value) as { network: string; endpoint: string; host?: string }
   throw new LanyardError('mac-in-use', {
     mac: formatMac(mac),
     segment: segment.name,
-    holder: `endpoint "${by.endpoint}"`,
+    holder: `endpoint "${by.endpoint}"${await onHost(ipam, by.host)}`,
     network: by.network,
   })
 }
@@ -284,7 +338,7 @@ const as = (key: string, entry: Entry | undefined): Condition =>
 async function macFor(ipam: Ipam, request: LeaseRequest, salt: number): Promise<Mac | undefined> {
   if (request.mac === 'none') return undefined
   if (request.mac !== undefined) return request.mac
-  const was = salt > 0 ? undefined : await ipam.store.get(keyOf('was', request))
+  const was = salt > 0 ? undefined : await ipam.view.get(keyOf('was', request))
   const before = was === undefined ? undefined : (JSON.parse(was.value) as StoredLease).mac
   if (before !== undefined) return parseMac(before)
   return stableMac(request.networkId ?? request.network, request.endpoint, salt)

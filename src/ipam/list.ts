@@ -19,6 +19,8 @@ export interface Holding {
   readonly holder: string
   readonly kind: 'endpoint' | 'reservation' | 'cooldown' | 'conflict'
   readonly since: string
+  /** Of several hosts: whose. */
+  readonly host?: string
 }
 
 const KINDS = ['ip', 'rsv', 'cool'] as const
@@ -32,6 +34,7 @@ function decode(kind: (typeof KINDS)[number], entry: Entry): Holding {
     readonly at: string
     readonly kind?: StoredRest['kind']
     readonly why?: string
+    readonly host?: string
   }
   return {
     segment: segmentOfKey(entry.key),
@@ -41,6 +44,7 @@ function decode(kind: (typeof KINDS)[number], entry: Entry): Holding {
     holder: stored.why ?? stored.endpoint ?? stored.name ?? '',
     kind: kind === 'ip' ? 'endpoint' : kind === 'rsv' ? 'reservation' : (stored.kind ?? 'cooldown'),
     since: stored.at,
+    ...(stored.host === undefined ? {} : { host: stored.host }),
   }
 }
 

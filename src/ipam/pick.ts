@@ -4,10 +4,10 @@
  */
 import { addToIp, formatIp, type Ip } from '../addr/ip.ts'
 import { contains, formatPrefix } from '../addr/prefix.ts'
-import { type Range, rangeContains } from '../addr/range.ts'
+import { type Range, rangeContains, rangeSize } from '../addr/range.ts'
 import { LanyardError } from '../errors.ts'
 import type { Entry } from '../store/store.ts'
-import type { Ipam } from './ipam.ts'
+import { type Ipam, onHost } from './ipam.ts'
 import { addressKey, hexOfIp, ipOfHex, lastWord, ofNetwork, under } from './keys.ts'
 import type { StoredRest } from './release.ts'
 import { type Pool, rangeOfPool, ruledOut, type Segment } from './segment.ts'
@@ -52,13 +52,15 @@ export async function examine(
       : (ruledOut(pool.subnet, ip) ?? segment.kept.get(ip))
   if (pool === undefined || why !== undefined)
     return new LanyardError('address-not-usable', { address, network, why: why ?? '' })
-  const read = (kind: 'ip' | 'rsv' | 'cool') => ipam.store.get(addressKey(kind, segment.name, ip))
-  const [held, reserved, resting] = await Promise.all([read('ip'), read('rsv'), read('cool')])
+  const read = (kind: 'ip' | 'rsv' | 'cool') => ipam.view.get(addressKey(kind, segment.name, ip))
+  const [seen, reserved, resting] = await Promise.all([read('ip'), read('rsv'), read('cool')])
+  // Who holds it only the store itself can say.
+  const held = seen && (await ipam.store.get(seen.key))
   const taken = (what: string, by: { readonly network: string }): LanyardError =>
     new LanyardError('address-in-use', { address, holder: what, network: by.network })
   if (held !== undefined) {
-    const by = JSON.parse(held.value) as { network: string; endpoint: string }
-    return taken(`endpoint "${by.endpoint}"`, by)
+    const by = JSON.parse(held.value) as { network: string; endpoint: string; host?: string }
+    return taken(`endpoint "${by.endpoint}"${await onHost(ipam, by.host)}`, by)
   }
   if (reserved !== undefined) {
     const by = JSON.parse(reserved.value) as { network: string; name: string }
@@ -118,9 +120,16 @@ async function startOf(ipam: Ipam, asker: Asker, pool: Pool, range: Range): Prom
   const key = hintKey(asker.segment.name, asker.network, pool)
   const known = ipam.next.get(key)
   if (known !== undefined && rangeContains(range, known)) return known
+  if (ipam.host !== undefined) return part(range, ipam.host.slot)
   const stored = await ipam.store.get(key)
   const hint = stored === undefined ? undefined : ipOfHex(stored.value)
   return hint !== undefined && rangeContains(range, hint) ? hint : range.first
+}
+
+/** The address that lies so far (0 to 1) into a range. */
+export function part(range: Range, slot: number): Ip {
+  const offset = (rangeSize(range) * BigInt(Math.floor(slot * 2 ** 32))) >> 32n
+  return typeof range.first === 'number' ? range.first + Number(offset) : range.first + offset
 }
 
 interface Found {
@@ -134,7 +143,7 @@ async function searchWindow(ipam: Ipam, asker: Asker, pool: Pool, window: Range)
   const limit = Number(BigInt(window.last) - BigInt(window.first)) + 1
   const read = async (kind: 'ip' | 'rsv' | 'cool'): Promise<Map<string, Entry>> => {
     const prefix = under(kind, segment.name)
-    const page = await ipam.store.range(prefix, { from: prefix + hexOfIp(window.first), limit })
+    const page = await ipam.view.range(prefix, { from: prefix + hexOfIp(window.first), limit })
     const inside = page.entries.map((e) => [lastWord(e.key), e] as const)
     return new Map(inside.filter(([hex]) => hex <= last))
   }

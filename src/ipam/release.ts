@@ -10,6 +10,8 @@ export interface StoredLease {
   readonly addresses: readonly string[]
   readonly mac?: string
   readonly at: string
+  /** Of several: the one whose lease it is. */
+  readonly host?: string
 }
 
 /** What keeps an address from being handed out for a while, as stored. */
@@ -29,6 +31,9 @@ export interface StoredRest {
  * With `revision`, that of the lease, only this lease is meant: when the endpoint has gone and
  * come back since, nothing happens. One transaction: a crash leaves all held or none.
  *
+ * Of several hosts each gives back only what is its own; `host` says whose is meant, when it is
+ * another's.
+ *
  * @returns whether anything was given back
  */
 export async function release(
@@ -40,6 +45,7 @@ export async function release(
     readonly revision?: number
     /** Written in the same transaction; not when nothing was given back. */
     readonly also?: readonly Write[]
+    readonly host?: string
   },
 ): Promise<boolean> {
   const { segment, network, endpoint, revision, also = [] } = request
@@ -50,6 +56,7 @@ export async function release(
     if (held === undefined) return asked
     if (revision !== undefined && held.createRevision !== revision) return false
     const lease = JSON.parse(held.value) as StoredLease
+    if (lease.host !== (request.host ?? ipam.host?.id)) return false
     const then: Write[] = [{ delete: key }, ...also]
     if (lease.mac !== undefined) then.push({ delete: macKey(segment, parseMac(lease.mac)) })
     if (ipam.memorySeconds > 0)

@@ -6,6 +6,7 @@
 import { familyOf, formatIp, type Ip, type Prefix, parseIp } from '../addr/ip.ts'
 import { broadcastOf, contains, formatPrefix, networkOf, parsePrefix } from '../addr/prefix.ts'
 import { type Range, rangeOf } from '../addr/range.ts'
+import type { View } from '../store/mirror.ts'
 import type { Ipam } from './ipam.ts'
 import { segmentKey } from './keys.ts'
 import type { Pool, Segment } from './pool.ts'
@@ -45,8 +46,12 @@ function decodePool({ subnet, range, gateway, exclude }: StoredPool): Pool {
 }
 
 /** The segment as it is now; decoded again only when it has changed. */
-export async function readSegment(ipam: Ipam, name: string): Promise<Segment> {
-  const entry = await ipam.store.get(segmentKey(name))
+export async function readSegment(
+  ipam: Ipam,
+  name: string,
+  view: View = ipam.store,
+): Promise<Segment> {
+  const entry = await view.get(segmentKey(name))
   const known = ipam.segments.get(name)
   if (known?.entry !== undefined && known.entry.modRevision === entry?.modRevision) return known
   const networks = new Map<string, readonly Pool[]>()

@@ -1,0 +1,115 @@
+/**
+ * What this host would say again to a store that lost it (emptied, or put back from an old copy):
+ * its networks, where they hang, its endpoints; and what went while the store could not be asked.
+ * The kernel has the links; this has the words for them.
+ *
+ * The file is written a moment after each change and at the end. A crash in that moment costs
+ * nothing while the store is there.
+ */
+import { entriesUnder } from '../ipam/ipam.ts'
+import type { Clock } from '../fabric/clock.ts'
+import type { Store } from '../store/store.ts'
+import { NETWORKS, parentKey } from './records.ts'
+
+/** A small file of this host: whole text in, whole text out. */
+export interface CopyFile {
+  read(): string | undefined
+  /** Durable when it returns. */
+  write(text: string): void
+}
+
+/** An endpoint that went while the store could not be asked. */
+interface Release {
+  readonly network: string
+  readonly name: string
+}
+
+interface Kept {
+  /** Keys and values as the store had them. */
+  readonly entries: Readonly<Record<string, string>>
+  readonly releases: readonly Release[]
+}
+
+/** What is copied from, and who does it later. */
+interface Source {
+  readonly store: Store
+  readonly self: { readonly id: string } | undefined
+  readonly clock: Clock
+  readonly background: { start(work: () => Promise<unknown>): void }
+}
+
+const NOTHING: Kept = { entries: {}, releases: [] }
+const SAVE_MS = 200
+
+export class HostCopy {
+  readonly #file: CopyFile
+  #kept: Kept
+  #scheduled = false
+
+  constructor(file: CopyFile) {
+    this.#file = file
+    this.#kept = decode(file.read())
+  }
+
+  get entries(): Readonly<Record<string, string>> {
+    return this.#kept.entries
+  }
+
+  get releases(): readonly Release[] {
+    return this.#kept.releases
+  }
+
+  /** Copies what the store says of this host, soon. */
+  remember(context: Source): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    context.background.start(async () => {
+      await context.clock.sleep(SAVE_MS)
+      this.#scheduled = false
+      await this.save(context)
+    })
+  }
+
+  async save({ store, self }: Source): Promise<void> {
+    if (self === undefined) return
+    const parents = await entriesUnder(store, parentKey(self.id, ''))
+    const joined = new Set(parents.map(({ key }) => NETWORKS + key.split('/')[2]))
+    const networks = (await entriesUnder(store, NETWORKS)).filter(({ key }) => joined.has(key))
+    const here = await entriesUnder(store, `here/${self.id}/`)
+    const pairs = [...networks, ...parents, ...here].map(({ key, value }): [string, string] => [
+      key,
+      value,
+    ])
+    this.#put({ ...this.#kept, entries: Object.fromEntries(pairs) })
+  }
+
+  /** Written down before the answer: the endpoint is gone, the store will hear of it. */
+  journal(release: Release): void {
+    const others = this.releases.filter((one) => !isSame(one, release))
+    this.#put({ ...this.#kept, releases: [...others, release] })
+  }
+
+  /** It has been told, or the endpoint is back. */
+  settle(release: Release): void {
+    if (!this.releases.some((one) => isSame(one, release))) return
+    const releases = this.releases.filter((one) => !isSame(one, release))
+    this.#put({ ...this.#kept, releases })
+  }
+
+  #put(kept: Kept): void {
+    this.#kept = kept
+    this.#file.write(JSON.stringify(kept))
+  }
+}
+
+const isSame = (a: Release, b: Release): boolean => a.network === b.network && a.name === b.name
+
+function decode(text: string | undefined): Kept {
+  if (text === undefined) return NOTHING
+  try {
+    return { ...NOTHING, ...(JSON.parse(text) as Partial<Kept>) }
+  } catch {
+    // A torn file: it is only needed when the store is lost as well.
+    return NOTHING
+  }
+}

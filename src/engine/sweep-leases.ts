@@ -1,0 +1,152 @@
+/**
+ * Pools and leases nobody uses, of doors that died before their record; endpoints without one.
+ *
+ * Of several hosts each judges only its own leases, and gives one up only when it has seen twice,
+ * a grace time apart, that nothing of this host uses it. What another host holds is kept, whatever
+ * it looks like from here.
+ */
+import { formatIp } from '../addr/ip.ts'
+import { LanyardError } from '../errors.ts'
+import { isForgotten } from './claim.ts'
+import type { Context } from './context.ts'
+import { snapshotOf } from './sandbox.ts'
+import {
+  endpointKey,
+  type EndpointRecord,
+  findEndpoint,
+  listEndpoints,
+  listNetworks,
+  type NetworkRecord,
+  parentKey,
+  parentsOf,
+  write,
+} from './records.ts'
+import type { Lease } from './types.ts'
+import type { Desired, Sweep } from './walk.ts'
+
+/** Between the two looks that make a lease of ours nobody's. */
+const GRACE_MS = 60_000
+const OTHERS = ['address-in-use', 'mac-in-use', 'lease-elsewhere', 'lease-differs']
+
+export async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> {
+  const { context } = walk
+  const { addresses, self } = context
+  await sweepPools(walk)
+  const held = new Set<string>()
+  const records = await listEndpoints(context.store, self?.id)
+  const owners = new Set(records.map((e) => `${e.network}/${e.name}`))
+  const seen = new Set<string>()
+  for (const lease of await addresses.leases()) {
+    const network = desired.networks.find((one) => one.name === lease.network)
+    if (network !== undefined && isForgotten(lease, context.now())) {
+      const what = `address ${formatIp(lease.address)} is kept for an endpoint that never came`
+      const fix = () => addresses.free(network, lease.address)
+      await walk.found({ network: lease.network }, what, { how: 'released', fix })
+    }
+    if (lease.kind !== 'endpoint' || network === undefined || lease.host !== self?.name) continue
+    const owner = `${lease.network}/${lease.holder}`
+    held.add(`${owner}/${formatIp(lease.address)}`)
+    if (owners.has(owner)) continue
+    seen.add(owner)
+    if (!isDue(context, owner) || (await isUsed(context, lease))) continue
+    const at = { network: lease.network, endpoint: lease.holder }
+    const what = `lease ${formatIp(lease.address)} belongs to no endpoint`
+    const fix = () => addresses.release(network, lease.holder)
+    await walk.found(at, what, { how: 'released', fix })
+  }
+  for (const owner of context.suspects.keys()) if (!seen.has(owner)) context.suspects.delete(owner)
+  for (const endpoint of desired.endpoints) {
+    const network = desired.networks.find((one) => one.name === endpoint.network)
+    const ips = endpoint.addresses.map((a) => a.address)
+    const owner = `${endpoint.network}/${endpoint.name}`
+    const all = ips.every((ip) => held.has(`${owner}/${formatIp(ip)}`))
+    if (all) context.doubled.delete(endpointKey(endpoint.network, endpoint.name))
+    if (all || network === undefined) continue
+    await leaseAgain(walk, network, endpoint)
+  }
+}
+
+/** Twice, and so long apart, where other hosts and other processes may be in the middle of it. */
+function isDue({ self, suspects, now }: Context, owner: string): boolean {
+  if (self === undefined) return true
+  const since = suspects.get(owner)
+  if (since === undefined) suspects.set(owner, now())
+  return since !== undefined && now() - since >= GRACE_MS
+}
+
+/** The last look: its record may have come meanwhile. */
+async function isUsed(context: Context, lease: Lease): Promise<boolean> {
+  if (context.self === undefined) return false
+  return (await findEndpoint(context.store, lease.network, lease.holder)) !== undefined
+}
+
+async function leaseAgain(
+  walk: Sweep,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  const { context } = walk
+  const taken = () => Promise.resolve(undefined)
+  const addresses = endpoint.addresses.map((a) => a.address)
+  const mac = network.kind === 'ipvlan' ? 'none' : endpoint.mac
+  const wish = { endpoint: endpoint.name, mac, addresses, taken } as const
+  const at = { network: endpoint.network, endpoint: endpoint.name }
+  const fix = async () => {
+    try {
+      await context.addresses.lease(network, wish)
+      context.doubled.delete(endpointKey(endpoint.network, endpoint.name))
+    } catch (error) {
+      if (!(error instanceof LanyardError) || !OTHERS.includes(error.code)) throw error
+      if (context.self !== undefined) await standBack(context, endpoint, error)
+      throw error
+    }
+  }
+  await walk.found(at, 'its addresses have no lease', { how: 'leased again', fix })
+}
+
+/** Another host holds what this endpoint has: the newcomer's link goes down, and it is said. */
+async function standBack(
+  context: Context,
+  endpoint: EndpointRecord,
+  error: LanyardError,
+): Promise<void> {
+  const { network, name, sandbox, link } = endpoint
+  const key = endpointKey(network, name)
+  if (context.doubled.has(key)) return
+  context.doubled.add(key)
+  const there = await snapshotOf(context, sandbox)
+  if (there?.links.find((one) => one.name === link)?.up === true)
+    await context.fabric.apply([{ do: 'link.set', netns: sandbox, name: link, up: false }])
+  const detail = `${error.message}: link ${link} in ${sandbox} was taken down`
+  context.emit({ what: 'conflict', network, endpoint: name, detail })
+}
+
+async function sweepPools(walk: Sweep): Promise<void> {
+  const { addresses, store, self } = walk.context
+  // Another host may be in the middle of making a network: its pools come before its record.
+  if (self !== undefined) return
+  const networks = await listNetworks(store, undefined)
+  for (const pools of await addresses.opened()) {
+    if (
+      networks.some(
+        (one) => one.phase === 'ready' && one.name === pools.name && one.segment === pools.segment,
+      )
+    )
+      continue
+    const what = `pools in segment ${pools.segment} belong to no network`
+    const fix = () => addresses.close(pools)
+    await walk.found({ network: pools.name }, what, { how: 'removed', fix })
+  }
+}
+
+/** Where a network hung that another host removed; the links were leftovers. */
+export async function sweepGone(walk: Sweep): Promise<void> {
+  const { store, self } = walk.context
+  if (self === undefined) return
+  const networks = new Set((await listNetworks(store, undefined)).map((one) => one.name))
+  for (const name of await parentsOf(store, self.id)) {
+    if (networks.has(name)) continue
+    const fix = () => write(store, { delete: parentKey(self.id, name) })
+    await walk.found({ network: name }, 'another host removed it', { how: 'left', fix })
+  }
+}

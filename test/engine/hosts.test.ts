@@ -1,0 +1,281 @@
+/** Two hosts of one LAN on one store: networks, leases, conflicts, and a store that goes away. */
+import { expect, test } from 'vitest'
+import { formatIp } from '../../src/addr/ip.ts'
+import type { EngineOptions, HostEngine, HostOptions } from '../../src/engine/engine.ts'
+import { LanyardError } from '../../src/errors.ts'
+import { openSim, type SimFabric } from '../../src/sim/fabric.ts'
+import { Memory, openMemoryStore } from '../../src/store/memory.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Bench } from '../conformance/suite.ts'
+import { EngineWorld } from './world.ts'
+
+interface Hosts {
+  readonly world: EngineWorld
+  readonly sim: SimFabric
+  readonly memory: Memory
+  readonly a: HostEngine
+  readonly b: HostEngine
+  /** Opens a host's engine (anew); `files` outlive it. */
+  open(
+    name: 'host' | 'peer',
+    changes?: Partial<HostOptions>,
+    options?: Partial<EngineOptions>,
+  ): Promise<HostEngine>
+  /** Cuts a host off from the store. */
+  cut(name: 'host' | 'peer', away: boolean): void
+}
+
+/** The store as one host reaches it. */
+function reached(memory: () => Memory, isAway: () => boolean): Store {
+  const inner = openMemoryStore({ memory: memory() })
+  const guarded =
+    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (isAway()) throw new LanyardError('store-unavailable', { store: 'etcd', why: 'cut off' })
+      return await work(...args)
+    }
+  return {
+    get: guarded((key) => inner.get(key)),
+    range: guarded((prefix, options) => inner.range(prefix, options)),
+    transact: guarded((transaction) => inner.transact(transaction)),
+    revision: guarded(() => inner.revision()),
+    watch: (...args) => inner.watch(...args),
+    close: () => inner.close(),
+  }
+}
+
+function onHosts(name: string, body: (hosts: Hosts) => Promise<void>): void {
+  test(name, async () => {
+    const sim = openSim({ seed: 3 })
+    const bench: Bench = {
+      fabric: sim,
+      ns: (short) => short,
+      build: async (...ops) => void (await sim.apply(ops.flat())),
+    }
+    await EngineWorld.run(bench, async (world) => {
+      const memory = new Memory()
+      const away = new Set<string>()
+      const files = new Map<string, string>()
+      let now = 1_700_000_000_000
+      const open: Hosts['open'] = (host, changes = {}, options = {}) =>
+        world.open({
+          ...options,
+          host,
+          now: () => (now += 1000),
+          store: reached(
+            () => memory,
+            () => away.has(host),
+          ),
+          self: {
+            id: `${host}-id`,
+            name: host === 'host' ? 'alpha' : 'beta',
+            boot: 'boot-1',
+            random: () => 0.5,
+            copy: {
+              read: () => files.get(host),
+              write: (text) => void files.set(host, text),
+            },
+            ...changes,
+          },
+        })
+      await world.sandboxes('a', 'b', 'c', 'd')
+      const [a, b] = [await open('host'), await open('peer')]
+      const cut: Hosts['cut'] = (host, is) => void (is ? away.add(host) : away.delete(host))
+      await body({ world, sim, memory, a, b, open, cut })
+    })
+  })
+}
+
+const refusal = async (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'none',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  )
+
+const isUp = async (world: EngineWorld, netns: string): Promise<boolean> =>
+  (await world.snapshot(netns)).links.some((link) => link.name === 'eth0' && link.up)
+
+onHosts(
+  'a network made on one host is joined on the other by connecting',
+  async ({ world, a, b }) => {
+    await a.createNetwork(world.network())
+    const one = await a.connect(world.request('a'))
+    const two = await b.connect(world.request('b'))
+    expect(one.addresses).not.toEqual(two.addresses)
+    expect(await world.ping('a', two.addresses[0]?.address ?? 0)).toBe(64)
+    expect((await a.endpoints()).map((e) => e.name)).toEqual(['a'])
+    expect((await b.endpoints()).map((e) => e.name)).toEqual(['b'])
+    const leases = (await a.leases()).map((l) => `${l.holder} on ${l.host}`)
+    expect(leases.toSorted()).toEqual(['a on alpha', 'b on beta'])
+    expect(await a.status()).toEqual([])
+    expect(await b.status()).toEqual([])
+    expect(await a.reconcile()).toEqual([])
+    expect(await world.ping('a', two.addresses[0]?.address ?? 0)).toBe(64)
+  },
+)
+
+onHosts(
+  'an address, a name and an endpoint of another host are refused, naming it',
+  async (hosts) => {
+    const { world, a, b } = hosts
+    await a.createNetwork(world.network())
+    const one = await a.connect(world.request('a'))
+    const ip = one.addresses[0]?.address ?? 0
+    expect(await refusal(b.connect(world.request('b', { addresses: [ip] })))).toBe(
+      `Address already in use: ${formatIp(ip)} is held by endpoint "a" on host alpha of "lan"`,
+    )
+    const elsewhere = 'endpoint with name a already exists in network lan: it is on host alpha'
+    expect(await refusal(b.connect(world.request('a', { sandbox: 'b' })))).toBe(elsewhere)
+    expect(await refusal(b.disconnect('lan', 'a'))).toBe(elsewhere)
+    expect(await refusal(b.removeNetwork('lan'))).toContain('has active endpoints (a)')
+  },
+)
+
+onHosts('the parent has another name on the other host', async ({ world, sim, a, b }) => {
+  await sim.apply([
+    { do: 'link.set', netns: 'peer', name: 'eth0', up: false },
+    { do: 'link.set', netns: 'peer', name: 'eth0', newName: 'eno1' },
+    { do: 'link.set', netns: 'peer', name: 'eno1', up: true },
+  ])
+  await a.createNetwork(world.network())
+  expect(await refusal(b.connect(world.request('b')))).toBe(
+    'network lan hangs on eth0 where it was made, and this host has no such link',
+  )
+  const here = await b.createNetwork(world.network({ parent: 'eno1' }))
+  expect(here).toMatchObject({ parentLink: 'eno1', segment: 'eth0' })
+  expect((await a.network('lan')).parentLink).toBe('eth0')
+  const [one, two] = [await a.connect(world.request('a')), await b.connect(world.request('b'))]
+  expect(one.addresses).not.toEqual(two.addresses)
+  // Another network with the same subnet: whether it is the same LAN must be said.
+  await sim.apply([
+    { do: 'link.add', netns: 'peer', name: 'eth9', spec: { kind: 'dummy' }, up: true },
+  ])
+  const other = world.network({ name: 'other', parent: 'eth9' })
+  expect(await refusal(b.createNetwork(other))).toContain(
+    "is network lan's, too, on segment eth0: whether eth9 is on the same LAN cannot be seen",
+  )
+  const apart = await b.createNetwork({ ...other, segment: 'lab' })
+  expect(apart.segment).toBe('lab')
+})
+
+onHosts('a parent by MAC', async ({ world, a }) => {
+  const mac = (await world.snapshot('host')).links.find((l) => l.name === 'eth0')?.address ?? 0
+  const text = mac.toString(16).padStart(12, '0').match(/../g)?.join(':') ?? ''
+  const made = await a.createNetwork(world.network({ parent: `mac=${text}` }))
+  expect(made.parentLink).toBe('eth0')
+  expect(await refusal(a.createNetwork(world.network({ name: 'x', parent: 'label=lan' })))).toBe(
+    'no link of this host is meant by parent label=lan',
+  )
+})
+
+onHosts('a network that another host removed leaves nothing here', async ({ world, a, b }) => {
+  await a.createNetwork(world.network())
+  await b.connect(world.request('b'))
+  await b.disconnect('lan', 'b')
+  await a.removeNetwork('lan')
+  await b.reconcile()
+  const names = (await world.snapshot('peer')).links.map((link) => link.name)
+  expect(names).toEqual(['lo', 'eth0'])
+  expect(await b.networks()).toEqual([])
+})
+
+onHosts('a store that lost everything is told again; who came later stands back', async (hosts) => {
+  const { world, memory, a, b, open } = hosts
+  await a.createNetwork(world.network({ check: 'never' }))
+  const one = await a.connect(world.request('a'))
+  await b.connect(world.request('b'))
+  await a.close()
+  await b.close()
+  for (const [key] of [...memory.range('', '\x7f', 1e9)]) memory.remove(key)
+  // Beta comes first, and hands out what alpha has: alpha cannot be asked.
+  const beta = await open('peer')
+  expect((await beta.endpoints()).map((e) => e.name)).toEqual(['b'])
+  await beta.connect(world.request('c', { addresses: one.addresses.map((x) => x.address) }))
+  const alpha = await open('host')
+  expect(await isUp(world, 'a')).toBe(false)
+  expect((await alpha.reconcile()).map((drift) => drift.what)).toEqual([
+    `its addresses have no lease: Address already in use: ${formatIp(one.addresses[0]?.address ?? 0)} is held by endpoint "c" on host beta of "lan"`,
+  ])
+  expect(await isUp(world, 'a')).toBe(false)
+  expect(await isUp(world, 'c')).toBe(true)
+  await beta.disconnect('lan', 'c')
+  await alpha.reconcile()
+  expect(await isUp(world, 'a')).toBe(true)
+})
+
+onHosts('a disconnect while the store is away is told when it is back', async (hosts) => {
+  const { world, a, b, cut } = hosts
+  await a.createNetwork(world.network({ check: 'never' }))
+  const one = await a.connect(world.request('a'))
+  await a.idle()
+  cut('host', true)
+  expect(await refusal(a.connect(world.request('b')))).toContain('does not answer: cut off')
+  await a.disconnect('lan', 'a')
+  expect((await world.snapshot('a')).links.map((link) => link.name)).toEqual(['lo'])
+  // Held until the store has heard of it.
+  const ip = one.addresses[0]?.address ?? 0
+  expect(await refusal(b.connect(world.request('b', { addresses: [ip] })))).toContain('is held by')
+  cut('host', false)
+  expect(await a.reconcile()).toEqual([])
+  expect(await a.endpoints()).toEqual([])
+  await b.connect(world.request('b', { addresses: [ip] }))
+  expect(await a.status()).toEqual([])
+})
+
+onHosts('a lease without an endpoint is given up by its owner, seen twice', async (hosts) => {
+  const { world, memory, a, b } = hosts
+  await a.createNetwork(world.network({ check: 'never' }))
+  await a.connect(world.request('a'))
+  for (const [key] of [...memory.range('', '\x7f', 1e9)])
+    if (key === 'eendpoint/lan/a' || key === 'ehere/host-id/lan/a') memory.remove(key)
+  await world.fabric.apply([{ do: 'link.del', netns: 'a', name: 'eth0' }])
+  const held = async () => (await b.leases()).filter((l) => l.kind === 'endpoint').length
+  await b.reconcile()
+  await a.reconcile()
+  expect(await held()).toBe(1)
+  // Beta never does, alpha a minute later.
+  for (let i = 0; i < 70; i++) await b.reconcile()
+  expect(await held()).toBe(1)
+  for (let i = 0; i < 70 && (await held()) > 0; i++) await a.reconcile()
+  expect(await held()).toBe(0)
+})
+
+onHosts(
+  'two hosts with one machine-id are refused, and a drained one takes nothing',
+  async (hosts) => {
+    const { world, memory, a, open } = hosts
+    await a.beat()
+    const twin = { id: 'host-id', boot: 'boot-2' }
+    // Between two looks the other machine has time to say that it lives.
+    const clock = { nowNs: () => 0, sleep: () => new Promise<void>((done) => setTimeout(done, 5)) }
+    const beating = new AbortController()
+    const beats = async (): Promise<void> => {
+      while (!beating.signal.aborted) {
+        await a.beat()
+        await new Promise(setImmediate)
+      }
+    }
+    const all = beats()
+    try {
+      expect(await refusal(open('peer', twin, { clock }))).toBe(
+        'two hosts have the machine-id host-id: this one (beta), and alpha, which is alive',
+      )
+    } finally {
+      beating.abort()
+      await all
+    }
+    await a.createNetwork(world.network())
+    const store = openMemoryStore({ memory })
+    const entry = await store.get('host/host-id')
+    const drained = { ...(JSON.parse(entry?.value ?? '') as object), drained: true }
+    await store.transact({
+      when: [],
+      then: [{ put: 'host/host-id', value: JSON.stringify(drained) }],
+    })
+    expect(await refusal(a.connect(world.request('a')))).toBe(
+      'host alpha is drained: it takes no new endpoints',
+    )
+    await store.transact({ when: [], then: [{ delete: 'host-epoch/host-id' }] })
+    expect(await refusal(a.connect(world.request('a')))).toContain('does not know host alpha')
+  },
+)
