@@ -66,7 +66,7 @@ export function forget({ world }: SimFabric): void {
       if (dev.ops.kind === 'bridge') forgetMacs(world, dev)
       const ip = deviceIp(dev)
       met ||= ip !== undefined && (ip.neighbours4.size > 0 || ip.neighbours6.size > 0)
-      // Not as a user would flush: who still waits is told nothing, so nothing is under way after it.
+      // Not as a user flushes: who still waits is told nothing, so nothing is under way then.
       flushNeighbours(world, dev, undefined, true)
     }
     if (met) applyOp(world, { do: 'route.flush-cache', netns: netns.name })
