@@ -4,6 +4,7 @@ import type { ReasonCode } from '../fabric/reason.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import { runProbes } from '../sim/ip/probe.ts'
 import { runUntil } from '../sim/run.ts'
+import { flushNeighbours } from '../sim/ip/neighbour.ts'
 import { deviceIp } from '../sim/ip/state.ts'
 import { bridgeOf } from '../sim/link/bridge-state.ts'
 import type { Device, World } from '../sim/model.ts'
@@ -65,10 +66,10 @@ export function forget({ world }: SimFabric): void {
       if (dev.ops.kind === 'bridge') forgetMacs(world, dev)
       const ip = deviceIp(dev)
       met ||= ip !== undefined && (ip.neighbours4.size > 0 || ip.neighbours6.size > 0)
+      // Not as a user flushes: who still waits is told nothing, so nothing is under way then.
+      flushNeighbours(world, dev, undefined, true)
     }
-    if (!met) continue
-    applyOp(world, { do: 'neighbour.flush', netns: netns.name })
-    applyOp(world, { do: 'route.flush-cache', netns: netns.name })
+    if (met) applyOp(world, { do: 'route.flush-cache', netns: netns.name })
   }
 }
 

@@ -11,7 +11,8 @@ import { type Heard, Listening } from './frames.ts'
 import { asked, countersOf, listenOn, probeOf } from './services.ts'
 
 /**
- * How long a probe waits, on either fabric: shorter than an ARP failure, so that silence is silence.
+ * How long a probe waits, on either fabric: shorter than an ARP failure, so that silence is
+ * silence.
  */
 const TIMEOUT_MS = 500
 
@@ -28,8 +29,8 @@ interface Done {
 
 export interface Compared {
   /**
-   * Which links see which frames, too. A kernel that is slow asks known neighbours again, so this is
-   * for quick ones.
+   * Which links see which frames, too. A kernel that is slow asks known neighbours again, so this
+   * is for quick ones.
    */
   readonly frames?: boolean
 }

@@ -89,5 +89,6 @@ function deleteAll<K extends Ip>(world: World, map: Map<K, Neighbour>): void {
     if ((n.state & NUD_PERMANENT) !== 0) continue
     updateNeighbour(world, n, undefined, NUD_FAILED, UPDATE_OVERRIDE | UPDATE_ADMIN)
     map.delete(key)
+    dropTimer(n)
   }
 }
