@@ -589,7 +589,10 @@ const TABLE = {
     status: 409,
     errno: 'ENOTEMPTY',
     say: (d) => `the store ${d.store} has records already, and they would be mixed with others`,
-    mend: () => 'name an empty one: another prefix (etcd://HOST:2379/other) is one, too',
+    mend: (d) =>
+      d.store === 'file'
+        ? 'move store.lmdb in the state folder (--state) out of the way'
+        : 'name an empty one: another prefix (etcd://HOST:2379/other) is one, too',
   }),
   'store-shared': row<{ hosts: number }>({
     status: 409,

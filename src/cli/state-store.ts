@@ -80,7 +80,7 @@ export function bindState(state: string, name: string): void {
  * The machine-id, under which the host is known whatever it is called; `host-id` in the state
  * folder (`ID NAME`) stands for it where several installations share a machine.
  */
-function identify(state: string): HostOptions {
+export function identify(state: string): HostOptions {
   const [id, name = hostname()] = (read(join(state, ID_FILE)) ?? read('/etc/machine-id') ?? '')
     .trim()
     .split(/\s+/)

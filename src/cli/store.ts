@@ -1,12 +1,13 @@
 /** `lanyard store`: looked over, moved between a file and an etcd, copied and put back. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { checkStore } from '../engine/check.ts'
+import { ownedBy, ownedByNobody, type Pair } from '../engine/moved.ts'
 import { LanyardError } from '../errors.ts'
 import { entriesUnder } from '../ipam/ipam.ts'
 import type { Store, Write } from '../store/store.ts'
 import { EXIT } from './failure.ts'
 import type { PlaceOptions } from './place.ts'
-import { bindState, openEmbedded, openShared } from './state-store.ts'
+import { bindState, identify, openEmbedded, openShared } from './state-store.ts'
 
 export interface StoreOptions extends PlaceOptions {
   readonly json?: boolean
@@ -59,7 +60,7 @@ export async function storeCheck(options: StoreOptions): Promise<number> {
   return problems.length === 0 ? EXIT.ok : EXIT.missed
 }
 
-async function contents(store: Store): Promise<(readonly [string, string])[]> {
+async function contents(store: Store): Promise<readonly Pair[]> {
   const entries = await entriesUnder(store, '')
   return entries
     .filter(({ key }) => !FLEETING.some((prefix) => key.startsWith(prefix)))
@@ -67,11 +68,7 @@ async function contents(store: Store): Promise<(readonly [string, string])[]> {
 }
 
 /** @throws LanyardError `store-not-empty` */
-async function fill(
-  store: Store,
-  name: string,
-  pairs: readonly (readonly [string, string])[],
-): Promise<void> {
+async function fill(store: Store, name: string, pairs: readonly Pair[]): Promise<void> {
   if ((await store.range('', { limit: 1 })).entries.length > 0)
     throw new LanyardError('store-not-empty', { store: name === '' ? 'file' : name })
   for (let at = 0; at < pairs.length; at += CHUNK)
@@ -86,7 +83,7 @@ export async function storeMigrate(options: MigrateOptions): Promise<void> {
   const { from, to, state } = options
   await mustBeIdle(options)
   const pairs = await withStore(from, state, contents)
-  const owned = to === 'file' ? await disown(pairs) : pairs
+  const owned = move(pairs, options)
   const name = await withStore(to, state, async (store, called) => {
     await fill(store, called, owned)
     return called
@@ -94,6 +91,12 @@ export async function storeMigrate(options: MigrateOptions): Promise<void> {
   bindState(state, name)
   const where = name === '' ? 'the file of this host' : name
   process.stdout.write(`${owned.length} records are in ${where} now; ${from} was left as it is\n`)
+}
+
+/** A file is one host's alone; in an etcd all of it is this host's. */
+function move(pairs: readonly Pair[], { from, to, state }: MigrateOptions): readonly Pair[] {
+  if ((from === 'file') === (to === 'file')) return pairs
+  return to === 'file' ? ownedByNobody(pairs) : ownedBy(identify(state).id, pairs)
 }
 
 /** The daemon of this state must not write meanwhile. */
@@ -110,28 +113,6 @@ async function mustBeIdle({ state }: PlaceOptions): Promise<void> {
     throw new LanyardError('daemon-running', { what: `state ${state}`, pid })
   }
   lock.release()
-}
-
-/** One host's own store knows no hosts: only what this one has may be in it. */
-async function disown(
-  pairs: readonly (readonly [string, string])[],
-): Promise<(readonly [string, string])[]> {
-  const hosts = pairs.filter(([key]) => key.startsWith('host/')).map(([key]) => key.slice(5))
-  if (hosts.length > 1) throw new LanyardError('store-shared', { hosts: hosts.length })
-  return pairs
-    .filter(([key]) => !/^(host|host-epoch|host-forgotten|here|parent)\//.test(key))
-    .map(([key, value]) => [key, JSON.stringify(without(JSON.parse(quoted(value)) as unknown))])
-}
-
-/** Values that are no JSON (an id, a hint) pass as the text they are. */
-function quoted(value: string): string {
-  return /^[[{]/.test(value) ? value : JSON.stringify(value)
-}
-
-function without(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  const { hostId: _id, host: _host, ...rest } = value as Record<string, unknown>
-  return rest
 }
 
 /** `lanyard store backup FILE` */
@@ -155,7 +136,7 @@ export async function storeRestore(path: string, options: StoreOptions): Promise
   })
 }
 
-function readBackup(path: string): (readonly [string, string])[] {
+function readBackup(path: string): readonly Pair[] {
   const refuse = (why: string): LanyardError => new LanyardError('backup-broken', { path, why })
   let text: string
   try {

@@ -50,7 +50,7 @@ export const endpointKey = (network: string, name: string): string =>
   `${ENDPOINTS}${network}/${name}`
 
 export const parentKey = (host: string, network: string): string => `parent/${host}/${network}`
-const hereKey = (host: string, network: string, name: string): string =>
+export const hereKey = (host: string, network: string, name: string): string =>
   `here/${host}/${network}/${name}`
 
 type Json = Readonly<Record<string, unknown>>
