@@ -1,10 +1,10 @@
 /**
  * Links removed. The kernel waits some 20 ms for each request until nobody holds the link any more
  * (net/core/dev.c `netdev_run_todo`), and it does so without its lock: requests from several
- * threads wait together. So a removal never holds the event loop up, and a run of them in several
- * namespaces takes little longer than one.
+ * threads wait together. So a removal never holds the event loop up, and those of groups in several
+ * namespaces take little longer than one.
  */
-import type { Op, OpOf } from '../fabric/plan.ts'
+import type { Op, OpOf, Plan } from '../fabric/plan.ts'
 import type { Refusal } from '../netlink/message.ts'
 import { Connection } from '../netlink/request.ts'
 import { removal } from './apply-link.ts'
@@ -17,6 +17,22 @@ const AT_ONCE = 128
 
 export function isRemoval(op: Op | undefined): op is Removal {
   return op?.do === 'link.del' || op?.do === 'link.del-group'
+}
+
+/**
+ * The removals from `from` on that may be done side by side: of groups, each in a namespace of its
+ * own. A link that is named is removed in its turn: another may hang on it, or be meant once more.
+ */
+export function removalsFrom(plan: Plan, from: number): readonly Removal[] {
+  const run: Removal[] = []
+  const seen = new Set<string>()
+  for (const op of plan.slice(from)) {
+    if (op.do !== 'link.del-group' || seen.has(op.netns)) break
+    run.push(op)
+    seen.add(op.netns)
+  }
+  const op = plan[from]
+  return run.length === 0 && isRemoval(op) ? [op] : run
 }
 
 /**

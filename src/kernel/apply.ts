@@ -26,7 +26,7 @@ import { bridgeVlanMessage, fdbMessage } from './apply-bridge.ts'
 import { flushAddresses, flushFdb, flushNeighbours, flushRouteCache } from './apply-flush.ts'
 import { addressMessage, neighbourMessage, routeMessage, ruleMessage } from './apply-ip.ts'
 import { addLink, setLink, type Work } from './apply-link.ts'
-import { isRemoval, type Removal, removeAll } from './apply-removal.ts'
+import { isRemoval, type Removal, removalsFrom, removeAll } from './apply-removal.ts'
 import { Connections, Links, refusal } from './connections.ts'
 import { changeFilter } from './netfilter.ts'
 import { createNetns, deleteNetns, inNetns } from './netns.ts'
@@ -87,10 +87,8 @@ async function doNext(
 ): Promise<readonly (Refusal | undefined)[]> {
   const op = plan[from] as Op
   if (isRemoval(op)) {
-    const end = keepGoing ? plan.findIndex((one, at) => at > from && !isRemoval(one)) : from + 1
-    const run = plan.slice(from, end < 0 ? plan.length : end).filter(isRemoval)
     work.links.forget()
-    return await removeAll(run, refusalOf)
+    return await removeAll(keepGoing ? removalsFrom(plan, from) : [op], refusalOf)
   }
   const run = keepGoing ? plainRun(plan, from) : 1
   return run > 1 ? doRun(work, plan, from, run) : [doOp(work, op)]
