@@ -3,7 +3,7 @@
  * deleted while the daemon was down. Docker repeats neither, so it is asked, now and then and never
  * within a request of its own. Nothing is done while Docker does not answer.
  */
-import { existsSync } from 'node:fs'
+import { statfsSync } from 'node:fs'
 import type { Endpoint } from '../../engine/types.ts'
 import { LanyardError } from '../../errors.ts'
 import type { DockerApi } from './api.ts'
@@ -16,6 +16,8 @@ const GRACE_MS = 30_000
 const FIRST_MS = 1_000
 const SUSPICIOUS_MS = 5_000
 const EVERY_MS = 60_000
+/** include/uapi/linux/magic.h */
+const NSFS_MAGIC = 0x6e736673
 
 export class DockerSync {
   readonly #desk: IpamDesk
@@ -100,4 +102,13 @@ export class DockerSync {
   }
 }
 
-const isThere = ({ sandbox }: Endpoint): boolean => sandbox !== '' && existsSync(sandbox)
+const isThere = ({ sandbox }: Endpoint): boolean => sandbox !== '' && isNamespace(sandbox)
+
+/** Docker leaves the file of a sandbox that is gone for a minute; no namespace is bound to it then. */
+function isNamespace(path: string): boolean {
+  try {
+    return statfsSync(path).type === NSFS_MAGIC
+  } catch {
+    return false
+  }
+}
