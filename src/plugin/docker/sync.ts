@@ -104,7 +104,7 @@ export class DockerSync {
 
 const isThere = ({ sandbox }: Endpoint): boolean => sandbox !== '' && isNamespace(sandbox)
 
-/** Docker leaves the file of a sandbox that is gone for a minute; no namespace is bound to it then. */
+/** Docker leaves the file of a sandbox that is gone for a minute, with no namespace bound to it. */
 function isNamespace(path: string): boolean {
   try {
     return statfsSync(path).type === NSFS_MAGIC
