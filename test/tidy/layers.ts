@@ -32,7 +32,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   ipam: { may: ['addr', 'store'], node: true },
   engine: { may: ['addr', 'wire', 'fabric', 'driver', 'ipam', 'store'], node: true },
   explain: { may: ['addr', 'wire', 'fabric', 'sim'], core: true },
-  doctor: { may: ['addr', 'wire', 'fabric', 'explain'], node: true },
+  doctor: { may: ['addr', 'wire', 'fabric', 'explain'], packages: ['zod'], node: true },
   lab: {
     may: ['addr', 'wire', 'fabric', 'driver', 'engine', 'ipam', 'store', 'sim', 'explain'],
     packages: ['yaml', 'zod'],
