@@ -17,6 +17,7 @@ import { REASON_CODES, REASONS } from '../src/fabric/reason.ts'
 import { LINK_SAMPLES, OP_SAMPLES } from './op-samples.ts'
 import { remediesOf } from '../src/explain/catalog.ts'
 import { CAUSE_CODES, CAUSES } from '../src/explain/causes.ts'
+import { doctorJsonSchema } from '../src/doctor/schema.ts'
 import { explainJsonSchema } from '../src/lab/explain-schema.ts'
 import { labJsonSchema } from '../src/lab/schema.ts'
 
@@ -32,6 +33,7 @@ export function pages(root: string): Readonly<Record<string, string>> {
     'docs/reference/reasons.md': reasons(),
     'docs/reference/lab-file.md': labFile(),
     'schema/openapi.json': `${JSON.stringify(openApi(versionOf(root)), undefined, 2)}\n`,
+    'schema/doctor.schema.json': `${JSON.stringify(doctorJsonSchema(), undefined, 2)}\n`,
     'schema/explain.schema.json': `${JSON.stringify(explainJsonSchema(), undefined, 2)}\n`,
     'schema/lab.schema.json': `${JSON.stringify(labJsonSchema(), undefined, 2)}\n`,
     'docs/decisions/README.md': index(

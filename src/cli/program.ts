@@ -3,6 +3,7 @@
  * so that `lanyard --version` does not wait for a YAML parser.
  */
 import { Command, Help, type Option } from 'commander'
+import { addDoctorCommand } from './doctor-commands.ts'
 import { addDockerCommands } from './docker-commands.ts'
 import { addEngineCommands } from './engine-commands.ts'
 import { addHostCommands } from './host-commands.ts'
@@ -17,6 +18,7 @@ const EXAMPLES = `
 Examples:
   sudo lanyard network create --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=eth0 lan
   sudo lanyard run --network lan -- ip addr               a command with its own place there
+  sudo lanyard doctor                                      what gets in the way here
   lanyard lab run examples/seed-001                        in a simulated Linux, no root needed
   sudo lanyard lab run examples/seed-001 --fabric kernel   the same on this machine's kernel
   lanyard lab run examples/seed-002 --fabric uml           on a kernel of its own, no root needed
@@ -59,6 +61,7 @@ export function makeProgram(): Command {
   addEngineCommands(program)
   addDockerCommands(program)
   addHostCommands(program)
+  addDoctorCommand(program)
   addLabCommands(program)
   addExplainCommand(program)
   addMatrixCommand(program)

@@ -115,23 +115,23 @@ async function answersTo(
   mac: Mac,
   ip: Ip4,
 ): Promise<boolean> {
-  let answered = false
+  const heard = { answer: false }
   const port = await fabric.openPort(
     netns,
     link,
     (captured) => {
       const packet = frameOfCaptured(captured)?.packet
       if (packet?.kind !== 'arp' || packet.operation !== 2) return
-      answered ||= packet.senderIp === ip && packet.targetMac === mac
+      heard.answer ||= packet.senderIp === ip && packet.targetMac === mac
     },
     { etherType: ETH_ARP },
   )
   try {
-    for (let i = 0; i < ASKED && !answered; i++) {
+    for (let i = 0; i < ASKED && !heard.answer; i++) {
       trySend(port, probeFrame(mac, ip))
-      await waitFor(fabric, ANSWER_MS, () => answered)
+      await waitFor(fabric, ANSWER_MS, () => heard.answer)
     }
-    return answered
+    return heard.answer
   } finally {
     port.close()
   }

@@ -16,8 +16,7 @@ import { gatewayOf, parents, subnetsOf } from './view.ts'
 const unreadCheck: Check = {
   id: 'unread',
   title: 'what could not be looked at',
-  run: ({ unread }) =>
-    unread.map((text) => finding('note', 'unread', 'this look', text, 'run it as root (sudo)')),
+  run: ({ unread }) => unread.map((text) => finding('note', 'unread', 'this look', text)),
 }
 
 export const CHECKS: readonly Check[] = [
@@ -78,7 +77,7 @@ const COMMAND = /^(?:ip|lanyard|sysctl|modprobe|apt|dnf) /
 const isCommand = (text: string): boolean => COMMAND.test(text)
 
 /** The link the host itself reaches the world by. */
-function bestParent(facts: Facts): string | undefined {
+export function bestParent(facts: Facts): string | undefined {
   const good = parents(facts).filter((l) => l.up && l.carrier && l.master === undefined)
   const routed = good.find((l) => gatewayOf(facts, l.name) !== undefined)
   return (routed ?? good.find((l) => subnetsOf(facts, l.name).length > 0))?.name

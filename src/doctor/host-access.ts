@@ -1,4 +1,4 @@
-/** Whether the host reaches the containers on its own parents, and whether what is for it is whole. */
+/** Whether the host reaches the containers on its own parents, and whether its way is whole. */
 import { formatIp } from '../addr/ip.ts'
 import { contains } from '../addr/prefix.ts'
 import { type Check, type Finding, finding } from './check.ts'

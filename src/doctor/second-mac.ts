@@ -1,4 +1,4 @@
-/** Does the LAN take frames of a second MAC? What was tried, and what the hypervisor is known for. */
+/** Does the LAN take a second MAC? What was tried, and what the hypervisor is known for. */
 import { formatIp } from '../addr/ip.ts'
 import { type Check, type Finding, finding } from './check.ts'
 import type { Facts } from './facts.ts'

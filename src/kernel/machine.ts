@@ -1,4 +1,4 @@
-/** What the machine says of itself in files: kernel, modules, distribution, DMI, cards. Reads only. */
+/** What the machine says of itself in files: kernel, modules, distribution, DMI, cards. */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { release } from 'node:os'
 import { basename } from 'node:path'

@@ -4,7 +4,7 @@ import { REASONS } from '../fabric/reason.ts'
 import type { Effects, Explanation, Hop, Leg, Remedy } from '../explain/types.ts'
 import { printFrame } from '../wire/print.ts'
 import type { Paint } from './paint.ts'
-import { padEnd, widthOf } from './width.ts'
+import { padEnd, widthOf, wrap } from './width.ts'
 
 const WIDTH = 100
 /** Where the text of a section begins. */
@@ -172,17 +172,6 @@ export function section(label: string, text: string, paint: Paint, faint = false
   const first = padEnd(`  ${label}`, INDENT)
   const body = faint ? lines.map((line) => paint('dim', line)) : lines
   return `${first}${body.join(`\n${' '.repeat(INDENT)}`)}`
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)
-    if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) {
-      lines[lines.length - 1] = `${line} ${word}`
-    } else lines.push(word)
-  }
-  return lines
 }
 
 function plural(count: number, word: string): string {

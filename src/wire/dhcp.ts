@@ -202,7 +202,7 @@ function encodeOption(value: unknown, form: Form): number[] {
     case 'ips':
       return (value as readonly number[]).flatMap(four)
     case 'text':
-      return [...(value as string)].map((c) => (c.codePointAt(0) ?? 0) & 255)
+      return Array.from(value as string, (c) => (c.codePointAt(0) ?? 0) & 255)
     case 'list':
     case 'bytes':
     default:
