@@ -7,7 +7,8 @@ import { addPlaceOptions } from './place.ts'
 const EXAMPLES = `
 Reads only: kernel and modules, cards and bridges, namespaces, sysctls, networks of Docker, podman
 and Lanyard. With --active it also sends on one LAN, and leaves nothing: a child with another MAC
-asks the gateway, DHCP servers are asked for an offer (none is taken), and our addresses are asked for.
+asks the gateway, DHCP servers are asked for an offer (none is taken), and our addresses are asked
+for.
 
 Examples:
   sudo lanyard doctor
