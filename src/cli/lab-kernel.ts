@@ -8,6 +8,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
 import type { Fabric } from '../fabric/fabric.ts'
@@ -99,7 +100,7 @@ function makeMounts({ lab, nodes }: LabInfo): void {
     const script = 'nsenter --net="$1" mount -t sysfs sysfs /sys && mount --bind "$0" /run/netns'
     const netns = `/run/netns/${netnsPrefix(lab, undefined)}${name}`
     const unshare = [`--mount=${join(folder, `${name}.mnt`)}`, '--propagation', 'private']
-    tool('unshare', ...unshare, 'sh', '-c', script, own, netns)
+    toolOnSomeCpu('unshare', ...unshare, 'sh', '-c', script, own, netns)
   }
 }
 
@@ -109,6 +110,18 @@ function removeMounts({ lab, nodes }: LabInfo): void {
   for (const { name } of nodes) spawnSync('umount', [join(folder, `${name}.mnt`)])
   spawnSync('umount', [folder])
   rmSync(folder, { recursive: true, force: true })
+}
+
+/**
+ * A mount namespace can be bound only in one with a lower number (`mnt_ns_loop`), and Linux 6.18
+ * hands out numbers by blocks for each CPU: where our own namespace is not the machine's first, it
+ * takes the CPU it was made on. One of them is.
+ */
+function toolOnSomeCpu(name: string, ...args: readonly string[]): void {
+  const refused = (cpu: number) =>
+    spawnSync('taskset', ['--cpu-list', String(cpu), name, ...args]).status !== 0
+  if (spawnSync(name, args).status === 0) return
+  if ([...cpus().keys()].every(refused)) tool(name, ...args)
 }
 
 /** A tool that must not fail. */
