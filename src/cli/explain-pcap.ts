@@ -6,7 +6,7 @@ import type { SimFabric } from '../sim/fabric.ts'
 import { encodeFrame } from '../wire/codec.ts'
 import { interfaceBlock, packetBlock, sectionBlock } from '../wire/pcapng.ts'
 
-/** @throws LanyardError `file-unreadable` when the file cannot be written */
+/** @throws LanyardError `file-unwritable` */
 export function writeJourney(file: string, { steps }: Answer, { world }: SimFabric): void {
   const seen = steps.filter(
     (s) => (s.action === 'tx' || s.action === 'rx') && s.frame !== undefined && s.device >= 0,
@@ -27,6 +27,6 @@ export function writeJourney(file: string, { steps }: Answer, { world }: SimFabr
     writeFileSync(file, Buffer.concat(blocks))
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file, why }, { cause: error })
+    throw new LanyardError('file-unwritable', { file, why }, { cause: error })
   }
 }

@@ -64,7 +64,7 @@ function openFile(path: string): number {
     return openSync(path, 'w')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file: path, why }, { cause: error })
+    throw new LanyardError('file-unwritable', { file: path, why }, { cause: error })
   }
 }
 

@@ -4,13 +4,16 @@ import { reportJson } from '../lab/json.ts'
 import type { Paint } from '../lab/paint.ts'
 import { drawLab } from '../lab/picture.ts'
 import { printCombination, printSummary } from '../lab/print.ts'
-import { type RunOptions, runLab } from '../lab/run.ts'
+import { reportHtml } from '../lab/report-html.ts'
+import { reportJunit } from '../lab/report-junit.ts'
+import { type LabReport, type RunOptions, runLab } from '../lab/run.ts'
 import type { Topology } from '../lab/topology.ts'
 import { openSession } from '../shell/session.ts'
 import { runCommand } from '../shell/run.ts'
 import { EXIT } from './failure.ts'
 import { openPlace } from './fabrics.ts'
 import { loadLab } from './lab-file.ts'
+import { writeText } from './lab-graph.ts'
 import { pcapSink } from './pcap.ts'
 import { onStop } from './stop.ts'
 import { painter } from './terminal.ts'
@@ -19,6 +22,8 @@ export interface LabRunOptions {
   readonly fabric: 'sim' | 'kernel' | 'uml'
   readonly json?: boolean
   readonly pcap?: string
+  readonly junit?: string
+  readonly html?: string
   readonly seed: number
 }
 
@@ -46,6 +51,7 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
       ...(place.reason === undefined ? {} : { reason: place.reason }),
       ...(capture === undefined ? {} : { capture }),
     })
+    writeReports(report, topologies, file, options)
     if (options.json === true) {
       process.stdout.write(`${JSON.stringify(reportJson(report, topologies), undefined, 2)}\n`)
     } else {
@@ -62,12 +68,24 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
   }
 }
 
+function writeReports(
+  report: LabReport,
+  topologies: readonly Topology[],
+  file: string,
+  { junit, html }: LabRunOptions,
+): void {
+  if (junit !== undefined) writeText(reportJunit(report, file), junit)
+  if (html !== undefined) writeText(reportHtml(report, topologies, `Linux ${release()}`), html)
+}
+
 /** The command line that does the same on the kernel it is typed on. */
-function argumentsOf(path: string, { json, pcap, seed }: LabRunOptions): string[] {
+function argumentsOf(path: string, { json, pcap, junit, html, seed }: LabRunOptions): string[] {
   return [
     ...['lab', 'run', path, '--fabric', 'kernel', '--seed', `${seed}`],
     ...(json === true ? ['--json'] : []),
     ...(pcap === undefined ? [] : ['--pcap', pcap]),
+    ...(junit === undefined ? [] : ['--junit', junit]),
+    ...(html === undefined ? [] : ['--html', html]),
   ]
 }
 

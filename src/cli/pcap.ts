@@ -24,7 +24,7 @@ import { type CapturePacket, interfaceBlock, packetBlock, sectionBlock } from '.
 const BATCH_STEPS = 8192
 const KEPT_STEPS = 32_768
 
-/** @throws LanyardError `file-unreadable` when a file cannot be made */
+/** @throws LanyardError `file-unwritable` when a file cannot be made */
 export function pcapSink(
   folder: string,
   topologies: readonly Topology[],
@@ -152,6 +152,6 @@ function create(folder: string, name: string): number {
     return openSync(file, 'w')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file, why }, { cause: error })
+    throw new LanyardError('file-unwritable', { file, why }, { cause: error })
   }
 }
