@@ -162,10 +162,8 @@ export class ModelHost {
         return ask('snapshot', () => sim.snapshot({ ...parts, netns: own }))
       },
       probe: async () => [],
-      watch: (netns, onEvent) =>
-        sim.watch(netns, (event) => {
-          if (!life.dead) onEvent(event)
-        }),
+      // Parents stay as they are here; walks come by themselves.
+      watch: async () => ({ close: nothing }),
       // What is said on the LAN is not the model's matter.
       openPort: async () => ({ send: nothing, post: nothing, close: nothing }),
       listen: (netns, service) => sim.listen(netns, service),

@@ -205,7 +205,10 @@ export class ModelRun {
     else if (dice < 20) host.start()
     else if (dice < 22) this.#truth.compact()
     else if (dice < 25) this.#truth.pass(this.#chance.below(3_600_000))
-    else if (this.#skew) host.skewMs = (this.#chance.below(7200) - 3600) * 1000
+    else {
+      const off = (this.#chance.below(7200) - 3600) * 1000
+      if (this.#skew) host.skewMs = off
+    }
   }
 
   #anyHost(): ModelHost {
