@@ -1,6 +1,6 @@
 /**
- * `ip` of busybox 1.35: it reads as iproute2 does, and prints as an older one did. Its `M-DOWN` of a
- * link whose parent is elsewhere is its own (it asks a link it does not know whether it is up).
+ * `ip` of busybox 1.35: it reads as iproute2 does, and prints as an older one did. Its `M-DOWN` of
+ * a link whose parent is elsewhere is its own (it asks a link it does not know whether it is up).
  */
 import { formatIp } from '../../addr/ip.ts'
 import { formatMac } from '../../addr/mac.ts'

@@ -1,4 +1,4 @@
-/** `docker run|exec|ps|rm|stop|start|inspect`: containers that are namespaces with busybox in them. */
+/** `docker run|exec|ps|rm|stop|start|inspect`: containers are namespaces with busybox in them. */
 import { formatMac, tryParseMac } from '../../addr/mac.ts'
 import { type Exec } from '../commands/ip.ts'
 import { ToolExit } from '../arguments.ts'

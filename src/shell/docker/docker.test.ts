@@ -1,4 +1,4 @@
-/** What test/docker/shell.docker.test.ts cannot read off a real 20.10: dialect 29, and manners of ours. */
+/** What test/docker/shell.docker.test.ts cannot read off a real 20.10: dialect 29, our manners. */
 import { describe, expect, test } from 'vitest'
 import { runCommand } from '../run.ts'
 import { openSession } from '../session.ts'

@@ -1,7 +1,7 @@
 /**
  * A container's namespace as dockerd builds it: links made beside their parent under a name of
- * chance, moved in, renamed, addressed, brought up (libnetwork osl/interface_linux.go). Every step is
- * an op of the fabric; what the kernel refuses is told in Docker's words.
+ * chance, moved in, renamed, addressed, brought up (libnetwork osl/interface_linux.go). Every step
+ * is an op of the fabric; what the kernel refuses is told in Docker's words.
  */
 import { formatIp, type Ip, parseIp, tryParseIp } from '../../addr/ip.ts'
 import { formatMac, type Mac, tryParseMac } from '../../addr/mac.ts'

@@ -1,7 +1,7 @@
 /**
- * What a Docker daemon of the simulator knows: networks and containers, kept as one file on the disk
- * of its machine (the journal of the lab keeps the file). Every container is a namespace of that
- * machine, named `docker/NAME`, which `ip netns` does not show, as it does not on a real one.
+ * What a Docker daemon of the simulator knows: networks and containers, kept as one file on the
+ * disk of its machine (the journal of the lab keeps the file). Every container is a namespace of
+ * that machine, named `docker/NAME`, which `ip netns` does not show, as it does not on a real one.
  */
 import { hash32 } from '../../driver/names.ts'
 import { ToolExit } from '../arguments.ts'
@@ -11,13 +11,13 @@ import type { MachineDisk, Session } from '../session.ts'
 const FILE = '/var/lib/docker/network/files/local-kv.db'
 /** `echo 29 > /etc/docker/dialect` has the machine run a Docker of today. */
 export const DIALECT_FILE = '/etc/docker/dialect'
-/** Virtual time begins here where Docker prints a date. */
-const EPOCH_MS = Date.UTC(2026, 0, 1)
+/** Virtual time begins on this day where Docker prints a date, and a lab lives within its month. */
+const EPOCH = '2026-01'
 
 /**
- * Which Docker it is: one network a parent, MACs from addresses and gateways nobody asked for (20.10,
- * read off a real one), or parents shared, random MACs and no gateway but those given (29, read in
- * its source).
+ * Which Docker it is: one network a parent, MACs from addresses and gateways nobody asked for
+ * (20.10, read off a real one), or parents shared, random MACs and no gateway but
+ * those given (29, read in its source).
  */
 export type Dialect = '20.10' | '29'
 
@@ -196,8 +196,11 @@ export class Daemon {
 
   /** RFC 3339 with nanoseconds, as Docker prints moments. */
   date(ns: number): string {
-    const iso = new Date(EPOCH_MS + Math.floor(ns / 1e6)).toISOString()
-    return `${iso.slice(0, -1)}${String(ns % 1e6).padStart(6, '0')}Z`
+    const two = (n: number): string => String(Math.floor(n)).padStart(2, '0')
+    const seconds = Math.floor(ns / 1e9)
+    const day = two(1 + seconds / 86_400)
+    const time = [(seconds / 3600) % 24, (seconds / 60) % 60, seconds % 60].map(two).join(':')
+    return `${EPOCH}-${day}T${time}.${String(ns % 1e9).padStart(9, '0')}Z`
   }
 }
 

@@ -1,7 +1,7 @@
 /** Tables, moments and templates as the docker client prints them. */
 import { ToolExit } from '../arguments.ts'
 
-/** text/tabwriter of Go with the client's settings: 10 wide at least, 3 apart, the last as it is. */
+/** text/tabwriter of Go, as the client sets it: 10 wide at least, 3 apart, the last as it is. */
 export function dockerTable(rows: readonly (readonly string[])[]): string {
   const columns = rows[0]?.length ?? 0
   const widths = Array.from({ length: columns }, (_, n) =>
