@@ -19,6 +19,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
+import type { Disk } from '../lab/recorder.ts'
 import type { Machine } from './session.ts'
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
 
@@ -159,7 +160,7 @@ const RELEASE = '6.18.0'
  * A machine of a lab beside its network: its name, and the names of the others. A namespace made on
  * a machine has its own name, unless a machine is called so.
  */
-export function machineIn(fabric: Fabric, node: string): Machine {
+export function machineIn(fabric: Fabric, node: string, disk?: Disk): Machine {
   const all = async (): Promise<[string, Ip[]][]> => {
     const { netns } = await fabric.snapshot()
     return netns.map((n) => {
@@ -172,6 +173,14 @@ export function machineIn(fabric: Fabric, node: string): Machine {
   return {
     name: node,
     release: RELEASE,
+    ...(disk === undefined
+      ? {}
+      : {
+          disk: {
+            read: (path: string) => disk.readFile(`${node}:${path}`),
+            write: (path: string, text: string) => disk.writeFile(`${node}:${path}`, text),
+          },
+        }),
     lookup: async (name) => {
       const found = await all()
       const exact = found.find(([n]) => n === name) ?? found.find(([n]) => n === `${node}/${name}`)
