@@ -7,9 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EtcdCluster, startEtcd, whyNoEtcd } from '../../test/support/etcd.ts'
-import type { EtcdOptions } from './etcd-address.ts'
-import { openEtcdStore } from './etcd.ts'
+import { type EtcdCluster, startEtcd, whyNoEtcd } from '../support/etcd.ts'
+import type { EtcdOptions } from '../../src/store/etcd-address.ts'
+import { openEtcdStore } from '../../src/store/etcd.ts'
 
 function whyNoOpenssl(): string | undefined {
   try {
