@@ -31,7 +31,7 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
   }
   if (up.code !== 0) {
     await close()
-    const why = up.stderr.trim().split('\n')[0] ?? ''
+    const why = (up.stderr.trim().split('\n')[0] ?? '').replace(/^lanyard: |: "ip .*$/g, '')
     return {
       type: async () => up,
       why: () => `the lab cannot be made on this kernel: ${why}`,
@@ -41,7 +41,14 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
   const first = /^ {2}([\w.-]+):/m.exec(lab.slice(lab.indexOf('\nhosts:')))?.[1] ?? ''
   const vlan = vlanIsThere(run, first)
   return {
-    type: async (node, line) => run('exec', node, '--', line),
+    type: async (node, line) => {
+      // A seed was typed by hand: by its next line duplicate address detection was over.
+      for (const end = Date.now() + PATIENCE_MS; ; ) {
+        const out = run('exec', node, '--', line)
+        const moving = /\bip a\b/.test(line) && out.stdout.includes(' tentative')
+        if (!moving || Date.now() > end) return out
+      }
+    },
     why: (line, isInside) => {
       if (isInside || /^docker\b/.test(line)) return 'a kernel lab has no dockerd at its nodes'
       if (/^(?:lsmod|modprobe)\b/.test(line)) return moduleReason(line)

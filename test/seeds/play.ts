@@ -1,4 +1,4 @@
-/** Plays transcripts and counts: what was printed as the seed says, what was not, what was left out. */
+/** Plays transcripts and counts: printed as the seed says, printed otherwise, left out. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { comparable, printedAs, readTranscript, type Step } from './transcript.ts'
