@@ -1,5 +1,6 @@
 /** Runs command lines: the tree of words.ts over the programs of registry.ts. */
 import { DIALECT_FILE } from './docker/state.ts'
+import { HOSTS_FILE } from './machine.ts'
 import { makeRegistry, unknownCommand } from './registry.ts'
 import { done, failed, type Output, type Session } from './session.ts'
 import { writeProcFile } from './commands/sysctl.ts'
@@ -167,8 +168,8 @@ async function redirected(session: Session, redirect: Redirect, out: Output): Pr
   const rest = redirect.from === 1 ? { ...out, stdout: '' } : { ...out, stderr: '' }
   if (path === '/dev/null') return rest
   const { disk } = session.machine ?? {}
-  if (path === DIALECT_FILE && disk !== undefined) {
-    disk.write(path, text)
+  if ((path === DIALECT_FILE || path === HOSTS_FILE) && disk !== undefined) {
+    disk.write(path, redirect.append ? (disk.read(path) ?? '') + text : text)
     return rest
   }
   const written = await writeProcFile(session, path, text)
