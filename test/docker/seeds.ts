@@ -223,7 +223,8 @@ export const chapters: readonly Chapter[] = [
     better: {},
     async run(pen) {
       pen.create(
-        '-d macvlan --subnet=10.103.18.0/24 --gateway=10.103.18.1 -o parent=eth0.1318 my-8021q-1318-macvlan-net',
+        '-d macvlan --subnet=10.103.18.0/24 --gateway=10.103.18.1 -o parent=eth0.1318' +
+          ' my-8021q-1318-macvlan-net',
       )
       pen.run('alpine', '--rm --network my-8021q-1318-macvlan-net')
       pen.look('alpine')
@@ -232,7 +233,7 @@ export const chapters: readonly Chapter[] = [
   },
 ]
 
-/** What stands at the other end of the cable: a way beyond, and where VLANs are, a router of them. */
+/** What stands at the other end of the cable: a router, and a way beyond. */
 export function prepare(t: Hands): void {
   const gw = (...words: string[]): string => t.world.ok('ip', '-n', 'gw', ...words)
   gw('address', 'add', '10.255.0.1/32', 'dev', 'lo')

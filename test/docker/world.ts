@@ -199,6 +199,11 @@ export class DockerWorld {
     return this.run(...this.#docker(line.split(' ')))
   }
 
+  /** The same of words that have blanks in them. */
+  tryDockerWords(words: readonly string[]): Ran {
+    return this.run(...this.#docker(words))
+  }
+
   /** The same, at once with others. */
   async dockerAsync(line: string): Promise<Ran> {
     const [program = '', ...args] = [...this.inside, ...this.#docker(line.split(' '))]
