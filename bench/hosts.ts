@@ -1,6 +1,7 @@
 /**
- * Leases of sixteen hosts, each a process that asks for eight at a time, on one etcd of this machine,
- * beside the least that could be asked of it: bare create-only transactions by the same processes.
+ * Leases of sixteen hosts, each a process that asks for eight at a time, on one etcd of this
+ * machine, beside the least that could be asked of it: bare create-only transactions by the same
+ * processes.
  *
  * `npm run bench -- hosts`; with LANYARD_BENCH_FILL=1 a /20 is filled to its last address instead,
  * and what is counted is how often somebody else was faster.
