@@ -6,7 +6,10 @@ import { build } from 'esbuild'
 
 export const ROOT = rootAbove(import.meta.dirname)
 // Inside the project, so that the bundle finds the project's packages.
-const FOLDER = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
+const OWN = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
+/** Inside a guest it is there already. */
+const GIVEN = process.env['LANYARD_TEST_PROGRAM']
+const FOLDER = GIVEN ?? OWN
 /** Where {@link buildProgram} puts it. */
 export const PROGRAM = join(FOLDER, 'main.mjs')
 const MAIN = PROGRAM
@@ -18,6 +21,7 @@ function rootAbove(folder: string): string {
 
 /** Bundles the program; call before the first run. */
 export async function buildProgram(): Promise<void> {
+  if (GIVEN !== undefined) return
   mkdirSync(FOLDER, { recursive: true })
   await build({
     entryPoints: { main: join(ROOT, 'src/cli/main.ts') },
@@ -34,7 +38,7 @@ export async function buildProgram(): Promise<void> {
 }
 
 export function removeProgram(): void {
-  rmSync(FOLDER, { recursive: true, force: true })
+  rmSync(OWN, { recursive: true, force: true })
 }
 
 export interface Ended {
