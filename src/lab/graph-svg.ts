@@ -23,8 +23,9 @@ const BOW = 40
 const STYLE = `text{font:12px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;fill:#1f2933}
 .box{fill:#fff;stroke:#52606d}.switch{fill:#eef4fb}.name{font-weight:bold}
 .cable{fill:none;stroke:#2f6f9f;stroke-width:1.5}.end{fill:#2f6f9f}.note{fill:#52606d}
-@media(prefers-color-scheme:dark){text{fill:#e4e7eb}.box{fill:#1f2933;stroke:#9aa5b1}.switch{fill:#243b53}
-.cable{stroke:#7cc4fa}.end{fill:#7cc4fa}.note{fill:#9aa5b1}}`
+@media(prefers-color-scheme:dark){
+text{fill:#e4e7eb}.box{fill:#1f2933;stroke:#9aa5b1}.switch{fill:
+#243b53}.cable{stroke:#7cc4fa}.end{fill:#7cc4fa}.note{fill:#9aa5b1}}`
 
 interface Placed {
   readonly name: string

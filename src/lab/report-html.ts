@@ -16,7 +16,8 @@ code,pre,table{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monosp
 .picture{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0}
 th,td{border:1px solid var(--line);padding:.2rem .6rem;text-align:right}
 thead th:first-child,tbody th{text-align:left}.good{color:var(--good)}.bad{color:var(--bad)}
-.dim{color:var(--dim)}ul{list-style:none;padding-left:0}li{margin:.15rem 0}pre{overflow-x:auto;margin:.3rem 0}`
+.dim{color:var(--dim)}ul{list-style:none;padding-left:0}li{margin:.15rem 0}
+pre{overflow-x:auto;margin:.3rem 0}`
 
 /**
  * @param kernel what it ran on, unless simulated

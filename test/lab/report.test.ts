@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { readLab } from './read.ts'
-import { reportHtml } from './report-html.ts'
-import { reportJunit } from './report-junit.ts'
-import type { LabReport } from './run.ts'
-import { LabSource } from './source.ts'
+import { readLab } from '../../src/lab/read.ts'
+import { reportHtml } from '../../src/lab/report-html.ts'
+import { reportJunit } from '../../src/lab/report-junit.ts'
+import type { LabReport } from '../../src/lab/run.ts'
+import { LabSource } from '../../src/lab/source.ts'
 
 const LAB =
   'lab: t\nhosts: {a: {nics: {eth0: {to: "b:eth0", addr: 10.0.0.1/24}}}, b: {nics: {eth0: {addr: 10.0.0.2/24}}}}\n'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { drawMermaid } from './graph-mermaid.ts'
-import { drawSvg } from './graph-svg.ts'
-import { readLab } from './read.ts'
-import { LabSource } from './source.ts'
+import { drawMermaid } from '../../src/lab/graph-mermaid.ts'
+import { drawSvg } from '../../src/lab/graph-svg.ts'
+import { readLab } from '../../src/lab/read.ts'
+import { LabSource } from '../../src/lab/source.ts'
 
 const LAB = `lab: t
 title: a <b> & "c"
