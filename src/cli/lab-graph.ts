@@ -1,6 +1,4 @@
 /** `lanyard lab graph`: a lab as a picture. */
-import { writeFileSync } from 'node:fs'
-import { LanyardError } from '../errors.ts'
 import { fittingTopologies } from '../lab/explain.ts'
 import { drawMermaid } from '../lab/graph-mermaid.ts'
 import { drawSvg } from '../lab/graph-svg.ts'
@@ -9,6 +7,7 @@ import type { Topology } from '../lab/topology.ts'
 import { plain } from '../lab/paint.ts'
 import { loadLab } from './lab-file.ts'
 import { painter } from './terminal.ts'
+import { writeText } from './files.ts'
 
 export interface GraphOptions {
   readonly svg?: boolean
@@ -28,22 +27,4 @@ function draw(topologies: readonly Topology[], options: GraphOptions): string {
   if (options.mermaid === true) return drawMermaid(topologies)
   const paint = options.write === undefined ? painter(process.stdout) : plain
   return `${drawLab(topologies, paint)}\n`
-}
-
-/**
- * Writes to a file, or to standard output.
- *
- * @throws LanyardError `file-unwritable`
- */
-export function writeText(text: string, file: string | undefined): void {
-  if (file === undefined || file === '-') {
-    process.stdout.write(text)
-    return
-  }
-  try {
-    writeFileSync(file, text)
-  } catch (error) {
-    const why = (error as { readonly code?: string }).code ?? String(error)
-    throw new LanyardError('file-unwritable', { file, why }, { cause: error })
-  }
 }

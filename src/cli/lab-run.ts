@@ -13,10 +13,10 @@ import { runCommand } from '../shell/run.ts'
 import { EXIT } from './failure.ts'
 import { openPlace } from './fabrics.ts'
 import { loadLab } from './lab-file.ts'
-import { writeText } from './lab-graph.ts'
 import { pcapSink } from './pcap.ts'
 import { onStop } from './stop.ts'
 import { painter } from './terminal.ts'
+import { mustBeWritable, writeText } from './files.ts'
 
 export interface LabRunOptions {
   readonly fabric: 'sim' | 'kernel' | 'uml'
@@ -30,6 +30,7 @@ export interface LabRunOptions {
 /** @returns the exit status */
 export async function labRun(path: string, options: LabRunOptions): Promise<number> {
   const { file, topologies } = loadLab(path)
+  for (const report of [options.junit, options.html]) mustBeWritable(report)
   if (options.fabric === 'uml') {
     const { runLanyardInUml } = await import('./uml-run.ts')
     return await runLanyardInUml(topologies[0]?.lab ?? '', argumentsOf(path, options))

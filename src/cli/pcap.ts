@@ -7,7 +7,6 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { LanyardError } from '../errors.ts'
 import type { Fabric } from '../fabric/fabric.ts'
 import { REASONS } from '../fabric/reason.ts'
 import { endKey } from '../lab/cables.ts'
@@ -19,6 +18,7 @@ import type { World } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import type { Frame } from '../wire/frame.ts'
 import { type CapturePacket, interfaceBlock, packetBlock, sectionBlock } from '../wire/pcapng.ts'
+import { writing } from './files.ts'
 
 /** Trace steps after which what was captured is written; far fewer than a trace keeps. */
 const BATCH_STEPS = 8192
@@ -147,11 +147,8 @@ export function pcapName({ lab, variables }: Topology): string {
 
 function create(folder: string, name: string): number {
   const file = join(folder, name)
-  try {
+  return writing(file, () => {
     mkdirSync(folder, { recursive: true })
     return openSync(file, 'w')
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unwritable', { file, why }, { cause: error })
-  }
+  })
 }
