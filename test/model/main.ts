@@ -2,6 +2,10 @@
 import { ModelRun } from './run.ts'
 
 const [count = 100_000, first = 1] = process.argv.slice(2).map(Number)
+if (![count, first].every((n) => Number.isSafeInteger(n) && n > 0)) {
+  console.error('npm run model -- [SEEDS] [FIRST]: whole numbers from 1')
+  process.exit(2)
+}
 const started = performance.now()
 let [steps, answered] = [0, 0]
 for (let seed = first; seed < first + count; seed++) {

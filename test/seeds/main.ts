@@ -3,6 +3,7 @@
  * outcome, and a table by document. Ends with 1 when one differs.
  */
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { nodeInUml, runInUml, umlMissing } from '../../src/kernel/uml.ts'
 import { openKernel } from './kernel.ts'
 import { type Played, playSeed, SEEDS } from './play.ts'
@@ -10,13 +11,18 @@ import { openSim } from './sim.ts'
 
 /** Bundled, this file is elsewhere; npm runs it in the project. */
 const ROOT = process.cwd()
-const words = process.argv.slice(2)
-const at = words.findIndex((w) => w.startsWith('--fabric'))
-const fabric = (words[at]?.split('=')[1] ?? words[at + 1]) || 'sim'
-const wanted = words.filter((w) => /^\d{3}$/.test(w))
+const { values, positionals: wanted } = parseArgs({
+  options: { fabric: { type: 'string', default: 'sim' } },
+  allowPositionals: true,
+})
+const { fabric } = values
+const unknown = wanted.filter((seed) => !SEEDS.includes(seed))
 const seeds = wanted.length === 0 ? SEEDS : SEEDS.filter((s) => wanted.includes(s))
 
-if (fabric === 'sim' || fabric === 'kernel') await playAll(fabric)
+if (unknown.length > 0) {
+  console.error(`there is no seed ${unknown.join(' ')}: there are ${SEEDS.join(' ')}`)
+  process.exitCode = 2
+} else if (fabric === 'sim' || fabric === 'kernel') await playAll(fabric)
 else if (fabric === 'uml') await playInUml()
 else {
   console.error(`--fabric is sim, kernel or uml, not ${fabric}`)
