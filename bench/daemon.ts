@@ -14,7 +14,7 @@ import type { Op } from '../src/fabric/plan.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
 import { buildProgram, programWords, removeProgram } from '../test/support/program.ts'
 import { ipBatch, measure, needRoot, timeMs } from './harness.ts'
-import { PREFIX } from './worlds.ts'
+import { parentOn, PREFIX } from './worlds.ts'
 
 const COUNT = Number(process.env.ENDPOINTS ?? 200)
 const HOST = `${PREFIX}daemon`
@@ -100,15 +100,7 @@ async function open() {
   await clean()
   await kernel.apply([
     ...all.map((netns): Op => ({ do: 'netns.add', netns })),
-    {
-      do: 'link.add',
-      netns: HOST,
-      name: 'p0',
-      spec: { kind: 'veth', peer: { name: 'p1' } },
-      up: true,
-    },
-    { do: 'link.set', netns: HOST, name: 'p1', up: true },
-    { do: 'address.add', netns: HOST, link: 'p0', address: { address: SUBNET + 2, length: 16 } },
+    ...parentOn(HOST, SUBNET + 2),
   ])
   // As many threads as bin/lanyard.cjs gives the daemon.
   const env = {
