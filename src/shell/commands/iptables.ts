@@ -129,7 +129,7 @@ async function refusal(
     case 'filter.del E2BIG':
       return simple(`Index of ${command.do === 'replace' ? 'replacement' : 'deletion'} too big.`)
     case 'filter.del ENOENT':
-      return simple(NO_RULE)
+      return simple(op.do === 'filter.del' && typeof op.rule === 'number' ? NO_CHAIN : NO_RULE)
     case 'filter.flush ENOENT':
     case 'filter.chain-del ENOENT':
       return simple(NO_CHAIN)

@@ -133,6 +133,8 @@ test('changeFilter refuses as nf_tables does and leaves all as it was', () => {
   const errno = (line: string): string | undefined => iptables(world, 'r', line)?.errno
   expect(errno('iptables -A nope -j DROP')).toBe('ENOENT')
   expect(errno('iptables -A INPUT -j nope')).toBe('ENOENT')
+  expect(errno('iptables -D INPUT 1')).toBe('ENOENT')
+  expect(errno('iptables -P INPUT ACCEPT')).toBeUndefined()
   expect(errno('iptables -D INPUT 1')).toBe('E2BIG')
   expect(errno('iptables -I INPUT 2 -j DROP')).toBe('E2BIG')
   expect(errno('iptables -D INPUT -j DROP')).toBe('ENOENT')

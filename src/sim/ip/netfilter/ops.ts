@@ -31,13 +31,16 @@ export function changeFilter(world: World, op: FilterOp): Refusal | undefined {
 function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
   if (op.do === 'filter.flush') {
     if (op.chain !== undefined && !chains.has(op.chain)) return refuse('ENOENT')
-    for (const chain of chains.values())
-      if (op.chain === undefined || chain.name === op.chain) chain.rules = []
+    for (const chain of chains.values()) {
+      if (op.chain !== undefined && chain.name !== op.chain) continue
+      chain.rules = []
+      if (op.chain !== undefined) chain.made = true
+    }
     return undefined
   }
   if (op.do === 'filter.chain-add') {
     if (chains.has(op.chain)) return refuse('EEXIST')
-    chains.set(op.chain, { name: op.chain, policy: undefined, rules: [] })
+    chains.set(op.chain, { name: op.chain, policy: undefined, made: true, rules: [] })
     return undefined
   }
   const chain = chains.get(op.chain)
@@ -49,7 +52,10 @@ function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
       const at = op.at ?? chain.rules.length + 1
       if (at < 1 || at > chain.rules.length + 1) return refuse('E2BIG')
       chain.rules.splice(at - 1, 0, { rule: op.rule, packets: 0, bytes: 0 })
-      if (op.rule.verdict.do !== 'jump' || !hasLoop(chains)) return undefined
+      if (op.rule.verdict.do !== 'jump' || !hasLoop(chains)) {
+        chain.made = true
+        return undefined
+      }
       chain.rules.splice(at - 1, 1)
       return refuse('EMLINK')
     }
@@ -60,19 +66,23 @@ function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
           ? wanted - 1
           : chain.rules.findIndex(({ rule }) => sameRule(rule, wanted))
       if (chain.rules[at] === undefined)
-        return refuse(typeof wanted === 'number' ? 'E2BIG' : 'ENOENT')
+        return refuse(typeof wanted === 'number' && chain.made ? 'E2BIG' : 'ENOENT')
       chain.rules.splice(at, 1)
       return undefined
     }
     case 'filter.policy':
       if (chain.policy === undefined) return refuse('EINVAL')
       chain.policy = op.policy
+      chain.made = true
       return undefined
     case 'filter.chain-del':
       if (chain.rules.length > 0 || isJumpedTo(chains, op.chain)) return refuse('EBUSY')
       // A built-in one comes back with its policy when it is next spoken of.
       if (chain.policy === undefined) chains.delete(op.chain)
-      else chain.policy = 'accept'
+      else {
+        chain.policy = 'accept'
+        chain.made = false
+      }
       return undefined
   }
 }
@@ -83,7 +93,7 @@ function chainsOf(nf: Netfilter, family: 4 | 6, table: FilterTable): Map<string,
   if (chains === undefined) {
     const builtIn = FILTER_CHAINS[table].map((name): [string, Chain] => [
       name,
-      { name, policy: 'accept', rules: [] },
+      { name, policy: 'accept', made: false, rules: [] },
     ])
     chains = new Map(builtIn)
     tables.set(table, chains)
@@ -180,7 +190,12 @@ export function restoreFilters(ns: NetnsIp, filters: readonly FilterChainSnapsho
   ns.netfilter = nf
   for (const { family, table, chain: name, policy, rules } of filters) {
     const counted = rules.map(({ packets, bytes, ...rule }) => ({ rule, packets, bytes }))
-    chainsOf(nf, family, table).set(name, { name, policy, rules: counted })
+    chainsOf(nf, family, table).set(name, {
+      name,
+      policy,
+      made: policy !== 'accept' || rules.length > 0,
+      rules: counted,
+    })
   }
   takeStock(nf, 4)
   takeStock(nf, 6)
