@@ -10,6 +10,7 @@ import {
   type FilterTable,
 } from '../../../fabric/filter.ts'
 import { sameRule } from '../../../fabric/filter-rule.ts'
+import type { KernelTraits } from '../../../fabric/traits.ts'
 import type { Refusal, World } from '../../model.ts'
 import { type NetnsIp, netnsIp } from '../state.ts'
 import { type Chain, type HookName, Netfilter } from './state.ts'
@@ -22,13 +23,20 @@ export function changeFilter(world: World, op: FilterOp): Refusal | undefined {
   if (netns === undefined) return refuse('ENOENT')
   const ns = netnsIp(netns)
   ns.netfilter ??= new Netfilter()
-  const chains = chainsOf(ns.netfilter, op.family, op.table)
-  const refusal = change(chains, op)
+  const tables = ns.netfilter.tables[op.family]
+  const isNew = !tables.has(op.table)
+  const chains = chainsOf(world.traits, ns.netfilter, op.family, op.table)
+  const refusal = change(world.traits, chains, op)
   if (refusal === undefined) takeStock(ns.netfilter, op.family)
+  else if (isNew) tables.delete(op.table)
   return refusal
 }
 
-function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
+function change(
+  traits: KernelTraits,
+  chains: Map<string, Chain>,
+  op: FilterOp,
+): Refusal | undefined {
   if (op.do === 'filter.flush') {
     if (op.chain !== undefined && !chains.has(op.chain)) return refuse('ENOENT')
     for (const chain of chains.values()) {
@@ -76,24 +84,38 @@ function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
       chain.made = true
       return undefined
     case 'filter.chain-del':
-      if (chain.rules.length > 0 || isJumpedTo(chains, op.chain)) return refuse('EBUSY')
-      // A built-in one comes back with its policy when it is next spoken of.
-      if (chain.policy === undefined) chains.delete(op.chain)
-      else {
-        chain.policy = 'accept'
-        chain.made = false
-      }
-      return undefined
+      return removeChain(traits, chains, chain)
   }
 }
 
-function chainsOf(nf: Netfilter, family: 4 | 6, table: FilterTable): Map<string, Chain> {
+/** Also a built-in one goes, and comes back when it is next spoken of; ip_tables has it for good. */
+function removeChain(
+  { legacyFilters }: KernelTraits,
+  chains: Map<string, Chain>,
+  chain: Chain,
+): Refusal | undefined {
+  const isBuiltIn = chain.policy !== undefined
+  if (isBuiltIn && legacyFilters) return refuse('EINVAL')
+  if (!chain.made) return refuse('ENOENT')
+  if (chain.rules.length > 0 || isJumpedTo(chains, chain.name)) return refuse('EBUSY')
+  if (chain.policy === 'drop') return refuse('EBUSY')
+  if (isBuiltIn) chain.made = false
+  else chains.delete(chain.name)
+  return undefined
+}
+
+function chainsOf(
+  { legacyFilters }: KernelTraits,
+  nf: Netfilter,
+  family: 4 | 6,
+  table: FilterTable,
+): Map<string, Chain> {
   const tables = nf.tables[family]
   let chains = tables.get(table)
   if (chains === undefined) {
     const builtIn = FILTER_CHAINS[table].map((name): [string, Chain] => [
       name,
-      { name, policy: 'accept', made: false, rules: [] },
+      { name, policy: 'accept', made: legacyFilters, rules: [] },
     ])
     chains = new Map(builtIn)
     tables.set(table, chains)
@@ -177,6 +199,7 @@ export function listFilters(ns: NetnsIp): FilterChainSnapshot[] {
         table,
         chain: chain.name,
         policy: chain.policy,
+        ...(chain.made ? {} : { unmade: true as const }),
         rules: chain.rules.map(({ rule, packets, bytes }) => ({ ...rule, packets, bytes })),
       })),
     ),
@@ -184,18 +207,18 @@ export function listFilters(ns: NetnsIp): FilterChainSnapshot[] {
 }
 
 /** Puts chains as a snapshot has them into a namespace that has none. */
-export function restoreFilters(ns: NetnsIp, filters: readonly FilterChainSnapshot[]): void {
+export function restoreFilters(
+  { traits }: World,
+  ns: NetnsIp,
+  filters: readonly FilterChainSnapshot[],
+): void {
   if (filters.length === 0) return
   const nf = new Netfilter()
   ns.netfilter = nf
-  for (const { family, table, chain: name, policy, rules } of filters) {
+  for (const { family, table, chain: name, policy, unmade, rules } of filters) {
     const counted = rules.map(({ packets, bytes, ...rule }) => ({ rule, packets, bytes }))
-    chainsOf(nf, family, table).set(name, {
-      name,
-      policy,
-      made: policy !== 'accept' || rules.length > 0,
-      rules: counted,
-    })
+    const chain = { name, policy, made: unmade !== true, rules: counted }
+    chainsOf(traits, nf, family, table).set(name, chain)
   }
   takeStock(nf, 4)
   takeStock(nf, 6)
