@@ -17,6 +17,8 @@ import { REASON_CODES, REASONS } from '../src/fabric/reason.ts'
 import { LINK_SAMPLES, OP_SAMPLES } from './op-samples.ts'
 import { remediesOf } from '../src/explain/catalog.ts'
 import { CAUSE_CODES, CAUSES } from '../src/explain/causes.ts'
+import { fillIn } from '../src/explain/recognise.ts'
+import { TEXTS } from '../src/explain/texts.ts'
 import { doctorJsonSchema } from '../src/doctor/schema.ts'
 import { explainJsonSchema } from '../src/lab/explain-schema.ts'
 import { labJsonSchema } from '../src/lab/schema.ts'
@@ -31,6 +33,7 @@ export function pages(root: string): Readonly<Record<string, string>> {
     'docs/reference/errors.md': errors(),
     'docs/reference/ops.md': ops(),
     'docs/reference/reasons.md': reasons(),
+    'docs/reference/error-texts.md': errorTexts(),
     'docs/reference/lab-file.md': labFile(),
     'schema/openapi.json': `${JSON.stringify(openApi(versionOf(root)), undefined, 2)}\n`,
     'schema/doctor.schema.json': `${JSON.stringify(doctorJsonSchema(), undefined, 2)}\n`,
@@ -194,6 +197,23 @@ function reasons(): string {
   ].join('\n')
   const more = table(after, causes, ['code', 'what it means', 'see', 'what mends it'])
   return `${page(head, rows, columns)}\n${more}\n`
+}
+
+function errorTexts(): string {
+  const head = [
+    '# Error texts\n',
+    'What Docker, `ip`, the kernel, CNI plugins and podman say, and what it means. `lanyard explain "TEXT"` finds',
+    'the row of a pasted text, also when it is cut off, mistyped or wrapped in other words. *Ours* are the',
+    '[errors](errors.md), [reasons and causes](reasons.md) of Lanyard for the same.',
+  ].join('\n')
+  const rows = Object.values(TEXTS).map((row) => [
+    row.texts.map(code).join('<br>'),
+    row.from,
+    row.means,
+    row.codes.map(code).join(', '),
+    row.mends.map((mend) => fillIn(mend, {})).join('<br>'),
+  ])
+  return page(head, rows, ['text', 'said by', 'means', 'ours', 'what mends it'])
 }
 
 /** A part of a JSON Schema, as far as it is read here. */

@@ -7,6 +7,7 @@ import { codeText } from '../lab/explain-code.ts'
 import { chooseTopology, explainLab, openLabWorld } from '../lab/explain.ts'
 import { printExplanation } from '../lab/explain-print.ts'
 import { explanationJson } from '../lab/explain-schema.ts'
+import { textJson, textMeaning, textsFor } from '../lab/explain-text.ts'
 import type { LabSource } from '../lab/source.ts'
 import type { Topology } from '../lab/topology.ts'
 import { runCommand } from '../shell/run.ts'
@@ -40,8 +41,12 @@ export async function explainCommand(
     return await explainLiveCommand(from, to, options)
   }
   if (to === undefined) {
-    process.stdout.write(`${codeText(from, paint)}\n`)
+    process.stdout.write(`${aloneText(from, options.json === true)}\n`)
     return EXIT.ok
+  }
+  if (from === 'parent' && options.lab === undefined) {
+    const { explainParentCommand } = await import('./explain-parent.ts')
+    return await explainParentCommand(to, options.json === true)
   }
   const { world, topology, source } = await openScene(options)
   const asking = {
@@ -70,6 +75,14 @@ export async function explainCommand(
     )
   }
   return found.verdict === 'ok' ? EXIT.ok : EXIT.missed
+}
+
+/** One argument: a code, or an error text. @throws LanyardError `usage` for neither */
+function aloneText(said: string, json: boolean): string {
+  const paint = painter(process.stdout)
+  if (/^\w+$/.test(said)) return codeText(said, paint)
+  const found = textsFor(said)
+  return json ? JSON.stringify(textJson(found), undefined, 2) : textMeaning(found, paint)
 }
 
 /** `explain` at the prompt of a lab that is up. @returns the exit status */
