@@ -19,6 +19,7 @@ export default defineConfig({
             '**/*.kernel.test.ts',
             '**/*.uml.test.ts',
             '**/*.docker.test.ts',
+            '**/*.guest.test.ts',
             'node_modules/**',
           ],
           isolate: false,
@@ -38,6 +39,14 @@ export default defineConfig({
           // No test is about time; those that boot a guest wait for their turn, too.
           testTimeout: 300_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          // Docker inside User Mode Linux takes a long time: `npm run docker:guests`.
+          name: 'guests',
+          include: ['test/docker/**/*.guest.test.ts'],
+          testTimeout: 300_000,
         },
       },
       {

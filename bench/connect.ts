@@ -10,7 +10,7 @@ import type { Op } from '../src/fabric/plan.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
 import { openLmdbStore } from '../src/store/lmdb.ts'
 import { type Contestant, ipBatch, measure, needRoot } from './harness.ts'
-import { PREFIX } from './worlds.ts'
+import { parentOn, PREFIX } from './worlds.ts'
 
 /** Endpoints a round; more of them (`ENDPOINTS=4000`) show whether the last are as quick. */
 const COUNT = Number(process.env.ENDPOINTS ?? 100)
@@ -82,15 +82,7 @@ await measure('connect', async () => {
   await clean()
   await kernel.apply([
     ...[HOST, ...boxes].map((netns): Op => ({ do: 'netns.add', netns })),
-    {
-      do: 'link.add',
-      netns: HOST,
-      name: 'p0',
-      spec: { kind: 'veth', peer: { name: 'p1' } },
-      up: true,
-    },
-    { do: 'link.set', netns: HOST, name: 'p1', up: true },
-    { do: 'address.add', netns: HOST, link: 'p0', address: { address: SUBNET + 2, length: 16 } },
+    ...parentOn(HOST, SUBNET + 2),
   ])
   const engine = await openEngine({
     fabric: kernel,

@@ -64,6 +64,16 @@ function attach(i: number, parent: string): Op[] {
   ]
 }
 
+/** A parent for networks of the engine: `p0`, with a cable to `p1` and an address of a /16. */
+export function parentOn(netns: string, address: number): Plan {
+  const spec: LinkSpec = { kind: 'veth', peer: { name: 'p1' } }
+  return [
+    { do: 'link.add', netns, name: 'p0', spec, up: true },
+    { do: 'link.set', netns, name: 'p1', up: true },
+    { do: 'address.add', netns, link: 'p0', address: { address, length: 16 } },
+  ]
+}
+
 /** All namespaces of such a world; a bench waits for these alone, others may come and go. */
 export function namespacesOf(count: number): string[] {
   return [...Array.from({ length: count }, (_, i) => endpoint(i)), HOST, SWITCH]

@@ -521,6 +521,11 @@ const TABLE = {
     errno: 'ENOENT',
     say: (d) => `${d.file}: ${d.why}`,
   }),
+  'file-unwritable': row<{ file: string; why: string }>({
+    status: 403,
+    errno: 'EACCES',
+    say: (d) => `${d.file} cannot be written: ${d.why}`,
+  }),
   usage: row<{ sentence: string; help: string }>({
     status: 400,
     errno: 'EINVAL',

@@ -26,6 +26,7 @@ import { listContainers } from './containers.ts'
 import { liveQuestion } from './live-ends.ts'
 import { type LiveNames, nameNamespaces } from './live-names.ts'
 import { painter } from './terminal.ts'
+import { writing } from './files.ts'
 import { version } from './version.ts'
 
 /** As long as ping(8) waits for its answer. */
@@ -245,12 +246,7 @@ function saveCase(
   const file = wanted ?? join(mkdtempSync(join(tmpdir(), 'lanyard-explain-')), 'case.json')
   const at = new Date().toISOString()
   const text = encodeReplay({ ...asked, lanyard: version(), at, real, said })
-  try {
-    writeFileSync(file, text, { mode: 0o600 })
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file, why }, { cause: error })
-  }
+  writing(file, () => writeFileSync(file, text, { mode: 0o600 }))
   return file
 }
 

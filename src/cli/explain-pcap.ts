@@ -1,12 +1,12 @@
 /** The frames of a journey as a pcapng file: every link it touched, in and out. */
 import { writeFileSync } from 'node:fs'
-import { LanyardError } from '../errors.ts'
 import type { Answer } from '../explain/ask.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import { encodeFrame } from '../wire/codec.ts'
 import { interfaceBlock, packetBlock, sectionBlock } from '../wire/pcapng.ts'
+import { writing } from './files.ts'
 
-/** @throws LanyardError `file-unreadable` when the file cannot be written */
+/** @throws LanyardError `file-unwritable` */
 export function writeJourney(file: string, { steps }: Answer, { world }: SimFabric): void {
   const seen = steps.filter(
     (s) => (s.action === 'tx' || s.action === 'rx') && s.frame !== undefined && s.device >= 0,
@@ -23,10 +23,5 @@ export function writeJourney(file: string, { steps }: Answer, { world }: SimFabr
     const bytes = encodeFrame(frame)
     blocks.push(packetBlock({ link: links.indexOf(device), timeNs, direction, bytes }))
   }
-  try {
-    writeFileSync(file, Buffer.concat(blocks))
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file, why }, { cause: error })
-  }
+  writing(file, () => writeFileSync(file, Buffer.concat(blocks)))
 }

@@ -39,7 +39,11 @@ export async function ipList(network: string | undefined, options: ListOptions):
     else if (options.quiet === true) printLines(leases.map(({ address }) => formatIp(address)))
     else {
       const head = ['ADDRESS', 'NETWORK', 'HOLDER', 'KIND', 'MAC ADDRESS', 'SINCE', 'SEGMENT']
-      process.stdout.write(formatTable(head, leases.map(rowOf)))
+      const rows = leases.map(rowOf)
+      // Where hosts share a store, whose each is.
+      const shared = leases.some((lease) => lease.host !== undefined)
+      if (shared) for (const [i, row] of rows.entries()) row.push(leases[i]?.host ?? '-')
+      process.stdout.write(formatTable(shared ? [...head, 'HOST'] : head, rows))
     }
   })
 }

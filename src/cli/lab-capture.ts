@@ -13,6 +13,7 @@ import { chooseLab, readJournal } from './lab-live.ts'
 import { type LabInfo, LabState } from './lab-state.ts'
 import { pcapFile } from './pcap.ts'
 import { onStop } from './stop.ts'
+import { writing } from './files.ts'
 
 export interface CaptureOptions {
   readonly lab?: string
@@ -60,12 +61,7 @@ function readLink(text: string): Wanted {
 
 function openFile(path: string): number {
   if (path === '-') return 1
-  try {
-    return openSync(path, 'w')
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file: path, why }, { cause: error })
-  }
+  return writing(path, () => openSync(path, 'w'))
 }
 
 /** The record from which on frames are wanted. */

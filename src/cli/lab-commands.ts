@@ -1,6 +1,8 @@
 /** `lanyard lab ...`: what can be typed; the work is in the files loaded on demand. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { collect } from './explain-commands.ts'
 import { addLiveCommands } from './lab-live-commands.ts'
+import type { GraphOptions } from './lab-graph.ts'
 import type { LabRunOptions } from './lab-run.ts'
 
 const RUN_EXAMPLES = `
@@ -10,6 +12,7 @@ tables; a number is the ttl of the answer.
 Examples:
   lanyard lab run examples/seed-001
   lanyard lab run mylab.yaml --json | jq .missed
+  lanyard lab run mylab.yaml --junit lab.xml --html lab.html
   lanyard lab run mylab.yaml --pcap /tmp/frames          one pcapng per combination, for Wireshark
   sudo lanyard lab run examples/seed-001 --fabric kernel
   lanyard lab run examples/seed-002 --fabric uml         a real kernel, no root: Debian's package
@@ -18,6 +21,17 @@ Examples:
 const DOWN_EXAMPLES = `
 Without a name: the only lab that is up. A "lab run" that ends, or is stopped with Ctrl-C, removes
 what it made; what a killed one left on this kernel goes, too, and nothing else is touched.`
+
+const GRAPH_EXAMPLES = `
+One picture shows all combinations of a lab: what differs between them as bridge|vepa, what is there
+in some of them only as hairpin?.
+
+Examples:
+  lanyard lab graph examples/seed-002
+  lanyard lab graph examples/seed-001 --svg -w lab.svg --set mode=vepa
+  lanyard lab graph mylab.yaml --mermaid >> README.md`
+
+const SHAPES = ['ascii', 'svg', 'mermaid']
 
 export function addLabCommands(program: Command): void {
   const lab = program.command('lab').description('laboratories from a file').helpCommand(false)
@@ -35,6 +49,8 @@ export function addLabCommands(program: Command): void {
         .default('sim'),
     )
     .option('--json', 'print everything as JSON')
+    .option('--junit <file>', 'write the expectations as JUnit XML, for CI')
+    .option('--html <file>', 'write a report as one HTML page, with the picture')
     .option('--pcap <dir>', 'write every frame of every link to pcapng files in this directory')
     .option(
       '--seed <number>',
@@ -56,6 +72,7 @@ export function addLabCommands(program: Command): void {
       const { labCheck } = await import('./lab-check.ts')
       labCheck(file)
     })
+  addGraph(lab)
   lab
     .command('down')
     .description('remove a lab, and what killed runs left on this kernel')
@@ -65,6 +82,25 @@ export function addLabCommands(program: Command): void {
     .action(async (name: string | undefined, options: { all?: boolean }) => {
       const { labDown } = await import('./lab-down.ts')
       await labDown(name, options)
+    })
+}
+
+function addGraph(lab: Command): void {
+  const shape = (name: string, text: string): Option =>
+    new Option(`--${name}`, text).conflicts(SHAPES.filter((other) => other !== name))
+  lab
+    .command('graph')
+    .description('draw a lab')
+    .argument('<file>', 'lab file, or a directory with a lab.yaml')
+    .addOption(shape('ascii', 'as text (the default)'))
+    .addOption(shape('svg', 'as SVG'))
+    .addOption(shape('mermaid', 'as a Mermaid flowchart, for Markdown'))
+    .option('--set <variable=value>', 'only the combinations with this value', collect, {})
+    .option('-w, --write <file>', 'into a file instead of standard output')
+    .addHelpText('after', GRAPH_EXAMPLES)
+    .action(async (file: string, options: GraphOptions) => {
+      const { labGraph } = await import('./lab-graph.ts')
+      labGraph(file, options)
     })
 }
 

@@ -17,6 +17,8 @@ const NEXT: Readonly<Record<string, string>> = {
   'bridge link': 'set show',
   'bridge vlan': 'add del show',
   brctl: 'addbr addif delbr delif hairpin setageing setfd show showmacs stp',
+  docker: 'exec inspect network ps rm run start stop version',
+  'docker network': 'connect create disconnect inspect ls prune rm',
   vconfig: 'add rem set_flag',
   sysctl: '-w net.ipv4.ip_forward net.ipv6.conf.all.forwarding',
 }

@@ -31,6 +31,11 @@ export async function labExec(
     const out = await live.run(node, line)
     process.stdout.write(out.stdout)
     process.stderr.write(out.stderr)
+    if (out.inside !== undefined) {
+      // As docker says it; a prompt is what `lab shell` has.
+      process.stderr.write('the input device is not a TTY\n')
+      return 1
+    }
     return out.code
   } finally {
     lock.release()

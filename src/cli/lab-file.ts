@@ -6,6 +6,7 @@ import { readLab } from '../lab/read.ts'
 import { LabSource } from '../lab/source.ts'
 import { didYouMean } from '../lab/text.ts'
 import type { Topology } from '../lab/topology.ts'
+import { fileReason } from './files.ts'
 
 export interface LoadedLab {
   readonly file: string
@@ -24,17 +25,11 @@ export function loadLab(path: string): LoadedLab {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const why = `${reason(error)}${near(path)}`
+    const why = `${fileReason(error)}${near(path)}`
     throw new LanyardError('file-unreadable', { file, why }, { cause: error })
   }
   const source = new LabSource(file, text)
   return { file, topologies: readLab(source), source }
-}
-
-function reason(error: unknown): string {
-  const code = (error as { readonly code?: string }).code
-  if (code === 'ENOENT') return 'no such file or directory'
-  return code === 'EACCES' ? 'permission denied' : String(code ?? error)
 }
 
 /** A name nearby that may be meant. */

@@ -123,7 +123,7 @@ export class LiveSim {
    */
   async run(node: string, line: string): Promise<Output> {
     const machine = new MachineFabric(this.#recorder, node)
-    const about = machineIn(this.#world, node)
+    const about = machineIn(this.#world, node, this.#recorder)
     const out = await runCommand(openSession(machine, '', about), line)
     if (this.#recorder.count > 0) {
       await this.#recorder.settle()

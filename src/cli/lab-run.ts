@@ -4,7 +4,9 @@ import { reportJson } from '../lab/json.ts'
 import type { Paint } from '../lab/paint.ts'
 import { drawLab } from '../lab/picture.ts'
 import { printCombination, printSummary } from '../lab/print.ts'
-import { type RunOptions, runLab } from '../lab/run.ts'
+import { reportHtml } from '../lab/report-html.ts'
+import { reportJunit } from '../lab/report-junit.ts'
+import { type LabReport, type RunOptions, runLab } from '../lab/run.ts'
 import type { Topology } from '../lab/topology.ts'
 import { openSession } from '../shell/session.ts'
 import { runCommand } from '../shell/run.ts'
@@ -14,17 +16,21 @@ import { loadLab } from './lab-file.ts'
 import { pcapSink } from './pcap.ts'
 import { onStop } from './stop.ts'
 import { painter } from './terminal.ts'
+import { mustBeWritable, writeText } from './files.ts'
 
 export interface LabRunOptions {
   readonly fabric: 'sim' | 'kernel' | 'uml'
   readonly json?: boolean
   readonly pcap?: string
+  readonly junit?: string
+  readonly html?: string
   readonly seed: number
 }
 
 /** @returns the exit status */
 export async function labRun(path: string, options: LabRunOptions): Promise<number> {
   const { file, topologies } = loadLab(path)
+  for (const report of [options.junit, options.html]) mustBeWritable(report)
   if (options.fabric === 'uml') {
     const { runLanyardInUml } = await import('./uml-run.ts')
     return await runLanyardInUml(topologies[0]?.lab ?? '', argumentsOf(path, options))
@@ -46,6 +52,7 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
       ...(place.reason === undefined ? {} : { reason: place.reason }),
       ...(capture === undefined ? {} : { capture }),
     })
+    writeReports(report, topologies, file, options)
     if (options.json === true) {
       process.stdout.write(`${JSON.stringify(reportJson(report, topologies), undefined, 2)}\n`)
     } else {
@@ -62,12 +69,24 @@ export async function labRun(path: string, options: LabRunOptions): Promise<numb
   }
 }
 
+function writeReports(
+  report: LabReport,
+  topologies: readonly Topology[],
+  file: string,
+  { junit, html }: LabRunOptions,
+): void {
+  if (junit !== undefined) writeText(reportJunit(report, file), junit)
+  if (html !== undefined) writeText(reportHtml(report, topologies, `Linux ${release()}`), html)
+}
+
 /** The command line that does the same on the kernel it is typed on. */
-function argumentsOf(path: string, { json, pcap, seed }: LabRunOptions): string[] {
+function argumentsOf(path: string, { json, pcap, junit, html, seed }: LabRunOptions): string[] {
   return [
     ...['lab', 'run', path, '--fabric', 'kernel', '--seed', `${seed}`],
     ...(json === true ? ['--json'] : []),
     ...(pcap === undefined ? [] : ['--pcap', pcap]),
+    ...(junit === undefined ? [] : ['--junit', junit]),
+    ...(html === undefined ? [] : ['--html', html]),
   ]
 }
 

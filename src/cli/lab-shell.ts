@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface, type Interface } from 'node:readline'
 import { COMMAND_NAMES } from '../shell/run.ts'
+import { type Inside, insideLine } from '../shell/session.ts'
 import { fail } from './failure.ts'
 import { checkNode, chooseLab, LiveSim, tellFileNote } from './lab-live.ts'
 import { completionsOf } from './lab-complete.ts'
@@ -53,6 +54,8 @@ class Prompt {
   readonly #lines: Interface
   readonly #asks = process.stdin.isTTY && process.stdout.isTTY
   #before = ''
+  /** A shell in a container, which gets what is typed. */
+  #inside: Inside | undefined
   #code = 0
   #closed = false
 
@@ -76,7 +79,7 @@ class Prompt {
 
   async run(): Promise<number> {
     const lines = this.#lines
-    lines.setPrompt(`[root@${this.#node} ~]# `)
+    this.#setPrompt()
     if (this.#asks) {
       lines.on('SIGINT', () => this.#interrupt())
       lines.on('history', (history: string[]) => this.#remember(history))
@@ -91,6 +94,10 @@ class Prompt {
     await work
     if (this.#asks && !this.#closed) process.stdout.write('\n')
     return this.#code
+  }
+
+  #setPrompt(): void {
+    this.#lines.setPrompt(this.#inside?.prompt ?? `[root@${this.#node} ~]# `)
   }
 
   /** Ctrl-C: the line is given up, the lab is as it was. */
@@ -111,6 +118,10 @@ class Prompt {
     }
     const line = `${this.#before}${text}`.trim()
     this.#before = ''
+    if (this.#inside !== undefined) {
+      await this.#lineInside(this.#inside, line)
+      return
+    }
     if (line === 'exit' || line === 'logout') {
       this.#closed = true
       this.#lines.close()
@@ -120,6 +131,15 @@ class Prompt {
     else if (line === 'history') process.stdout.write(this.#numbered())
     else if (/^explain(\s|$)/.test(line)) await this.#explain(line.split(/\s+/).slice(1))
     else if (line !== '' && !line.startsWith('#')) await this.#command(line)
+    if (this.#asks) this.#lines.prompt()
+  }
+
+  async #lineInside(inside: Inside, line: string): Promise<void> {
+    if (line === 'exit') {
+      this.#inside = undefined
+      this.#setPrompt()
+      if (inside.atEnd !== undefined) await this.#command(inside.atEnd, true)
+    } else if (line !== '') await this.#command(insideLine(inside, line))
     if (this.#asks) this.#lines.prompt()
   }
 
@@ -138,14 +158,18 @@ class Prompt {
     }
   }
 
-  async #command(line: string): Promise<void> {
+  async #command(line: string, quiet = false): Promise<void> {
     const lock = await this.#state.lock(this.#info.lab)
     try {
       await this.#live.refresh()
       const out = await this.#live.run(this.#node, line)
       this.#code = out.code
-      process.stdout.write(out.stdout)
+      if (!quiet) process.stdout.write(out.stdout)
       process.stderr.write(out.stderr)
+      if (out.inside !== undefined) {
+        this.#inside = out.inside
+        this.#setPrompt()
+      }
     } finally {
       lock.release()
     }

@@ -7,7 +7,6 @@
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { LanyardError } from '../errors.ts'
 import type { Fabric } from '../fabric/fabric.ts'
 import { REASONS } from '../fabric/reason.ts'
 import { endKey } from '../lab/cables.ts'
@@ -19,12 +18,13 @@ import type { World } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import type { Frame } from '../wire/frame.ts'
 import { type CapturePacket, interfaceBlock, packetBlock, sectionBlock } from '../wire/pcapng.ts'
+import { writing } from './files.ts'
 
 /** Trace steps after which what was captured is written; far fewer than a trace keeps. */
 const BATCH_STEPS = 8192
 const KEPT_STEPS = 32_768
 
-/** @throws LanyardError `file-unreadable` when a file cannot be made */
+/** @throws LanyardError `file-unwritable` when a file cannot be made */
 export function pcapSink(
   folder: string,
   topologies: readonly Topology[],
@@ -147,11 +147,8 @@ export function pcapName({ lab, variables }: Topology): string {
 
 function create(folder: string, name: string): number {
   const file = join(folder, name)
-  try {
+  return writing(file, () => {
     mkdirSync(folder, { recursive: true })
     return openSync(file, 'w')
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new LanyardError('file-unreadable', { file, why }, { cause: error })
-  }
+  })
 }

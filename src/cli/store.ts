@@ -8,6 +8,7 @@ import type { Store, Write } from '../store/store.ts'
 import { EXIT } from './failure.ts'
 import type { PlaceOptions } from './place.ts'
 import { bindState, identify, openEmbedded, openShared } from './state-store.ts'
+import { mustBeWritable, writing } from './files.ts'
 
 export interface StoreOptions extends PlaceOptions {
   readonly json?: boolean
@@ -117,10 +118,10 @@ async function mustBeIdle({ state }: PlaceOptions): Promise<void> {
 
 /** `lanyard store backup FILE` */
 export async function storeBackup(path: string, options: StoreOptions): Promise<void> {
+  mustBeWritable(path)
   const pairs = await withStore(options.store ?? 'file', options.state, contents)
-  writeFileSync(path, `${JSON.stringify({ format: FORMAT, entries: pairs }, undefined, 1)}\n`, {
-    mode: 0o600,
-  })
+  const text = `${JSON.stringify({ format: FORMAT, entries: pairs }, undefined, 1)}\n`
+  writing(path, () => writeFileSync(path, text, { mode: 0o600 }))
   process.stdout.write(`${pairs.length} records are in ${path}\n`)
 }
 

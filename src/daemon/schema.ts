@@ -127,6 +127,7 @@ export const LeaseJson = named(
     holder: text('the endpoint, or the name of a reservation'),
     kind: z.enum(['endpoint', 'reservation', 'cooldown']),
     since: z.string(),
+    host: z.optional(text('of several hosts on one store, the one whose it is')),
   }),
 )
 

@@ -33,6 +33,7 @@ import {
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
+import { tellRelease } from './restore.ts'
 import { mustBeHere } from './self.ts'
 import { UndoStack } from './undo-stack.ts'
 
@@ -53,7 +54,8 @@ export async function connect(context: Context, request: ConnectRequest): Promis
   const network = await joinNetwork(context, request.network)
   checkRequest(network, request)
   const { store, faults } = context
-  const known = await findEndpoint(store, network.name, request.endpoint)
+  const found = await findEndpoint(store, network.name, request.endpoint)
+  const known = await tellRelease(context, network, found, request.endpoint)
   if (known !== undefined) await mustBeHere(context, known)
   if (known?.phase === 'here') return await again(context, network, known, request)
   await context.self?.mayServe()

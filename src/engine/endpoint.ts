@@ -30,6 +30,7 @@ import {
   write,
 } from './records.ts'
 import { joinNetwork } from './join.ts'
+import { tellRelease } from './restore.ts'
 import { mustBeHere } from './self.ts'
 import { explainRefusal } from './refusal.ts'
 import { snapshotOf } from './sandbox.ts'
@@ -57,7 +58,8 @@ export async function createEndpoint(
   const network = await joinNetwork(context, request.network)
   const asked = { ...request, sandbox: '' }
   checkRequest(network, asked)
-  const known = await findEndpoint(context.store, network.name, request.endpoint)
+  const found = await findEndpoint(context.store, network.name, request.endpoint)
+  const known = await tellRelease(context, network, found, request.endpoint)
   if (known !== undefined) await mustBeHere(context, known)
   await context.self?.mayServe()
   if (known !== undefined && known.phase !== 'leaving' && known.id === request.id)

@@ -5,8 +5,8 @@ import { LanyardError } from '../errors.ts'
 import { applyGently, type Context } from './context.ts'
 import { takeAway } from './disconnect.ts'
 import { snapshotOf } from './sandbox.ts'
-import { findEndpoint, findNetwork, NETWORKS } from './records.ts'
-import type { Endpoint } from './types.ts'
+import { type EndpointRecord, findEndpoint, findNetwork, NETWORKS } from './records.ts'
+import type { Endpoint, Network } from './types.ts'
 
 /**
  * Says everything again that the store has lost; what it still has is left as it is. Leases follow
@@ -82,6 +82,27 @@ export async function replayReleases(context: Context): Promise<number> {
     copy?.settle(release)
   }
   return told
+}
+
+/**
+ * An endpoint comes again whose going the store has not been told: it is told first, lest the going
+ * be told later, of the one that came.
+ *
+ * @returns its record, if it still has one
+ */
+export async function tellRelease(
+  context: Context,
+  network: Network,
+  known: EndpointRecord | undefined,
+  name: string,
+): Promise<EndpointRecord | undefined> {
+  const { copy, self } = context
+  const release = copy?.releases.find((one) => one.network === network.name && one.name === name)
+  if (release === undefined) return known
+  const mine = known !== undefined && known.hostId === self?.id
+  if (mine) await takeAway(context, network, { ...known, phase: 'leaving' })
+  copy?.settle(release)
+  return mine ? undefined : known
 }
 
 export const isAway = (error: unknown): boolean =>

@@ -315,7 +315,14 @@ async function take(
   const addresses = candidates.map((c) => c.ip)
   then.push(...(request.also?.({ addresses, mac }) ?? []))
   const otherwise = bearer === undefined ? [endKey] : [endKey, bearer]
-  const { done, revision, found } = await transactSurely(ipam, { when, then, otherwise })
+  const asked = transactSurely(ipam, { when, then, otherwise })
+  const { done, revision, found } = await asked.catch(async (error: unknown) => {
+    // A store without room can still say what is held.
+    const full = error instanceof LanyardError && error.code === 'store-full'
+    const held = full ? await ipam.store.get(endKey) : undefined
+    if (held === undefined) throw error
+    return { done: false, revision: held.modRevision, found: [held] }
+  })
   if (done) return { addresses, mac, revision }
   const [mine, other] = found
   // Ours, when the answer to the first asking was lost; or the same was asked twice at once.

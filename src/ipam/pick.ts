@@ -97,7 +97,7 @@ export async function firstFree(
   const parts: Range[] = [{ first: start, last: range.last }]
   const before = start === range.first ? undefined : addToIp(start, -1)
   if (before !== undefined) parts.push({ first: range.first, last: before })
-  let oldest: { readonly ip: Ip; readonly entry: Entry; readonly untilMs: number } | undefined
+  let oldest: { readonly ip: Ip; readonly entry: Entry } | undefined
   for (const part of parts) {
     let size = WINDOW
     for (let first: Ip | undefined = part.first; first !== undefined && first <= part.last; ) {
@@ -106,8 +106,9 @@ export async function firstFree(
       const found = await searchWindow(ipam, asker, pool, { first, last })
       if (found.free !== undefined)
         return { ip: found.free, pool, reserved: undefined, resting: undefined, exact: false }
+      // By the store's order of events, not by the clocks of whoever wrote them.
       for (const rest of found.resting)
-        if (oldest === undefined || rest.untilMs < oldest.untilMs) oldest = rest
+        if (oldest === undefined || rest.entry.modRevision < oldest.entry.modRevision) oldest = rest
       first = addToIp(last, 1)
       size = Math.min(size * 2, WINDOW_LIMIT)
     }
@@ -134,7 +135,7 @@ export function part(range: Range, slot: number): Ip {
 
 interface Found {
   readonly free: Ip | undefined
-  readonly resting: readonly { readonly ip: Ip; readonly entry: Entry; readonly untilMs: number }[]
+  readonly resting: readonly { readonly ip: Ip; readonly entry: Entry }[]
 }
 
 async function searchWindow(ipam: Ipam, asker: Asker, pool: Pool, window: Range): Promise<Found> {
@@ -148,7 +149,7 @@ async function searchWindow(ipam: Ipam, asker: Asker, pool: Pool, window: Range)
     return new Map(inside.filter(([hex]) => hex <= last))
   }
   const [held, reserved, resting] = await Promise.all([read('ip'), read('rsv'), read('cool')])
-  const rests: { ip: Ip; entry: Entry; untilMs: number }[] = []
+  const rests: { ip: Ip; entry: Entry }[] = []
   for (let ip: Ip | undefined = window.first; ip !== undefined && ip <= window.last; ) {
     const hex = hexOfIp(ip)
     const may =
@@ -164,8 +165,8 @@ async function searchWindow(ipam: Ipam, asker: Asker, pool: Pool, window: Range)
       return { free: ip, resting: [] }
     }
     if (may && rest !== undefined) {
-      const { kind, untilMs } = JSON.parse(rest.value) as StoredRest
-      if (kind === 'cooldown') rests.push({ ip, entry: rest, untilMs })
+      const { kind } = JSON.parse(rest.value) as StoredRest
+      if (kind === 'cooldown') rests.push({ ip, entry: rest })
     }
     ip = addToIp(ip, 1)
   }

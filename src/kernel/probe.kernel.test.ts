@@ -255,7 +255,10 @@ describeKernel('probes', () => {
     const probes = Array.from({ length: 400 }, (_, i) => silent(i))
     const last: Probe = { protocol: 'icmp', from, to: near, startMs: 50, timeoutMs: 20_000 }
     const results = await runProbes([...probes, last])
-    expect(results.map((r) => r.outcome)).toEqual([...probes.map(() => 'timeout'), 'reply'])
+    expect(results.at(-1)?.outcome).toBe('reply')
+    // Where the machine is too busy to look for three seconds, the kernel has given up before us.
+    const silence = ['timeout', 'icmp-error']
+    expect(results.slice(0, -1).filter((r) => !silence.includes(r.outcome))).toEqual([])
   })
 
   test('runProbes() tells the redirects that came before the answer', async () => {

@@ -36,6 +36,26 @@ export function chooseTopology(
   wanted: Readonly<Record<string, string>>,
   help = 'lanyard explain --help',
 ): Topology {
+  const fits = fittingTopologies(topologies, wanted, help)
+  const [first] = fits as [Topology]
+  if (fits.length === 1) return first
+  const names = Object.keys(first.variables)
+  const open = names.filter((n) => wanted[n] === undefined && valuesOf(fits, n).length > 1)
+  const hints = open.map((n) => `--set ${n}=${valuesOf(fits, n).join('|')}`)
+  const sentence = `lab ${first.lab} has ${fits.length} combinations: choose one with ${hints.join(' ')}`
+  throw new LanyardError('usage', { sentence, help })
+}
+
+/**
+ * The combinations of a lab with the values asked for, one at least.
+ *
+ * @throws LanyardError `usage` for a variable or value the lab does not have
+ */
+export function fittingTopologies(
+  topologies: readonly Topology[],
+  wanted: Readonly<Record<string, string>>,
+  help: string,
+): readonly Topology[] {
   const [first] = topologies
   const names = Object.keys(first?.variables ?? {})
   const say = (sentence: string): never => {
@@ -53,12 +73,7 @@ export function chooseTopology(
     Object.entries(wanted).every(([name, value]) => String(t.variables[name]) === value),
   )
   if (fits.length === 0) say(`lab ${first?.lab} leaves out ${pairs(wanted)} (see its "unless")`)
-  if (fits.length > 1) {
-    const open = names.filter((n) => wanted[n] === undefined && valuesOf(fits, n).length > 1)
-    const hints = open.map((n) => `--set ${n}=${valuesOf(fits, n).join('|')}`)
-    say(`lab ${first?.lab} has ${fits.length} combinations: choose one with ${hints.join(' ')}`)
-  }
-  return fits[0] as Topology
+  return fits
 }
 
 function valuesOf(topologies: readonly Topology[], name: string): string[] {

@@ -17,6 +17,7 @@ export type Call =
   | { readonly do: 'settle'; readonly netns?: readonly string[]; readonly timeoutMs?: number }
   | { readonly do: 'listen'; readonly netns: string; readonly service: Service }
   | { readonly do: 'unlisten'; readonly netns: string; readonly service: Service }
+  | { readonly do: 'write'; readonly path: string; readonly text: string }
   | { readonly do: 'send'; readonly netns: string; readonly link: string; readonly hex: string }
 
 /** What was typed at a node. */

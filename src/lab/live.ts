@@ -129,8 +129,8 @@ export function liveTopology(
   const made = snapshot.netns.map((n) => n.name).filter((name) => !known.has(name))
   const names = new Map(made.map((name) => [name, name]))
   for (const name of made) {
-    const short = name.slice(name.indexOf('/') + 1)
-    const alike = made.filter((m) => m.slice(m.indexOf('/') + 1) === short)
+    const short = name.slice(name.lastIndexOf('/') + 1)
+    const alike = made.filter((m) => m.slice(m.lastIndexOf('/') + 1) === short)
     if (alike.length === 1 && !known.has(short)) names.set(name, short)
   }
   const now = (name: string): Nic[] => {

@@ -5,7 +5,7 @@ import type { Paint } from './paint.ts'
 import type { Cell } from './probing.ts'
 import type { CombinationReport, CommandReport, LabReport, MatrixReport } from './run.ts'
 import { formatVariables } from './variables.ts'
-import { padEnd, padStart, widthOf } from './width.ts'
+import { padEnd, padStart, widthOf, wrap } from './width.ts'
 
 export function printCombination(report: CombinationReport, paint: Paint): string {
   const title = formatVariables(report.variables)
@@ -39,52 +39,58 @@ export function printSummary(report: LabReport, paint: Paint, kernel = 'this ker
   return `${runs}${missed === 0 ? paint('good', count) : count}, ${bad} (${where})`
 }
 
-/** Who reaches whom: rows ping columns; a number is the ttl of the answer. */
-export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint): string {
-  const { nodes, cells } = matrix
+/** What stands in a matrix: rows ping columns. */
+export interface MatrixGrid {
+  /** A ttl, `ok`, or ✗ with the letter of a reason; undefined: nobody asked. */
+  at(from: string, to: string): { readonly ok: boolean; readonly text: string } | undefined
+  /** Reasons by their letter. */
+  readonly legend: readonly (readonly [mark: string, why: string])[]
+}
+
+export function matrixGrid({ cells }: MatrixReport): MatrixGrid {
   const letters = new Map<string, string>()
   for (const cell of cells) {
     if (!cell.ok && !letters.has(whyText(cell))) letters.set(whyText(cell), letter(letters.size))
   }
   const byEnds = new Map(cells.map((cell) => [`${cell.from} ${cell.to}`, cell]))
-  const at = (from: string, to: string): Cell | undefined => byEnds.get(`${from} ${to}`)
-  const text = (cell: Cell | undefined): string => {
-    if (cell === undefined) return '·'
-    return cell.ok ? String(cell.ttl ?? 'ok') : `✗${letters.get(whyText(cell))}`
+  const text = (cell: Cell): string =>
+    cell.ok ? String(cell.ttl ?? 'ok') : `✗${letters.get(whyText(cell))}`
+  return {
+    at: (from, to) => {
+      const cell = byEnds.get(`${from} ${to}`)
+      return cell === undefined ? undefined : { ok: cell.ok, text: text(cell) }
+    },
+    legend: [...letters].map(([why, mark]) => [`✗${mark}`, why]),
   }
+}
+
+/** Who reaches whom: rows ping columns; a number is the ttl of the answer. */
+export function printMatrix(matrix: MatrixReport, named: boolean, paint: Paint): string {
+  const { nodes } = matrix
+  const grid = matrixGrid(matrix)
+  const text = (from: string, to: string): string => grid.at(from, to)?.text ?? '·'
   const family = named ? `IPv${matrix.family}` : ''
   const first = Math.max(widthOf(family), ...nodes.map(widthOf))
   const widths = nodes.map((to) =>
-    Math.max(widthOf(to), ...nodes.map((from) => widthOf(text(at(from, to))))),
+    Math.max(widthOf(to), ...nodes.map((from) => widthOf(text(from, to)))),
   )
   const head = nodes.map((to, i) => padStart(to, widths[i] ?? 0)).join('  ')
   const rows = nodes.map((from) => {
     const row = nodes.map((to, i) => {
-      const cell = at(from, to)
+      const cell = grid.at(from, to)
       const style = cell === undefined ? 'dim' : cell.ok ? 'good' : 'bad'
-      return paint(style, padStart(text(cell), widths[i] ?? 0))
+      return paint(style, padStart(text(from, to), widths[i] ?? 0))
     })
     return `  ${padEnd(from, first)}  ${row.join('  ')}`
   })
-  const legend = [...letters].map(
-    ([why, mark]) => `  ${paint('bad', `✗${mark}`)} ${wrap(why, LEGEND_WIDTH, 5)}`,
-  )
+  const legend = grid.legend.map(([mark, why]) => {
+    const lines = wrap(why, LEGEND_WIDTH).join(`\n${' '.repeat(5)}`)
+    return `  ${paint('bad', mark)} ${lines}`
+  })
   return [`  ${padEnd(family, first)}  ${paint('dim', head)}`, ...rows, ...legend].join('\n')
 }
 
 const LEGEND_WIDTH = 90
-
-/** Breaks a sentence between words; further lines are indented. */
-function wrap(text: string, width: number, indent: number): string {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)
-    if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) {
-      lines[lines.length - 1] = `${line} ${word}`
-    } else lines.push(word)
-  }
-  return lines.join(`\n${' '.repeat(indent)}`)
-}
 
 /** a, b, ..., z, aa, ab, ... */
 function letter(n: number): string {

@@ -16,14 +16,20 @@ import type { Plan } from '../fabric/plan.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import type { Call } from './journal.ts'
 
+/** Where programs on the machines of a lab keep what they keep. */
+export interface Disk {
+  readFile(path: string): string | undefined
+  writeFile(path: string, text: string): void
+}
+
 /** Everything a {@link Recorder} passes on, and the calls so far. */
-export class Recorder implements Fabric {
+export class Recorder implements Fabric, Disk {
   readonly kind = 'sim'
   readonly clock: Clock
-  readonly #inner: Fabric
+  readonly #inner: Fabric & Disk
   #calls: Call[] = []
 
-  constructor(inner: Fabric) {
+  constructor(inner: Fabric & Disk) {
     this.#inner = inner
     this.clock = {
       nowNs: () => inner.clock.nowNs(),
@@ -98,6 +104,15 @@ export class Recorder implements Fabric {
     }
   }
 
+  readFile(path: string): string | undefined {
+    return this.#inner.readFile(path)
+  }
+
+  writeFile(path: string, text: string): void {
+    this.#calls.push({ do: 'write', path, text })
+    this.#inner.writeFile(path, text)
+  }
+
   settle(options?: Parameters<Fabric['settle']>[0]): Promise<void> {
     this.#calls.push({ do: 'settle', ...options })
     return this.#inner.settle(options)
@@ -122,6 +137,7 @@ export async function replay(fabric: SimFabric, calls: readonly Call[]): Promise
     if (call.do === 'apply') applyAsBefore(fabric, call.plan, call.keepGoing === true)
     else if (call.do === 'listen') await fabric.listen(call.netns, call.service)
     else if (call.do === 'unlisten') fabric.stopListening(call.netns, call.service)
+    else if (call.do === 'write') fabric.writeFile(call.path, call.text)
     else if (call.do === 'sleep') await fabric.clock.sleep(call.ms)
     else if (call.do === 'settle') await fabric.settle(call)
     else if (call.do === 'probe') {

@@ -5,7 +5,7 @@
  * In the lab's fabric a machine's own namespace is called as the machine, and one made on it
  * `MACHINE/NAME`: two machines may both have an `ns1`.
  */
-import type { Ip } from '../addr/ip.ts'
+import { type Ip, tryParseIp } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
 import type { Clock } from '../fabric/clock.ts'
 import type {
@@ -19,6 +19,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
+import type { Disk } from '../lab/recorder.ts'
 import type { Machine } from './session.ts'
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
 
@@ -152,6 +153,9 @@ export class MachineFabric implements Fabric {
   }
 }
 
+/** Names of a machine beside those of the lab, as `echo ADDRESS NAME >> /etc/hosts` writes them. */
+export const HOSTS_FILE = '/etc/hosts'
+
 /** The kernel the simulator imitates by default. */
 const RELEASE = '6.18.0'
 
@@ -159,7 +163,7 @@ const RELEASE = '6.18.0'
  * A machine of a lab beside its network: its name, and the names of the others. A namespace made on
  * a machine has its own name, unless a machine is called so.
  */
-export function machineIn(fabric: Fabric, node: string): Machine {
+export function machineIn(fabric: Fabric, node: string, disk?: Disk): Machine {
   const all = async (): Promise<[string, Ip[]][]> => {
     const { netns } = await fabric.snapshot()
     return netns.map((n) => {
@@ -172,7 +176,17 @@ export function machineIn(fabric: Fabric, node: string): Machine {
   return {
     name: node,
     release: RELEASE,
+    ...(disk === undefined
+      ? {}
+      : {
+          disk: {
+            read: (path: string) => disk.readFile(`${node}:${path}`),
+            write: (path: string, text: string) => disk.writeFile(`${node}:${path}`, text),
+          },
+        }),
     lookup: async (name) => {
+      const written = hostsIn(disk?.readFile(`${node}:${HOSTS_FILE}`) ?? '', name)
+      if (written.length > 0) return written
       const found = await all()
       const exact = found.find(([n]) => n === name) ?? found.find(([n]) => n === `${node}/${name}`)
       return (exact ?? found.find(([n]) => short(n) === name))?.[1] ?? []
@@ -182,4 +196,13 @@ export function machineIn(fabric: Fabric, node: string): Machine {
       return holder === undefined ? undefined : short(holder[0])
     },
   }
+}
+
+/** hosts(5): an address, and the names it has. */
+function hostsIn(text: string, name: string): Ip[] {
+  return text.split('\n').flatMap((line) => {
+    const [address = '', ...names] = (line.split('#')[0] ?? '').trim().split(/\s+/)
+    const ip = tryParseIp(address)
+    return ip !== undefined && names.includes(name) ? [ip] : []
+  })
 }

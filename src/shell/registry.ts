@@ -4,6 +4,8 @@ import { arpingCommand, busyboxArping } from './commands/arping.ts'
 import { brctlCommand } from './commands/brctl.ts'
 import { bridgeCommand } from './commands/bridge.ts'
 import { digCommand, nslookupCommand } from './commands/dns.ts'
+import { busyboxIp } from './commands/busybox-ip.ts'
+import { dockerCommand } from './commands/docker.ts'
 import { busyboxIfconfig, ifconfigCommand } from './commands/ifconfig.ts'
 import { type Exec, ipCommand } from './commands/ip.ts'
 import { iptablesCommand } from './commands/iptables.ts'
@@ -18,8 +20,14 @@ import { tracerouteCommand } from './commands/traceroute.ts'
 import { vconfigCommand } from './commands/vconfig.ts'
 import { type Command, failed } from './session.ts'
 
+/** Programs by name, and busybox's beside them. */
+export interface Registry {
+  readonly commands: ReadonlyMap<string, Command>
+  readonly applets: ReadonlyMap<string, Command>
+}
+
 /** @param exec runs words as a command: what `ip netns exec` and `busybox` need */
-export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
+export function makeRegistry(exec: Exec): Registry {
   const ip = ipCommand(exec)
   const applets: Readonly<Record<string, Command>> = {
     ...TEXT_COMMANDS,
@@ -31,7 +39,12 @@ export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
     hostname: hostnameCommand,
     uname: unameCommand,
     lsmod: lsmodCommand,
-    ip,
+    arp: arpCommand,
+    traceroute: tracerouteCommand,
+    nc: ncCommand,
+    nslookup: nslookupCommand,
+    sysctl: sysctlCommand,
+    ip: busyboxIp(ip),
   }
   const busybox: Command = (session, words, stdin) => {
     const applet = applets[words[0] ?? '']
@@ -39,7 +52,7 @@ export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
       return Promise.resolve(unknownCommand(`busybox ${words[0] ?? ''}`, []))
     return applet(session, words.slice(1), stdin)
   }
-  return new Map<string, Command>([
+  const commands = new Map<string, Command>([
     ...Object.entries(TEXT_COMMANDS),
     ['ip', ip],
     ['bridge', bridgeCommand],
@@ -66,7 +79,9 @@ export function makeRegistry(exec: Exec): ReadonlyMap<string, Command> {
     ['lsmod', lsmodCommand],
     ['modprobe', modprobeCommand],
     ['busybox', busybox],
+    ['docker', dockerCommand(exec)],
   ])
+  return { commands, applets: new Map([...Object.entries(applets), ['busybox', busybox]]) }
 }
 
 /** Never a silent success: what is not here says so, with the name most like it. */

@@ -1,6 +1,8 @@
 /** Runs command lines: the tree of words.ts over the programs of registry.ts. */
+import { DIALECT_FILE } from './docker/state.ts'
+import { HOSTS_FILE } from './machine.ts'
 import { makeRegistry, unknownCommand } from './registry.ts'
-import { type Command, done, failed, type Output, type Session } from './session.ts'
+import { done, failed, type Output, type Session } from './session.ts'
 import { writeProcFile } from './commands/sysctl.ts'
 import {
   type List,
@@ -11,10 +13,10 @@ import {
   type Word,
 } from './words.ts'
 
-const REGISTRY: ReadonlyMap<string, Command> = makeRegistry(runWords)
+const { commands: COMMANDS, applets: APPLETS } = makeRegistry(runWords)
 
 /** Commands this shell has. */
-export const COMMAND_NAMES: readonly string[] = [...REGISTRY.keys(), 'sh']
+export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys(), 'sh']
 
 /**
  * Runs one command line in a session.
@@ -40,10 +42,12 @@ export async function runWords(
   words: readonly string[],
   stdin: string,
 ): Promise<Output> {
-  const [name = '', ...args] = words
-  if (name === 'sh' || name === 'bash') return runShell(session, args, stdin)
-  const command = REGISTRY.get(name)
-  if (command === undefined) return unknownCommand(name, COMMAND_NAMES)
+  const [path = '', ...args] = words
+  const name = path.replace(/^(\/usr)?\/s?bin\//, '')
+  if (name === 'sh' || name === 'ash' || name === 'bash') return runShell(session, args, stdin)
+  const table = session.busybox === true ? APPLETS : COMMANDS
+  const command = table.get(name)
+  if (command === undefined) return unknownCommand(name, [...table.keys()])
   return command(session, args, stdin)
 }
 
@@ -61,14 +65,16 @@ async function runList(session: Session, list: List, stdin: string): Promise<Out
   let code = 0
   let stdout = ''
   let stderr = ''
+  let inside: Output['inside']
   for (const { join, pipeline } of list) {
     if ((join === '&&' && code !== 0) || (join === '||' && code === 0)) continue
     const out = await runPipeline(session, pipeline, stdin)
     code = out.code
     stdout += out.stdout
     stderr += out.stderr
+    inside = out.inside
   }
-  return { code, stdout, stderr }
+  return inside === undefined ? { code, stdout, stderr } : { code, stdout, stderr, inside }
 }
 
 async function runPipeline(session: Session, nodes: Pipeline, stdin: string): Promise<Output> {
@@ -80,7 +86,10 @@ async function runPipeline(session: Session, nodes: Pipeline, stdin: string): Pr
     stderr += last.stderr
     input = last.stdout
   }
-  return { code: last.code, stdout: input, stderr }
+  const { code, inside } = last
+  return inside === undefined
+    ? { code, stdout: input, stderr }
+    : { code, stdout: input, stderr, inside }
 }
 
 async function runNode(session: Session, node: Node, stdin: string): Promise<Output> {
@@ -158,6 +167,11 @@ async function redirected(session: Session, redirect: Redirect, out: Output): Pr
   const text = redirect.from === 1 ? out.stdout : out.stderr
   const rest = redirect.from === 1 ? { ...out, stdout: '' } : { ...out, stderr: '' }
   if (path === '/dev/null') return rest
+  const { disk } = session.machine ?? {}
+  if ((path === DIALECT_FILE || path === HOSTS_FILE) && disk !== undefined) {
+    disk.write(path, redirect.append ? (disk.read(path) ?? '') + text : text)
+    return rest
+  }
   const written = await writeProcFile(session, path, text)
   if (written === undefined) {
     const why = `lanyard: writing to ${path} is not part of this shell yet\n`

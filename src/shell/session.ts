@@ -11,6 +11,13 @@ export interface Machine {
   readonly lookup: (name: string) => Promise<readonly Ip[]>
   /** The name of an address. */
   readonly nameOf: (ip: Ip) => Promise<string | undefined>
+  /** What programs of this machine keep; undefined where nothing is kept. */
+  readonly disk?: MachineDisk
+}
+
+export interface MachineDisk {
+  readonly read: (path: string) => string | undefined
+  readonly write: (path: string, text: string) => void
 }
 
 export interface Session {
@@ -23,6 +30,8 @@ export interface Session {
   readonly reach?: () => readonly string[]
   /** Undefined where commands run without a lab around them: then there are no names. */
   readonly machine?: Machine
+  /** The programs are busybox's, as in a container of such an image. */
+  readonly busybox?: true
 }
 
 /** What a command leaves behind, as a process would. */
@@ -30,6 +39,21 @@ export interface Output {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
+  /** An interactive shell was started: what is typed next is for it. */
+  readonly inside?: Inside
+}
+
+/** A shell in a container that waits for what is typed. */
+export interface Inside {
+  readonly container: string
+  readonly prompt: string
+  /** What its end sets off: `docker run -it --rm`. */
+  readonly atEnd?: string
+}
+
+/** A line typed at a shell in a container, as a line of its machine. */
+export function insideLine(inside: Inside, line: string): string {
+  return `docker exec ${inside.container} sh -c '${line.replaceAll("'", `'\\''`)}'`
 }
 
 /** A program of this shell. `args` without its own name; `stdin` is the text piped in. */

@@ -145,6 +145,16 @@ export class SimFabric implements Fabric {
     found.name = to
   }
 
+  /** What a program wrote down with {@link writeFile}. */
+  readFile(path: string): string | undefined {
+    return this.world.files.get(path)
+  }
+
+  /** Keeps what a program on a machine writes to its disk; it is part of a fork. */
+  writeFile(path: string, text: string): void {
+    this.world.files.set(path, text)
+  }
+
   /** A world of its own that goes on from here; raw ports and watchers stay with this one. */
   fork(): SimFabric {
     return new SimFabric(forkWorld(this.world))

@@ -148,6 +148,8 @@ export class World {
    * settings and who is up. Neighbours and forwarding tables move without.
    */
   layout = 0
+  /** What programs on its machines keep on disk, by `MACHINE:PATH`; nothing in here reads it. */
+  readonly files = new Map<string, string>()
   /** Raw ports and captures by device id; not part of a fork. */
   taps = new Map<number, Tap[]>()
 

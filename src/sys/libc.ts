@@ -129,14 +129,29 @@ export function libc(): Libc {
   return bound
 }
 
-/** send(2) in a thread of libuv's pool. @returns bytes sent, or -1 */
+/** koffi refuses more than 256 calls at a time, and throws. */
+const CALLS_AT_ONCE = 200
+let calling = 0
+const waiting: (() => void)[] = []
+
+/**
+ * send(2) in a thread of libuv's pool; when very many are under way it waits for its turn.
+ * @returns bytes sent, or -1
+ */
 export function sendInThread(fd: number, bytes: Uint8Array): Promise<number> {
   sending ??= koffi().load(null).func('send', SIGNATURES.send[0], SIGNATURES.send[1])
   const call = sending
   return new Promise((resolve) => {
-    call.async(fd, bytes, bytes.length, 0, (_error: unknown, sent: number) => {
-      resolve(sent)
-    })
+    const begin = (): void => {
+      calling++
+      call.async(fd, bytes, bytes.length, 0, (error: unknown, sent: number) => {
+        calling--
+        waiting.shift()?.()
+        resolve(error === null || error === undefined ? sent : -1)
+      })
+    }
+    if (calling < CALLS_AT_ONCE) begin()
+    else waiting.push(begin)
   })
 }
 

@@ -41,6 +41,11 @@ const APPLETS = [
 ]
 /** Debian's comes with its dockerd and speaks all of its API; another may be newer. */
 const CLIENT = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker'
+/** Inside a guest Node may have to leave some of its processor's registers alone. */
+const NODE = [
+  process.execPath,
+  ...process.execArgv.filter((flag) => flag.startsWith('--no-enable-')),
+]
 /** A busy machine may take its time; nothing here is about time. */
 const PATIENCE_MS = 90_000
 
@@ -57,6 +62,8 @@ const SCRIPT = `
 mount -t tmpfs tmpfs /run
 ip link set lo up
 mkdir -p /run/netns /run/docker/plugins
+# A guest of ours has no control groups yet; they are this world's in any case.
+[ -e /sys/fs/cgroup/cgroup.controllers ] || [ -e /sys/fs/cgroup/cpu ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for name in sw gw peer; do ip netns add $name; ip -n $name link set lo up; done
 ip -n sw link add br0 type bridge
 ip -n sw link set br0 up
@@ -64,8 +71,8 @@ ip link add eth0 type veth peer name p0 netns sw
 ip -n gw link add eth0 type veth peer name p1 netns sw
 ip -n peer link add eth0 type veth peer name p2 netns sw
 for port in p0 p1 p2; do ip -n sw link set $port master br0 up; done
-ip address add 192.168.8.110/24 dev eth0
-ip address add fd00:8::110/64 dev eth0 nodad
+ip address add 192.168.8.$2/24 dev eth0
+ip address add fd00:8::$2/64 dev eth0 nodad
 ip link set eth0 up
 ip -n gw address add 192.168.8.1/24 dev eth0
 ip -n gw address add fd00:8::1/64 dev eth0 nodad
@@ -83,7 +90,13 @@ export interface DockerdOptions {
   readonly liveRestore?: boolean
 }
 
+export interface WorldOptions {
+  /** The last number of the host's addresses, 192.168.8.N and fd00:8::N. */
+  readonly host?: number
+}
+
 export class DockerWorld {
+  readonly #host: number
   readonly folder = mkdtempSync(join(tmpdir(), 'lanyard-docker-'))
   readonly #tag = `lanyard-${process.pid}-${Math.trunc(performance.now())}`
   #unshare: ChildProcess | undefined
@@ -92,12 +105,26 @@ export class DockerWorld {
   #dockerd: ChildProcess | undefined
   #lanyard: ChildProcess | undefined
 
+  constructor({ host = 110 }: WorldOptions = {}) {
+    this.#host = host
+  }
+
   /** Makes the namespaces and the LAN; nothing runs in them yet. */
   async open(): Promise<void> {
     const flags = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
     this.#unshare = spawn(
       'unshare',
-      [...flags, '--propagation', 'private', 'sh', '-ec', SCRIPT, 'sh', this.folder],
+      [
+        ...flags,
+        '--propagation',
+        'private',
+        'sh',
+        '-ec',
+        SCRIPT,
+        'sh',
+        this.folder,
+        `${this.#host}`,
+      ],
       { stdio: ['ignore', 'ignore', this.#log('world')] },
     )
     await until(() => {
@@ -172,6 +199,11 @@ export class DockerWorld {
     return this.run(...this.#docker(line.split(' ')))
   }
 
+  /** The same of words that have blanks in them. */
+  tryDockerWords(words: readonly string[]): Ran {
+    return this.run(...this.#docker(words))
+  }
+
   /** The same, at once with others. */
   async dockerAsync(line: string): Promise<Ran> {
     const [program = '', ...args] = [...this.inside, ...this.#docker(line.split(' '))]
@@ -186,7 +218,7 @@ export class DockerWorld {
   }
 
   lanyard(line: string): Ran {
-    return this.run(process.execPath, PROGRAM, ...line.split(' '), '--state', this.#state)
+    return this.run(...NODE, PROGRAM, ...line.split(' '), '--state', this.#state)
   }
 
   get #state(): string {
@@ -214,7 +246,7 @@ export class DockerWorld {
   }
 
   async startLanyard(...options: readonly string[]): Promise<void> {
-    const command = [process.execPath, PROGRAM, 'daemon', '--state', this.#state, ...options]
+    const command = [...NODE, PROGRAM, 'daemon', '--state', this.#state, ...options]
     this.#lanyard = this.#start('lanyard', command)
     const log = this.logOf('lanyard').length
     await this.#until('lanyard', () => this.logOf('lanyard').slice(log).includes('"msg":"ready"'))

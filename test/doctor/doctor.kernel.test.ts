@@ -7,8 +7,9 @@ import { inLiveWorld, type LiveWorld, type Told } from '../explain/live-world.ts
 import { buildProgram, removeProgram } from '../support/program.ts'
 
 const ACTIVE = ['doctor', '--active', '--parent', 'eth0', '--json']
+/** Not by way of n(): in the background that is a shell around it, whose end it would outlive. */
 const DNSMASQ = `
-n dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=br0 --pid-file= \\
+nsenter -t $out -n -- dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=br0 --pid-file= \\
   --dhcp-range=10.9.0.100,10.9.0.120,1h --dhcp-leasefile=FOLDER/leases &
 dm=$!
 trap 'kill $dm $out 2>/dev/null; wait 2>/dev/null || true' EXIT

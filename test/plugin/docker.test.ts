@@ -222,3 +222,19 @@ test('a daemon that comes back knows all that was answered, and mends what Docke
     expect(await host()).toEqual(['lo', 'eth0'])
     expect((await engine.leases()).filter((lease) => lease.kind !== 'cooldown')).toEqual([])
   }))
+
+test('a gateway nobody gave is answered, and is nobody: containers get no route to it', () =>
+  onSim(async ({ say, engine }) => {
+    const asked = await say('IpamDriver.RequestPool', { ...POOL, Pool: '10.9.0.0/24' })
+    const PoolID = asked['PoolID']
+    const { Address } = await say('IpamDriver.RequestAddress', { PoolID, Options: GATEWAY })
+    expect(Address).toBe('10.9.0.1/24')
+    await say('NetworkDriver.CreateNetwork', {
+      NetworkID: ID,
+      Options: { 'com.docker.network.generic': { parent: 'eth0' } },
+      IPv4Data: [{ AddressSpace: 'lanyard', Pool: '10.9.0.0/24', Gateway: Address }],
+      IPv6Data: [],
+    })
+    const [network] = await engine.networks()
+    expect(network?.pools.map(({ gateway }) => gateway)).toEqual([undefined])
+  }))

@@ -1,18 +1,27 @@
 /** The program as a user has it: bundled once, run as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 
-export const ROOT = join(import.meta.dirname, '../..')
+export const ROOT = rootAbove(import.meta.dirname)
 // Inside the project, so that the bundle finds the project's packages.
-const FOLDER = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
+const OWN = join(ROOT, 'node_modules', '.cache', `program-${process.pid}`)
+/** Inside a guest it is there already. */
+const GIVEN = process.env['LANYARD_TEST_PROGRAM']
+const FOLDER = GIVEN ?? OWN
 /** Where {@link buildProgram} puts it. */
 export const PROGRAM = join(FOLDER, 'main.mjs')
 const MAIN = PROGRAM
 
+/** The project's folder, from here or from a bundle that this is part of. */
+function rootAbove(folder: string): string {
+  return existsSync(join(folder, 'package.json')) ? folder : rootAbove(dirname(folder))
+}
+
 /** Bundles the program; call before the first run. */
 export async function buildProgram(): Promise<void> {
+  if (GIVEN !== undefined) return
   mkdirSync(FOLDER, { recursive: true })
   await build({
     entryPoints: { main: join(ROOT, 'src/cli/main.ts') },
@@ -29,7 +38,7 @@ export async function buildProgram(): Promise<void> {
 }
 
 export function removeProgram(): void {
-  rmSync(FOLDER, { recursive: true, force: true })
+  rmSync(OWN, { recursive: true, force: true })
 }
 
 export interface Ended {

@@ -32,6 +32,7 @@ export interface GuestOptions {
   readonly program: string
   /** How long one batch may take, its boot included. */
   readonly timeoutMs: number
+  readonly memoryMib?: number
   readonly env?: Readonly<Record<string, string>>
   /** What the guests say as they run. */
   readonly onOutput?: (text: string) => void
@@ -60,7 +61,7 @@ export async function inGuests<T>(
 async function inGuest<T>(
   { name, args }: Batch,
   file: string,
-  { program, timeoutMs, env, onOutput }: GuestOptions,
+  { program, timeoutMs, memoryMib, env, onOutput }: GuestOptions,
 ): Promise<Came<T>> {
   let started = 0
   const result = await withGuestSlot(() => {
@@ -68,6 +69,7 @@ async function inGuest<T>(
     return runInUml({
       command: [...nodeInUml(), program, ...args.map((arg) => arg.replace('REPORT', file))],
       timeoutMs,
+      ...(memoryMib === undefined ? {} : { memoryMib }),
       ...(env === undefined ? {} : { env }),
       ...(onOutput === undefined ? {} : { onOutput }),
     })

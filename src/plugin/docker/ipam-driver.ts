@@ -91,9 +91,9 @@ function beforeNetwork(
       'these addresses belong to no network of Lanyard: "--ipam-driver lanyard" goes with "-d lanyard"'
     throw new LanyardError('docker-refused', { why })
   }
-  const ip = wanted ?? firstOf(pool)
-  waiting.take(pool, ip)
-  return ip
+  if (wanted === undefined) return waiting.invent(pool)
+  waiting.take(pool, wanted)
+  return wanted
 }
 
 export async function releaseAddress(

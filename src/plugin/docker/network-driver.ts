@@ -53,7 +53,10 @@ export async function createNetwork(
   if ((IPv4Data ?? []).some((one) => /^0\.0\.0\.0\/0$/.test(one.Pool ?? '')))
     throw refuse('ipv4 pool is empty: "--ipam-driver null" leaves Lanyard without addresses')
   const ours = data.some((one) => one.AddressSpace === ADDRESS_SPACE)
-  const found = data.map((one) => ({ one, pool: ours ? poolOf(desk, one) : undefined }))
+  const found = data.map((one) => {
+    const pool = ours ? poolOf(desk, one) : undefined
+    return { one: pool === undefined ? one : asGiven(desk, pool, one), pool }
+  })
   const { fast = 'true', ...given } = wordsOf(options?.[LABEL.generic])
   if (!['true', 'false'].includes(fast))
     throw refuse(`driver option fast is true or false, not "${fast}"`)
@@ -78,6 +81,15 @@ function poolOf({ waiting }: NetworkDesk, data: PoolData): Pool {
   const pool = waiting.find(data)
   if (pool !== undefined) return pool
   throw refuse(`the daemon was restarted while Docker asked for ${data.Pool}: create it once more`)
+}
+
+/**
+ * Without a gateway its user gave: a default route to where nobody is would be worse than none, and
+ * Docker makes none up since 29.
+ */
+function asGiven({ waiting }: NetworkDesk, pool: Pool, data: PoolData): PoolData {
+  const { Gateway } = data
+  return Gateway && waiting.isInvented(pool, addressOf(Gateway)) ? { ...data, Gateway: '' } : data
 }
 
 function wordsOf(generic: unknown): Record<string, string> {
@@ -285,6 +297,10 @@ function answerOf(network: Network, endpoint: Endpoint, { routed, gateways }: Wa
     return found === undefined ? undefined : formatIp(found.ip)
   }
   const [four, six] = [of(4), of(6)]
+  // Docker before 28 never looks for the gateway of IPv6 where there is none of IPv4.
+  if (four === undefined && six !== undefined) {
+    return { StaticRoutes: [{ Destination: '::/0', RouteType: 0, NextHop: six }], ...none }
+  }
   return {
     ...(four === undefined ? {} : { Gateway: four }),
     ...(six === undefined ? {} : { GatewayIPv6: six }),

@@ -78,9 +78,16 @@ export function addressOf(text: string): Ip {
   return parseIp(slash < 0 ? text : text.slice(0, slash))
 }
 
+interface Waited {
+  readonly pool: Pool
+  readonly taken: Set<Ip>
+  /** A gateway nobody gave: Docker before 28 asks for one all the same. */
+  invented?: Ip
+}
+
 /** Pools whose network has not come yet, with the addresses Docker asked for on the way. */
 export class Waiting {
-  readonly #pools = new Map<string, { readonly pool: Pool; readonly taken: Set<Ip> }>()
+  readonly #pools = new Map<string, Waited>()
 
   add(pool: Pool): void {
     if (!this.#pools.has(pool.id)) this.#pools.set(pool.id, { pool, taken: new Set() })
@@ -107,6 +114,20 @@ export class Waiting {
     taken?.add(ip)
   }
 
+  /** A gateway for a user who gave none: Docker is told of it, no container is. */
+  invent(pool: Pool): Ip {
+    const ip = firstOf(pool)
+    this.add(pool)
+    const waited = this.#pools.get(pool.id)
+    if (waited !== undefined) waited.invented = ip
+    return ip
+  }
+
+  /** Whether the gateway Docker says a pool has is one that nobody gave. */
+  isInvented({ id }: Pool, gateway: Ip): boolean {
+    return this.#pools.get(id)?.invented === gateway
+  }
+
   free(id: string, ip: Ip): void {
     this.#pools.get(id)?.taken.delete(ip)
   }
@@ -118,7 +139,9 @@ export class Waiting {
     const aux = Object.values(data.AuxAddresses ?? {}).map(addressOf)
     const wanted = [...(gateway === undefined ? [] : [gateway]), ...aux]
     const all = [...this.#pools.values()].filter(({ pool }) => samePrefix(pool.subnet, subnet))
-    const fitting = all.filter(({ taken }) => wanted.every((ip) => taken.has(ip)))
+    const fitting = all.filter(({ taken, invented }) =>
+      wanted.every((ip) => taken.has(ip) || ip === invented),
+    )
     return (fitting.at(-1) ?? all.at(-1))?.pool
   }
 }

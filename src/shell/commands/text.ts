@@ -161,7 +161,9 @@ const cat: Command = async (session, words, stdin) => {
   let stderr = ''
   for (const path of words) {
     const out = await readProcFile(session, path)
+    const file = session.machine?.disk?.read(path)
     if (out !== undefined) stdout += out.stdout
+    else if (file !== undefined) stdout += file
     else stderr += `cat: ${path}: No such file or directory\n`
   }
   return { code: stderr === '' ? 0 : 1, stdout, stderr }

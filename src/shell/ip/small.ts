@@ -45,7 +45,8 @@ function listNetns(): Request {
     kind: 'run',
     run: async (session) => {
       const all = await session.fabric.snapshot()
-      const names = all.netns.map((n) => n.name).filter((n) => n !== '')
+      // What a container has is not in /run/netns.
+      const names = all.netns.map((n) => n.name).filter((n) => n !== '' && !n.includes('/'))
       // The newest first, as a tmpfs lists /run/netns; a kernel's snapshot is in that order.
       if (session.fabric.kind === 'sim') names.reverse()
       return done(names.map((n) => `${n}\n`).join(''))

@@ -1,0 +1,187 @@
+/**
+ * The daemon as its users meet it: endpoints asked for one after another over its socket, in a
+ * process of its own with its store on disk, each in a namespace of its own. Beside it iproute2
+ * doing the same ops in one batch, which changes no namespace and remembers nothing: the floor.
+ *
+ * `ENDPOINTS=4000` shows whether the last come as quickly as the first, and what the daemon weighs.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Op } from '../src/fabric/plan.ts'
+import { openKernel } from '../src/kernel/fabric.ts'
+import { buildProgram, programWords, removeProgram } from '../test/support/program.ts'
+import { ipBatch, measure, needRoot, timeMs } from './harness.ts'
+import { parentOn, PREFIX } from './worlds.ts'
+
+const COUNT = Number(process.env.ENDPOINTS ?? 200)
+const HOST = `${PREFIX}daemon`
+const ONE = `${HOST}-one`
+const boxes = Array.from({ length: COUNT }, (_, i) => `${HOST}-${i}`)
+const SUBNET = 0x0a640000
+
+const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
+const socket = join(folder, 'lanyard.sock')
+const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+
+/** One request on a connection that stays open. */
+function ask(method: string, path: string, body?: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: socket, agent, method, path }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (part: string) => (text += part))
+      response.on('end', () => {
+        const { statusCode = 0 } = response
+        if (statusCode >= 400) reject(new Error(`${method} ${path}: ${text}`))
+        else resolve(text === '' ? undefined : JSON.parse(text))
+      })
+    })
+    asked.on('error', reject)
+    asked.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}
+
+const network = {
+  name: 'lan',
+  kind: 'macvlan',
+  parent: 'p0',
+  pools: [{ subnet: '10.100.0.0/16', gateway: '10.100.0.1' }],
+  // A question to the LAN takes a fifth of a second by itself; `ip` asks nobody.
+  check: 'never',
+}
+
+const at = (figures: readonly number[], share: number): number =>
+  figures.toSorted((a, b) => a - b)[Math.floor((figures.length - 1) * share)] ?? Number.NaN
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`)
+
+async function connectAll(): Promise<number> {
+  const each: number[] = []
+  for (const box of boxes)
+    each.push(
+      await timeMs(() =>
+        ask('POST', '/v1/networks/lan/endpoints', { endpoint: box, sandbox: box }),
+      ),
+    )
+  const [first, last] = [at(each.slice(0, 100), 0.5), at(each.slice(-100), 0.5)]
+  say(
+    `p50 ${at(each, 0.5).toFixed(2)} ms, p99 ${at(each, 0.99).toFixed(2)} ms; first 100: ` +
+      `${first.toFixed(2)} ms, last 100: ${last.toFixed(2)} ms (${(last / first).toFixed(2)} x)`,
+  )
+  return at(each, 0.5)
+}
+
+/** The same links, addresses and routes, the host's way to each included. */
+function batchLines(): { readonly links: string[]; readonly inside: string[] } {
+  const links: string[] = []
+  const inside: string[] = []
+  for (const i of boxes.keys()) {
+    const ip = `10.100.${100 + (i >> 8)}.${i & 255}`
+    links.push(`link add link p0 name e${i} netns ${ONE} type macvlan mode bridge`)
+    links.push(`route replace ${ip}/32 dev p0 src 10.100.0.2`)
+    inside.push(`addr add ${ip}/16 dev e${i}`, `link set e${i} up`)
+    inside.push(`route replace default via 10.100.0.1 dev e${i} metric ${i + 1}`)
+  }
+  return { links, inside }
+}
+
+async function open() {
+  needRoot()
+  const kernel = await openKernel()
+  await buildProgram()
+  const all = [HOST, ONE, ...boxes]
+  const clean = () =>
+    kernel.apply(
+      all.map((netns): Op => ({ do: 'netns.del', netns })),
+      { keepGoing: true },
+    )
+  await clean()
+  await kernel.apply([
+    ...all.map((netns): Op => ({ do: 'netns.add', netns })),
+    ...parentOn(HOST, SUBNET + 2),
+  ])
+  // As many threads as bin/lanyard.cjs gives the daemon.
+  const env = {
+    ...process.env,
+    UV_THREADPOOL_SIZE: '128',
+    LANYARD_SOCKET: socket,
+    LANYARD_STATE: join(folder, 'state'),
+  }
+  const [node = '', ...words] = programWords('daemon', '--log-level', 'warn', '--docker', 'none')
+  // `PROFILE=folder` leaves where its time went.
+  const profile = process.env.PROFILE
+  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const inHost = [`--net=/run/netns/${HOST}`, node, ...flags, ...words]
+  const child = spawn('nsenter', inHost, { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  for (let up = false; !up; ) {
+    if (child.exitCode !== null) throw new Error('the daemon ended')
+    up = await ask('GET', '/v1/version').then(
+      () => true,
+      () => false,
+    )
+    if (!up) await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const rss = (): string =>
+    /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? ''
+  const close = async (): Promise<void> => {
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    if (child.exitCode === null && child.kill('SIGTERM')) await gone
+    agent.destroy()
+    await clean()
+    await kernel.close()
+    removeProgram()
+    rmSync(folder, { recursive: true })
+  }
+  return { rss, close }
+}
+
+const world = await open()
+const rounds = COUNT > 500 ? 1 : 5
+try {
+  await measure('daemon', () => ({
+    question: `how long does one of ${COUNT} endpoints take to come, through the daemon? (p50)`,
+    unit: 'ms',
+    better: 'lower',
+    rounds,
+    contestants: [
+      {
+        name: 'lanyard daemon, a request each',
+        run: async () => {
+          await ask('POST', '/v1/networks', network)
+          return await connectAll()
+        },
+        reset: async () => {
+          say(`the daemon weighs ${(Number(world.rss()) / 1024).toFixed(0)} MiB`)
+          const ms = await timeMs(() => ask('DELETE', '/v1/networks/lan?disconnect=true'))
+          say(`removed with its ${COUNT} endpoints in ${ms.toFixed(0)} ms`)
+        },
+      },
+      {
+        name: 'ip -batch, one namespace',
+        run: async () => {
+          const { links, inside } = batchLines()
+          const ms = await timeMs(() => {
+            ipBatch(links, HOST)
+            ipBatch(inside, ONE)
+          })
+          return ms / COUNT
+        },
+        reset: () => ipBatch(['link set p0 group 0', 'link del p0', ...remade()], HOST),
+      },
+    ],
+  }))
+} finally {
+  await world.close()
+}
+
+/** Every child goes with its parent, and its routes. */
+function remade(): string[] {
+  return [
+    'link add p0 type veth peer name p1',
+    'link set p0 up',
+    'link set p1 up',
+    'addr add 10.100.0.2/16 dev p0',
+  ]
+}

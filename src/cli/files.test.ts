@@ -1,0 +1,47 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { fileReason, mustBeWritable, writeText, writing } from './files.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'lanyard-files-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function thrown(run: () => unknown): string {
+  try {
+    run()
+  } catch (error) {
+    return (error as Error).message
+  }
+  return ''
+}
+
+describe('a file that cannot be written', () => {
+  const nowhere = join(folder, 'no', 'x')
+
+  test('is said in one sentence, without the words of Node', () => {
+    const sentence = `${nowhere} cannot be written: no such file or directory`
+    expect(thrown(() => writeText('x', nowhere))).toBe(sentence)
+    expect(thrown(() => mustBeWritable(nowhere))).toBe(sentence)
+    expect(thrown(() => mustBeWritable(folder))).toBe(
+      `${folder} cannot be written: it is a directory`,
+    )
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+      code: 'ENOSPC',
+    })
+    expect(fileReason(full)).toBe('no space left on device')
+    expect(fileReason('odd')).toBe('odd')
+  })
+})
+
+test('to ask whether a file can be written makes and changes nothing', () => {
+  const file = join(folder, 'new')
+  mustBeWritable(file)
+  mustBeWritable('-')
+  mustBeWritable(undefined)
+  expect(existsSync(file)).toBe(false)
+  writeText('text', file)
+  mustBeWritable(file)
+  expect(readFileSync(file, 'utf8')).toBe('text')
+  expect(writing(file, () => 7)).toBe(7)
+})

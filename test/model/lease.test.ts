@@ -1,0 +1,74 @@
+/**
+ * The lease protocol in the model: 2,000 seeds find nothing, and when the protocol is broken on
+ * purpose something is. `npm run model` plays 100,000.
+ */
+import { describe, expect, test } from 'vitest'
+import type { Condition, Transaction } from '../../src/store/store.ts'
+import { ModelRun } from './run.ts'
+import type { Mutation } from './truth.ts'
+
+const SEEDS = 2000
+const PARTS = 8
+/** Of each; the nightly runs are longer. */
+const STEPS = 250
+
+describe('leases of several hosts in the model', () => {
+  for (let part = 0; part < PARTS; part++)
+    test(`part ${part + 1} of ${PARTS}`, { timeout: 300_000 }, async () => {
+      let answered = 0
+      for (let seed = part + 1; seed <= SEEDS; seed += PARTS)
+        answered += (await new ModelRun({ seed, steps: STEPS }).run()).answered
+      expect(answered).toBeGreaterThan(SEEDS / PARTS / 2)
+    })
+
+  test('the same seed plays the same', async () => {
+    const [one, two] = [
+      await new ModelRun({ seed: 77 }).run(),
+      await new ModelRun({ seed: 77 }).run(),
+    ]
+    expect(one).toEqual(two)
+  })
+
+  test('clocks that are off choose nothing', { timeout: 300_000 }, async () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const { given } = await new ModelRun({ seed, skew: false }).run()
+      expect((await new ModelRun({ seed }).run()).given).toEqual(given)
+    }
+  })
+})
+
+/** A mutation that leaves conditions out where a transaction writes leases. */
+const without =
+  (drop: (condition: Condition) => boolean): Mutation =>
+  (asked: Transaction) => ({ ...asked, when: asked.when.filter((one) => !drop(one)) })
+
+const MUTATIONS: Readonly<Record<string, Mutation>> = {
+  'an address need not be free': without((c) => c.key.startsWith('ipam/ip/')),
+  'a lease is answered that was not written': (asked) => ({
+    ...asked,
+    then: asked.then.filter((write) => !('put' in write && write.put.startsWith('ipam/end/'))),
+  }),
+  'an address hangs on a ttl': (asked) => ({
+    ...asked,
+    then: asked.then.map((write) =>
+      'put' in write && write.put.startsWith('ipam/ip/') ? { ...write, ttlSeconds: 60 } : write,
+    ),
+  }),
+}
+
+describe('the model notices when', () => {
+  for (const [what, mutation] of Object.entries(MUTATIONS))
+    test(what, { timeout: 300_000 }, async () => {
+      const play = async (): Promise<string> => {
+        for (let seed = 1; seed <= 600; seed++) {
+          const found = await new ModelRun({ seed, mutation, steps: STEPS }).run().then(
+            () => undefined,
+            (error: unknown) => String(error),
+          )
+          if (found !== undefined) return found
+        }
+        return 'nothing'
+      }
+      expect(await play()).toMatch(/invariant [1-9]|at the end/)
+    })
+})

@@ -1,0 +1,427 @@
+/**
+ * One run of the model: two or three hosts with the real engine, one store, and everything that can
+ * go wrong between them, drawn from a seed. At the end faults cease, and what is left must agree.
+ */
+import { formatIp, type Ip } from '../../src/addr/ip.ts'
+import { LanyardError } from '../../src/errors.ts'
+import type { NetworkSpec } from '../../src/engine/types.ts'
+import { openSim, type SimFabric } from '../../src/sim/fabric.ts'
+import { Random } from '../../src/sim/random.ts'
+import { LAN4, netnsOps } from '../lan.ts'
+import { ModelHost, type Shared } from './host.ts'
+import { checkLive, checkTable, liveOnes, type Live, Violation } from './invariants.ts'
+import { type Pending, quiet, Schedule } from './schedule.ts'
+import { type Mutation, Truth } from './truth.ts'
+
+const SEGMENT = 'eth0'
+const ENDPOINTS = ['a', 'b', 'c', 'd']
+/** Six addresses, of which one is excluded. */
+const FIRST = LAN4 + 8
+const LAST = LAN4 + 13
+const GATEWAY = LAN4 + 1
+const EXCLUDED = LAN4 + 10
+const FORBIDDEN: ReadonlySet<Ip> = new Set([LAN4, LAN4 + 255, GATEWAY, EXCLUDED])
+
+const NETWORK: NetworkSpec = {
+  name: 'lan',
+  kind: 'macvlan',
+  parent: 'eth0',
+  pools: [
+    {
+      subnet: { address: LAN4, length: 24 },
+      range: { first: FIRST, last: LAST },
+      gateway: GATEWAY,
+      exclude: [{ name: 'printer', address: EXCLUDED }],
+    },
+  ],
+  hostAccess: false,
+  internal: false,
+  check: 'never',
+  attach: 'child',
+  labels: {},
+}
+
+export interface RunOptions {
+  readonly seed: number
+  readonly hosts?: number
+  readonly steps?: number
+  /** The host clocks are off by up to an hour, and jump. Default true. */
+  readonly skew?: boolean
+  /** Breaks the protocol, to see that the model notices. */
+  readonly mutation?: Mutation
+}
+
+export interface RunResult {
+  readonly seed: number
+  readonly steps: number
+  readonly answered: number
+  /** Addresses in the order they were answered. */
+  readonly given: readonly string[]
+}
+
+/** What is known of an endpoint from the answers alone. */
+interface Known {
+  /** Where it was answered to be, with what; undefined once a disconnect was asked for. */
+  here: { readonly host: string; readonly addresses: string } | undefined
+  /** Requests under way, and whether something about it is uncertain. */
+  open: number
+  sure: boolean
+}
+
+/** What a failure can be read without. */
+const DULL = /^(answer to )?(h\d: )?(range|get|snapshot|ipam|kernel|sleep)/
+
+/** What a disconnect may say without failing for missing state. */
+const EXCUSES = ['store-unavailable', 'lease-elsewhere', 'host-forgotten']
+
+export class ModelRun {
+  readonly #seed: number
+  readonly #chance: Random
+  readonly #schedule: Schedule
+  readonly #truth: Truth
+  readonly #sim: SimFabric
+  readonly #hosts: readonly ModelHost[]
+  readonly #known = new Map<string, Known>(
+    ENDPOINTS.map((name) => [name, { here: undefined, open: 0, sure: true }]),
+  )
+  readonly #given: string[] = []
+  readonly #skew: boolean
+  readonly #limit: number
+  #kernelChanged = true
+  #live: readonly Live[] = []
+  #failure: Error | undefined
+  #answered = 0
+  #steps = 0
+  /** Not before all are there. */
+  #faults = false
+  #open = 0
+
+  constructor({
+    seed,
+    hosts = seed % 4 === 0 ? 3 : 2,
+    steps = 400,
+    skew = true,
+    mutation,
+  }: RunOptions) {
+    this.#seed = seed
+    this.#skew = skew
+    this.#limit = steps
+    this.#chance = new Random(seed)
+    this.#schedule = new Schedule(this.#chance)
+    this.#truth = new Truth(this.#schedule, mutation)
+    this.#sim = openSim({ seed })
+    const shared: Shared = {
+      schedule: this.#schedule,
+      truth: this.#truth,
+      sim: this.#sim,
+      kernelChanged: () => (this.#kernelChanged = true),
+      sandboxesOf,
+    }
+    this.#hosts = Array.from(
+      { length: hosts },
+      (_, i) => new ModelHost(`h${i + 1}`, shared, seed + i * 1000),
+    )
+  }
+
+  /** @throws Violation with what led to it */
+  async run(): Promise<RunResult> {
+    try {
+      await this.#build()
+      while (this.#steps < this.#limit) await this.#step()
+      this.#faults = false
+      await this.#heal()
+      this.#agree()
+    } catch (error) {
+      const tail = this.#schedule.log
+        .filter((line) => !DULL.test(line))
+        .slice(-80)
+        .join('\n  ')
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      throw new Violation(`seed ${this.#seed}, step ${this.#steps}: ${what}\n  ${tail}`)
+    }
+    const [seed, steps, answered, given] = [this.#seed, this.#steps, this.#answered, this.#given]
+    return { seed, steps, answered, given }
+  }
+
+  async #build(): Promise<void> {
+    for (const { name } of this.#hosts) {
+      for (const netns of sandboxesOf(name)) await this.#sim.apply(netnsOps(netns, { ip6: false }))
+      await this.#sim.apply([
+        { do: 'link.add', netns: name, name: 'eth0', spec: { kind: 'dummy' }, up: true },
+      ])
+    }
+    for (const host of this.#hosts) host.start()
+    await this.#settle()
+    const [first] = this.#hosts
+    this.#ask('create', async () => await first?.engine?.createNetwork(NETWORK))
+    await this.#settle()
+    this.#faults = true
+    this.#steps = 0
+  }
+
+  /** One thing happens. */
+  async #step(): Promise<void> {
+    this.#steps++
+    const dice = this.#chance.below(1000)
+    if (this.#faults && dice < 30) await this.#disaster(dice)
+    else if (this.#faults && dice < 150) this.#wish()
+    else {
+      const next = this.#schedule.take()
+      if (next === undefined) {
+        if (this.#faults) this.#wish()
+      } else await this.#happen(next)
+    }
+    await quiet()
+    await this.#check()
+  }
+
+  async #happen(next: Pending): Promise<void> {
+    const schedule = this.#schedule
+    const dice = this.#chance.below(100)
+    // What only reads is asked for again by the client itself, until its patience ends.
+    const odds = next.reads === true ? 1 : 10
+    if (this.#faults && next.lose !== undefined && dice < odds) {
+      // Its asker gives up; a request may be done for all that, later.
+      const late = next.kind === 'request' && dice < odds / 2
+      schedule.note(`lost${late ? ', late' : ''}: ${next.what}`)
+      if (late)
+        schedule.add({ ...next, life: undefined, what: `late ${next.what}`, lose: undefined })
+      next.lose()
+      return
+    }
+    if (this.#faults && next.kind === 'request' && next.reads !== true && dice < 13) {
+      schedule.note(`twice: ${next.what}`)
+      const { what, run } = next
+      schedule.add({ life: undefined, kind: 'request', what: `again ${what}`, run })
+    }
+    schedule.note(next.what)
+    await next.run()
+  }
+
+  async #disaster(dice: number): Promise<void> {
+    const host = this.#anyHost()
+    if (dice < 4) host.kill()
+    else if (dice < 6) await host.reboot()
+    else if (dice < 20) host.start()
+    else if (dice < 22) this.#truth.compact()
+    else if (dice < 25) this.#truth.pass(this.#chance.below(3_600_000))
+    else {
+      const off = (this.#chance.below(7200) - 3600) * 1000
+      if (this.#skew) host.skewMs = off
+    }
+  }
+
+  #anyHost(): ModelHost {
+    return this.#hosts[this.#chance.below(this.#hosts.length)] as ModelHost
+  }
+
+  /** Somebody wants something. */
+  #wish(): void {
+    const host = this.#anyHost()
+    const { engine } = host
+    const name = ENDPOINTS[this.#chance.below(ENDPOINTS.length)] ?? ''
+    const [dice, third] = [this.#chance.below(100), this.#chance.below(LAST - FIRST + 2)]
+    if (engine === undefined || this.#open >= 6) return
+    if (dice < 50) this.#connect(host, name, dice < 12 ? FIRST + third : undefined)
+    else if (dice < 85) this.#disconnect(host, name)
+    else if (dice < 88) this.#ask('create', () => engine.createNetwork(NETWORK))
+    else if (dice < 96) this.#ask('reconcile', () => engine.reconcile())
+    else if (dice < 98) this.#ask('reserve', () => engine.reserve('lan', FIRST + third, name))
+    else this.#ask('release', () => engine.release('lan', FIRST + third))
+  }
+
+  #ask<T>(
+    what: string,
+    work: () => Promise<T>,
+    done: (answer: T) => void = () => undefined,
+    failed: (error: unknown) => void = () => undefined,
+  ): void {
+    this.#schedule.note(`asked: ${what}`)
+    this.#open++
+    const over = (text: string): void => {
+      this.#open--
+      this.#schedule.note(`${what}: ${text}`)
+    }
+    work().then(
+      (answer) => {
+        over('done')
+        this.#guarded(() => done(answer))
+      },
+      (error: unknown) => {
+        over(String(error))
+        this.#guarded(() => {
+          failed(error)
+          if (!(error instanceof LanyardError) && !(error instanceof AggregateError)) throw error
+        })
+      },
+    )
+  }
+
+  /** What a test callback throws belongs to the run, not to the engine that called it. */
+  #guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    }
+  }
+
+  #connect(host: ModelHost, name: string, address: Ip | undefined): void {
+    const { engine, life } = host
+    const known = this.#known.get(name)
+    if (engine === undefined || known === undefined) return
+    known.open++
+    const alone = known.open === 1
+    const before = known.here
+    if (!alone) known.sure = false
+    const wish = { network: 'lan', endpoint: name, sandbox: `${host.name}-${name}` }
+    const exact = address === undefined ? {} : { addresses: [address] }
+    const text = `${host.name} connect ${name}${address === undefined ? '' : ` ${formatIp(address)}`}`
+    this.#ask(
+      text,
+      () => engine.connect({ ...wish, ...exact }),
+      (answer) => {
+        known.open--
+        if (life?.dead === true) return
+        this.#answered++
+        const addresses = answer.addresses.map((one) => formatIp(one.address)).join()
+        this.#given.push(`${name} ${addresses}`)
+        this.#durable(
+          host.name,
+          name,
+          answer.addresses.map((one) => one.address),
+        )
+        if (alone && before !== undefined && known.sure && before.addresses !== addresses)
+          throw new Violation(`invariant 5: ${name} was ${before.addresses}, now ${addresses}`)
+        if (!alone) return
+        known.here = { host: host.name, addresses }
+        known.sure = known.open === 0
+      },
+      () => {
+        known.open--
+        if (before === undefined) known.sure = false
+      },
+    )
+    this.#hang(life, known)
+  }
+
+  /** Invariant 4: what is answered is in the store. */
+  #durable(host: string, name: string, addresses: readonly Ip[]): void {
+    const lease = this.#truth.rows.get(`ipam/end/${SEGMENT}/lan/${name}`)
+    const record = this.#truth.rows.get(`here/${host}-id/lan/${name}`)
+    const text = addresses.map(formatIp)
+    const held =
+      lease === undefined ? [] : (JSON.parse(lease.value) as { addresses: string[] }).addresses
+    if (record === undefined || text.join() !== held.join())
+      throw new Violation(
+        `invariant 4: ${name} on ${host} was answered ${text.join()} before it was durable (${held.join()})`,
+      )
+  }
+
+  #disconnect(host: ModelHost, name: string): void {
+    const { engine, life } = host
+    const known = this.#known.get(name)
+    if (engine === undefined || known === undefined) return
+    known.open++
+    const alone = known.open === 1
+    if (!alone) known.sure = false
+    const before = known.here
+    this.#ask(
+      `${host.name} disconnect ${name}`,
+      () => engine.disconnect('lan', name),
+      () => {
+        known.open--
+        if (life?.dead === true || !alone) return
+        known.here = undefined
+        known.sure = known.open === 0
+      },
+      (error) => {
+        known.open--
+        if (life?.dead === true) return
+        const code = error instanceof LanyardError ? error.code : ''
+        if (code === 'lease-elsewhere' && before !== undefined) return
+        known.sure = false
+        const missing =
+          code === 'network-missing' && this.#truth.rows.get('network/lan') === undefined
+        if (error instanceof LanyardError && !EXCUSES.includes(code) && !missing)
+          throw new Violation(`invariant 7: disconnect of ${name} failed: ${error.message}`)
+      },
+    )
+    this.#hang(life, known)
+  }
+
+  /** A process that dies leaves its callers without an answer. */
+  #hang(life: { dead: boolean } | undefined, known: Known): void {
+    this.#waiting.push({ life, known })
+  }
+  readonly #waiting: { readonly life: { dead: boolean } | undefined; readonly known: Known }[] = []
+
+  async #check(): Promise<void> {
+    for (const { life, known } of this.#waiting) if (life?.dead === true) known.sure = false
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#kernelChanged) {
+      this.#live = await liveOnes(
+        this.#sim,
+        this.#hosts.map((h) => h.name),
+        sandboxesOf,
+      )
+    }
+    if (this.#kernelChanged || this.#truth.changed) {
+      checkLive(this.#live, this.#truth, SEGMENT)
+      checkTable(this.#truth, SEGMENT, FORBIDDEN)
+    }
+    this.#kernelChanged = false
+    this.#truth.changed = false
+  }
+
+  /** Faults cease: everybody is there, and looks around twice, a grace time apart. */
+  async #heal(): Promise<void> {
+    await this.#settle()
+    for (const host of this.#hosts) host.start()
+    await this.#settle()
+    for (let look = 0; look < 2; look++) {
+      for (const host of this.#hosts) {
+        host.skewMs = 0
+        const { engine } = host
+        if (engine === undefined) throw new Error(`${host.name} does not come up`)
+        this.#ask(`${host.name} reconcile`, () => engine.reconcile())
+      }
+      await this.#settle()
+      this.#truth.pass(61_000)
+    }
+    await this.#settle()
+  }
+
+  async #settle(): Promise<void> {
+    await quiet()
+    for (let i = 0; i < 20_000; i++) {
+      if (this.#schedule.size === 0) return
+      await this.#step()
+    }
+    throw new Error('it does not come to rest')
+  }
+
+  /** Kernel, table and answers say the same. */
+  #agree(): void {
+    const held = this.#truth.under(`ipam/ip/${SEGMENT}/`).map(({ value }) => {
+      const { endpoint, host } = JSON.parse(value) as { endpoint: string; host: string }
+      return `${host.replace('-id', '')}-${endpoint}`
+    })
+    const live = this.#live.map((one) => one.sandbox)
+    if (held.toSorted().join() !== live.toSorted().join())
+      throw new Violation(`at the end ${held.join()} hold addresses, and ${live.join()} live`)
+    const records = this.#truth.under('endpoint/').map((row) => row.key.split('/')[2] ?? '')
+    for (const [name, { here, sure }] of this.#known) {
+      if (!sure) continue
+      const now = this.#live.find((one) => one.sandbox.endsWith(`-${name}`))
+      const text = now === undefined ? 'gone' : `${now.host} ${formatIp(now.ip)}`
+      const answered = here === undefined ? 'gone' : `${here.host} ${here.addresses}`
+      if (text !== answered || (here === undefined) === records.includes(name))
+        throw new Violation(`${name} was answered to be ${answered}, and is ${text}`)
+    }
+  }
+}
+
+function sandboxesOf(host: string): readonly string[] {
+  return [host, ...ENDPOINTS.map((name) => `${host}-${name}`)]
+}
