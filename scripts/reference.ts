@@ -10,7 +10,7 @@ import { makeProgram } from '../src/cli/program.ts'
 import { openApi } from '../src/daemon/openapi.ts'
 import { ROUTES } from '../src/daemon/routes.ts'
 import { NAMED } from '../src/daemon/schema.ts'
-import { describeCode, ERROR_CODES, LanyardError } from '../src/errors.ts'
+import { describeCode, ERROR_CODES } from '../src/errors.ts'
 import type { Op } from '../src/fabric/plan.ts'
 import { printOp } from '../src/fabric/print-ip.ts'
 import { REASON_CODES, REASONS } from '../src/fabric/reason.ts'
@@ -20,6 +20,7 @@ import { CAUSE_CODES, CAUSES } from '../src/explain/causes.ts'
 import { fillIn } from '../src/explain/recognise.ts'
 import { TEXTS } from '../src/explain/texts.ts'
 import { doctorJsonSchema } from '../src/doctor/schema.ts'
+import { sampleError } from '../src/lab/error-sample.ts'
 import { explainJsonSchema } from '../src/lab/explain-schema.ts'
 import { labJsonSchema } from '../src/lab/schema.ts'
 
@@ -126,31 +127,10 @@ function errors(): string {
   ].join('\n')
   const rows = ERROR_CODES.map((code) => {
     const { status, errno } = describeCode(code)
-    // Every property of this detail is its own name in angle brackets.
-    const error = new LanyardError(code, placeholder('detail') as never)
+    const error = sampleError(code)
     return [`\`${code}\``, error.message, error.mend ?? '', `${status}`, errno ?? '']
   })
   return page(head, rows, ['code', 'says', 'mend', 'HTTP', 'errno'])
-}
-
-const TEXT_METHODS = ['trim', 'toLowerCase', 'toUpperCase', 'padStart', 'padEnd', 'replace']
-
-/**
- * Stands for a value nobody has: as text it is `<name>`, its properties are named after themselves,
- * as a list it has itself for its one element, and what methods of lists and strings return is it.
- */
-function placeholder(name: string): unknown {
-  return new Proxy(() => name, {
-    get: (_, key) => {
-      if (key === Symbol.toPrimitive || key === 'toString') return () => `<${name}>`
-      if (key === Symbol.iterator) return () => [placeholder(name)].values()
-      if (key === 'length') return 2
-      if (typeof key === 'symbol') return undefined
-      if (key === 'map') return (f: (item: unknown) => unknown) => [f(placeholder(name))]
-      if (key in Array.prototype || TEXT_METHODS.includes(key)) return () => placeholder(name)
-      return placeholder(key)
-    },
-  })
 }
 
 function ops(): string {

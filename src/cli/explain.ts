@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
 import type { Answer } from '../explain/ask.ts'
+import { recognise } from '../explain/recognise.ts'
 import type { Explanation } from '../explain/types.ts'
-import { codeText } from '../lab/explain-code.ts'
+import { codeText, isCode } from '../lab/explain-code.ts'
 import { chooseTopology, explainLab, openLabWorld } from '../lab/explain.ts'
 import { printExplanation } from '../lab/explain-print.ts'
 import { explanationJson } from '../lab/explain-schema.ts'
@@ -80,7 +81,9 @@ export async function explainCommand(
 /** One argument: a code, or an error text. @throws LanyardError `usage` for neither */
 function aloneText(said: string, json: boolean): string {
   const paint = painter(process.stdout)
-  if (/^\w+$/.test(said)) return codeText(said, paint)
+  // One word is a code before it is a text.
+  const isWord = /^\S+$/.test(said)
+  if (isCode(said) || (isWord && recognise(said).length === 0)) return codeText(said, paint)
   const found = textsFor(said)
   return json ? JSON.stringify(textJson(found), undefined, 2) : textMeaning(found, paint)
 }

@@ -3,7 +3,8 @@
  * went through, mistyped, with other names in them: words are compared in their order, rare ones
  * weighing more.
  */
-import { TEXTS, type TextRow } from './texts.ts'
+import type { TextRow } from './text-row.ts'
+import { TEXTS } from './texts.ts'
 
 export interface Recognised {
   /** Key of the row in `TEXTS`. */
@@ -65,8 +66,9 @@ for (const { tokens } of PATTERNS) {
   for (const token of new Set(tokens)) COUNTS.set(token, (COUNTS.get(token) ?? 0) + 1)
 }
 
-/** Words of many texts say little. */
-const weightOf = (token: string): number => Math.log(1 + PATTERNS.length / (COUNTS.get(token) ?? 1))
+/** Words of many texts say little; so do names and numbers (`eth0`, `113`), which differ. */
+const weightOf = (token: string): number =>
+  /\d/.test(token) ? 1 : Math.log(1 + PATTERNS.length / (COUNTS.get(token) ?? 1))
 
 /**
  * What a text is, the best first, at most three; empty when it is none of those known.

@@ -1,12 +1,12 @@
-/** Texts of dockerd and the docker command line; texts.ts says what a row is. */
-import type { TextRow } from './texts.ts'
+/** Texts of dockerd and the docker command line; text-row.ts says what a row is. */
+import type { TextRow } from './text-row.ts'
 
 const SHARE = 'lanyard network create -o parent=<parent> ... (networks share a parent)'
 
 export const DOCKER_TEXTS = {
   'docker-parent-in-use': {
     texts: ['network <network> is already using parent interface <parent>'],
-    from: 'dockerd before 25, ipvlan to this day',
+    from: 'dockerd before mid-2024; for ipvlan to this day',
     means:
       'Docker gives a parent to one network only, and another one of its networks has it; if ' +
       'no such network is in "docker network ls", it is left over in the local-kv.db of dockerd',
@@ -19,8 +19,9 @@ export const DOCKER_TEXTS = {
   'docker-passthru': {
     texts: [
       'cannot use mode passthru, macvlan network <network> is already using parent interface <parent>',
+      'macvlan network <network> is already using parent interface <parent> in mode passthru',
     ],
-    from: 'dockerd since 25',
+    from: 'dockerd since mid-2024',
     means: 'a passthru child has its parent to itself, and others are on it',
     codes: ['parent-in-use', 'MACVLAN_PASSTHRU_HOST'],
     mends: ['lanyard explain parent <parent> (who is on it)', 'mode bridge instead of passthru'],
@@ -39,7 +40,7 @@ export const DOCKER_TEXTS = {
   },
   'docker-gateway-taken': {
     texts: ['failed to allocate gateway (<gateway>): Address already in use'],
-    from: 'dockerd before 29',
+    from: 'dockerd before September 2025',
     means:
       'Docker books the gateway as an address of its own, and a second network with the same ' +
       'router cannot book it again',
@@ -173,7 +174,7 @@ export const DOCKER_TEXTS = {
       'macvlan driver does not support port mappings',
       'ipvlan driver does not support port mappings',
     ],
-    from: 'dockerd in a swarm; compose and podman ignore it silently',
+    from: 'log of dockerd; compose and podman say nothing',
     means:
       'a container on the LAN has an address and all its ports to itself: nothing translates, so ' +
       'there is nothing to publish',

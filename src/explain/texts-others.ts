@@ -1,5 +1,5 @@
-/** Texts of the kernel, ip, ping, CNI plugins and podman; texts.ts says what a row is. */
-import type { TextRow } from './texts.ts'
+/** Texts of the kernel, ip, ping, CNI plugins and podman; text-row.ts says what a row is. */
+import type { TextRow } from './text-row.ts'
 
 export const OTHER_TEXTS = {
   'parent-busy': {
@@ -55,7 +55,11 @@ export const OTHER_TEXTS = {
     ],
   },
   dadfailed: {
-    texts: ['dadfailed tentative', 'IPv6 duplicate address <address> used by <mac> detected!'],
+    texts: [
+      'dadfailed tentative',
+      'dadfailed',
+      'IPv6 duplicate address <address> used by <mac> detected!',
+    ],
     from: 'kernel, ip -6 addr',
     means:
       'somebody answered for the IPv6 address while it was being tried: it is there twice, or a ' +

@@ -14,10 +14,7 @@ export function textsFor(pasted: string): readonly Recognised[] {
   const sentence =
     'no error text like this is known: paste it as it was printed, in quotes; to explain a ' +
     'pair, name both ends'
-  throw new LanyardError('usage', {
-    sentence,
-    help: 'lanyard doctor (what gets in the way on this machine), lanyard explain --help',
-  })
+  throw new LanyardError('usage', { sentence, help: 'lanyard doctor' })
 }
 
 export function textMeaning(found: readonly Recognised[], paint: Paint): string {
