@@ -88,7 +88,7 @@ function change(
   }
 }
 
-/** Also a built-in one goes, and comes back when it is next spoken of; ip_tables has it for good. */
+/** Also a built-in one goes, to come back when it is next spoken of; ip_tables has it for good. */
 function removeChain(
   { legacyFilters }: KernelTraits,
   chains: Map<string, Chain>,
