@@ -10,14 +10,17 @@ import { makeProgram } from '../src/cli/program.ts'
 import { openApi } from '../src/daemon/openapi.ts'
 import { ROUTES } from '../src/daemon/routes.ts'
 import { NAMED } from '../src/daemon/schema.ts'
-import { describeCode, ERROR_CODES, LanyardError } from '../src/errors.ts'
+import { describeCode, ERROR_CODES } from '../src/errors.ts'
 import type { Op } from '../src/fabric/plan.ts'
 import { printOp } from '../src/fabric/print-ip.ts'
 import { REASON_CODES, REASONS } from '../src/fabric/reason.ts'
 import { LINK_SAMPLES, OP_SAMPLES } from './op-samples.ts'
 import { remediesOf } from '../src/explain/catalog.ts'
 import { CAUSE_CODES, CAUSES } from '../src/explain/causes.ts'
+import { fillIn } from '../src/explain/recognise.ts'
+import { TEXTS } from '../src/explain/texts.ts'
 import { doctorJsonSchema } from '../src/doctor/schema.ts'
+import { sampleError } from '../src/lab/error-sample.ts'
 import { explainJsonSchema } from '../src/lab/explain-schema.ts'
 import { labJsonSchema } from '../src/lab/schema.ts'
 
@@ -31,6 +34,7 @@ export function pages(root: string): Readonly<Record<string, string>> {
     'docs/reference/errors.md': errors(),
     'docs/reference/ops.md': ops(),
     'docs/reference/reasons.md': reasons(),
+    'docs/reference/error-texts.md': errorTexts(),
     'docs/reference/lab-file.md': labFile(),
     'schema/openapi.json': `${JSON.stringify(openApi(versionOf(root)), undefined, 2)}\n`,
     'schema/doctor.schema.json': `${JSON.stringify(doctorJsonSchema(), undefined, 2)}\n`,
@@ -123,31 +127,10 @@ function errors(): string {
   ].join('\n')
   const rows = ERROR_CODES.map((code) => {
     const { status, errno } = describeCode(code)
-    // Every property of this detail is its own name in angle brackets.
-    const error = new LanyardError(code, placeholder('detail') as never)
+    const error = sampleError(code)
     return [`\`${code}\``, error.message, error.mend ?? '', `${status}`, errno ?? '']
   })
   return page(head, rows, ['code', 'says', 'mend', 'HTTP', 'errno'])
-}
-
-const TEXT_METHODS = ['trim', 'toLowerCase', 'toUpperCase', 'padStart', 'padEnd', 'replace']
-
-/**
- * Stands for a value nobody has: as text it is `<name>`, its properties are named after themselves,
- * as a list it has itself for its one element, and what methods of lists and strings return is it.
- */
-function placeholder(name: string): unknown {
-  return new Proxy(() => name, {
-    get: (_, key) => {
-      if (key === Symbol.toPrimitive || key === 'toString') return () => `<${name}>`
-      if (key === Symbol.iterator) return () => [placeholder(name)].values()
-      if (key === 'length') return 2
-      if (typeof key === 'symbol') return undefined
-      if (key === 'map') return (f: (item: unknown) => unknown) => [f(placeholder(name))]
-      if (key in Array.prototype || TEXT_METHODS.includes(key)) return () => placeholder(name)
-      return placeholder(key)
-    },
-  })
 }
 
 function ops(): string {
@@ -194,6 +177,23 @@ function reasons(): string {
   ].join('\n')
   const more = table(after, causes, ['code', 'what it means', 'see', 'what mends it'])
   return `${page(head, rows, columns)}\n${more}\n`
+}
+
+function errorTexts(): string {
+  const head = [
+    '# Error texts\n',
+    'What Docker, `ip`, the kernel, CNI plugins and podman say, and what it means. `lanyard explain "TEXT"` finds',
+    'the row of a pasted text, also when it is cut off, mistyped or wrapped in other words. *Ours* are the',
+    '[errors](errors.md), [reasons and causes](reasons.md) of Lanyard for the same.',
+  ].join('\n')
+  const rows = Object.values(TEXTS).map((row) => [
+    row.texts.map(code).join('<br>'),
+    row.from,
+    row.means,
+    row.codes.map(code).join(', '),
+    row.mends.map((mend) => fillIn(mend, {})).join('<br>'),
+  ])
+  return page(head, rows, ['text', 'said by', 'means', 'ours', 'what mends it'])
 }
 
 /** A part of a JSON Schema, as far as it is read here. */

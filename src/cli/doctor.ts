@@ -1,6 +1,6 @@
 /** `lanyard doctor`: looks at this machine, says what it found, the worst first. */
-import { SEVERITIES, type Severity } from '../doctor/check.ts'
-import { bestParent, type Diagnosis, diagnose } from '../doctor/doctor.ts'
+import { type Finding, SEVERITIES, type Severity } from '../doctor/check.ts'
+import { bestParent, diagnose } from '../doctor/doctor.ts'
 import { doctorJson } from '../doctor/schema.ts'
 import type { Paint, Style } from '../lab/paint.ts'
 import { wrap } from '../lab/width.ts'
@@ -41,7 +41,10 @@ export async function doctorCommand(options: DoctorOptions): Promise<number> {
 }
 
 /** A finding a paragraph, its remedies below it, and one command at the end. */
-export function doctorText({ findings, next }: Diagnosis, paint: Paint): string {
+export function doctorText(
+  { findings, next }: { readonly findings: readonly Finding[]; readonly next: string },
+  paint: Paint,
+): string {
   const lines: string[] = []
   for (const { severity, says, remedy } of findings) {
     const word = paint(STYLES[severity], severity.padEnd(INDENT))

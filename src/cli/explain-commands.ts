@@ -6,7 +6,8 @@ import type { ExplainCliOptions, ProtocolArgument } from './explain-options.ts'
 
 const EXAMPLES = `
 FROM is a node; TO a node or an address. On a live host: a container, a namespace, host, pid:N,
-NAME.LINK or an address. With one argument: what a code means.
+NAME.LINK or an address. With one argument: what a code or an error text means. parent LINK: what a
+link of this machine is as a parent.
 
 What lies beyond the wire of a live host is assumed, and said. --assume tells it otherwise:
   hairpin         the switch sends frames back by the port they came in by
@@ -19,6 +20,8 @@ Examples:
   lanyard explain box1 10.0.0.1 --lab mylab.yaml --proto tcp/80 --json
   lanyard explain ns1 ns2 --lab mylab.yaml --fix 1       try the first remedy, see who reaches whom
   lanyard explain BRIDGE_NO_HAIRPIN
+  lanyard explain "failed to create the macvlan port: device or resource busy"
+  sudo lanyard explain parent eth0                         who has it, and what may be put on it
   sudo lanyard explain host web --live                     on this machine, beside a real ping
   sudo lanyard explain host web --live --fix 1             do it, try it, take it back if it fails
 
@@ -28,7 +31,7 @@ export function addExplainCommand(program: Command): void {
   program
     .command('explain')
     .description('why one end reaches another or does not, and what mends it')
-    .argument('[from]', 'who asks; alone: a code to explain')
+    .argument('[from]', 'who asks; alone: a code, or an error text in quotes')
     .argument('[to]', 'who is asked')
     .option('--lab <lab>', 'a lab file or its directory, or the name of a lab that is up')
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})

@@ -2,11 +2,13 @@
 import { existsSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
 import type { Answer } from '../explain/ask.ts'
+import { recognise } from '../explain/recognise.ts'
 import type { Explanation } from '../explain/types.ts'
-import { codeText } from '../lab/explain-code.ts'
+import { codeText, isCode } from '../lab/explain-code.ts'
 import { chooseTopology, explainLab, openLabWorld } from '../lab/explain.ts'
 import { printExplanation } from '../lab/explain-print.ts'
 import { explanationJson } from '../lab/explain-schema.ts'
+import { textJson, textMeaning, textsFor } from '../lab/explain-text.ts'
 import type { LabSource } from '../lab/source.ts'
 import type { Topology } from '../lab/topology.ts'
 import { runCommand } from '../shell/run.ts'
@@ -40,8 +42,12 @@ export async function explainCommand(
     return await explainLiveCommand(from, to, options)
   }
   if (to === undefined) {
-    process.stdout.write(`${codeText(from, paint)}\n`)
+    process.stdout.write(`${aloneText(from, options.json === true)}\n`)
     return EXIT.ok
+  }
+  if (from === 'parent' && options.lab === undefined) {
+    const { explainParentCommand } = await import('./explain-parent.ts')
+    return await explainParentCommand(to, options.json === true)
   }
   const { world, topology, source } = await openScene(options)
   const asking = {
@@ -70,6 +76,16 @@ export async function explainCommand(
     )
   }
   return found.verdict === 'ok' ? EXIT.ok : EXIT.missed
+}
+
+/** One argument: a code, or an error text. @throws LanyardError `usage` for neither */
+function aloneText(said: string, json: boolean): string {
+  const paint = painter(process.stdout)
+  // One word is a code before it is a text.
+  const isWord = /^\S+$/.test(said)
+  if (isCode(said) || (isWord && recognise(said).length === 0)) return codeText(said, paint)
+  const found = textsFor(said)
+  return json ? JSON.stringify(textJson(found), undefined, 2) : textMeaning(found, paint)
 }
 
 /** `explain` at the prompt of a lab that is up. @returns the exit status */

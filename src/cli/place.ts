@@ -29,6 +29,16 @@ export interface Place {
   readonly state: string
 }
 
+/** As when none of the options is given. */
+export function placeDefaults(): PlaceOptions {
+  const { LANYARD_SOCKET, LANYARD_STATE, LANYARD_STORE } = process.env
+  return {
+    socket: LANYARD_SOCKET ?? SOCKET,
+    state: LANYARD_STATE ?? STATE,
+    ...(LANYARD_STORE === undefined ? {} : { store: LANYARD_STORE }),
+  }
+}
+
 /** `--socket`, `--state` and `--store`. */
 export function addPlaceOptions(command: Command): Command {
   return command

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { ERROR_CODES } from '../../src/errors.ts'
 import { chooseTopology, questionIn } from '../../src/lab/explain.ts'
 import { codeText } from '../../src/lab/explain-code.ts'
 import { printExplanation } from '../../src/lab/explain-print.ts'
@@ -73,6 +74,42 @@ test('codeText explains reasons and causes, and knows near misses', () => {
   expect(codeText('bridge_no_hairpin', plain)).toContain('net/bridge/br_forward.c should_deliver')
   expect(codeText('MACVLAN_PRIVATE', plain)).toContain('both children in mode bridge')
   expect(() => codeText('BRIDGE_NO_HAIRPINS', plain)).toThrow('did you mean "BRIDGE_NO_HAIRPIN"?')
+})
+
+test('codeText explains errors of the table, in either case, with what others say for the same', () => {
+  const said = codeText('Parent-Busy', plain)
+  expect(said).toMatch(/^parent-busy: .*<parent>/)
+  expect(said).toContain('HTTP 409')
+  expect(said).toContain('failed to create the macvlan port: device or resource busy')
+  for (const code of ERROR_CODES) expect(codeText(code, plain)).toContain(`${code}: `)
+  expect(() => codeText('parent-bussy', plain)).toThrow('did you mean "parent-busy"?')
+})
+
+test('explainCommand takes one argument for a code first, then for a text', async () => {
+  const told: string[] = []
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    told.push(String(text))
+    return true
+  })
+  const ask = async (said: string): Promise<string> => {
+    told.length = 0
+    await explainCommand(said, undefined, { set: {}, proto: { name: 'icmp' } })
+    return told.join('')
+  }
+  try {
+    expect(await ask('pool-exhausted')).toMatch(/^pool-exhausted: /)
+    expect(await ask('dadfailed')).toMatch(/^dadfailed\n {2}said by kernel/)
+    expect(await ask('network dm-1 is already using parent interface eth7')).toContain(
+      'parent=eth7',
+    )
+    await expect(ask('nonsense')).rejects.toThrow('there is no code "nonsense"')
+    await expect(ask('the moon is made of cheese')).rejects.toMatchObject({
+      code: 'usage',
+      detail: { help: 'lanyard doctor' },
+    })
+  } finally {
+    write.mockRestore()
+  }
 })
 
 test('explainCommand writes the journey as pcapng', async () => {

@@ -122,4 +122,24 @@ describeKernel('explain --live', () => {
     ])
     for (const { status } of told) expect(status).toBe(2)
   })
+
+  test('explain parent: who has a link, who is on it, what may be put on it', async () => {
+    const ask = (...words: string[]) => ['explain', 'parent', ...words]
+    const [free, mistyped, loopback, port, program] = await inLiveWorld(
+      [ask('eth0'), ask('eht0'), ask('lo'), ask('d0'), ask('d0', '--json')],
+      {
+        inside:
+          'ip link add d0 type veth peer name d1; ip link add br1 type bridge; ip link set d0 master br1',
+      },
+    )
+    expect(free?.stdout).toContain('eth0 carries macvlan: eth0 of web1, eth0 of web2')
+    expect(free?.stdout).toContain('lanyard network create -o parent=eth0')
+    expect(mistyped).toMatchObject({ status: 2, stdout: '' })
+    expect(mistyped?.stderr).toContain('there is no link eht0 on this host (did you mean "eth0"?)')
+    expect(loopback).toMatchObject({ status: 1 })
+    expect(loopback?.stdout).toContain('lo is the loopback')
+    expect(port).toMatchObject({ status: 1, stderr: '' })
+    expect(port?.stdout).toContain('lanyard network create -o attach=veth -o parent=br1')
+    expect(JSON.parse(program?.stdout ?? '')).toMatchObject({ link: 'd0' })
+  })
 })
