@@ -130,5 +130,10 @@ export interface FilterChainSnapshot {
   readonly chain: string
   /** Undefined for chains made by hand. */
   readonly policy: 'accept' | 'drop' | undefined
+  /**
+   * A built-in chain the kernel does not have yet: nf_tables makes it with the first change that
+   * names it, and until then there is nothing to delete by its number.
+   */
+  readonly unmade?: true
   readonly rules: readonly (FilterRule & { readonly packets: number; readonly bytes: number })[]
 }

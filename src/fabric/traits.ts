@@ -13,6 +13,8 @@ export interface KernelTraits {
   readonly bridgeNetfilter: boolean
   /** Built with CONFIG_BRIDGE_VLAN_FILTERING. */
   readonly bridgeVlanFiltering: boolean
+  /** `iptables` goes through ip_tables: built-in chains are always there and cannot be removed. */
+  readonly legacyFilters: boolean
 }
 
 /**
@@ -59,6 +61,7 @@ export async function detectTraits(fabric: Fabric, netns: string): Promise<Kerne
       missingKinds,
       bridgeNetfilter: await works(nf),
       bridgeVlanFiltering: await works(filtering),
+      legacyFilters: await hasLegacyFilters(fabric, netns),
     }
   } finally {
     await fabric.apply([{ do: 'netns.del', netns }], { keepGoing: true })
@@ -75,4 +78,12 @@ async function answersAsBefore612(fabric: Fabric, netns: string): Promise<'6.18'
   }
   const [, again] = await fabric.apply([add, add], { keepGoing: true })
   return again !== undefined && !again.ok && again.extack === undefined ? '6.1' : '6.18'
+}
+
+/** Whether a chain nobody spoke of yet is there to be searched: nf_tables has none. */
+async function hasLegacyFilters(fabric: Fabric, netns: string): Promise<boolean> {
+  const table = { netns, family: 4, table: 'filter' } as const
+  const del: Op = { do: 'filter.del', ...table, chain: 'INPUT', rule: 1 }
+  const [outcome] = await fabric.apply([del], { keepGoing: true })
+  return outcome !== undefined && !outcome.ok && outcome.errno === 'E2BIG'
 }

@@ -21,8 +21,12 @@ export function undoFilter(
     }
     case 'filter.chain-add':
       return [{ ...op, do: 'filter.chain-del' }]
-    case 'filter.chain-del':
-      return [{ ...op, do: 'filter.chain-add' }]
+    case 'filter.chain-del': {
+      // Only one that said nothing can go: it comes back when its policy is spoken of.
+      const { chain, table } = op
+      if (!FILTER_CHAINS[table].includes(chain)) return [{ ...op, do: 'filter.chain-add' }]
+      return [{ ...op, do: 'filter.policy', policy: 'accept' }]
+    }
     case 'filter.policy': {
       if (netns === undefined) return undefined
       return [{ ...op, policy: find(netns, op, op.chain)?.policy ?? 'accept' }]

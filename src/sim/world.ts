@@ -90,6 +90,7 @@ export function createWorld(options: WorldOptions = {}): World {
       version: '6.18',
       missingKinds: [],
       bridgeNetfilter: false,
+      legacyFilters: false,
       bridgeVlanFiltering: true,
       ...options.kernel,
     } satisfies KernelTraits),

@@ -6,6 +6,7 @@ import type { Probe, ProbeResult } from '../../src/fabric/fabric.ts'
 import type { FilterOp } from '../../src/fabric/filter.ts'
 import { opsOf, parseIptables } from '../../src/fabric/parse-iptables.ts'
 import type { Op } from '../../src/fabric/plan.ts'
+import { detectTraits } from '../../src/fabric/traits.ts'
 import { undoPlan } from '../../src/fabric/undo.ts'
 import { netnsOps } from '../lan.ts'
 import { type Bench, conforms } from './suite.ts'
@@ -270,3 +271,79 @@ conforms('netfilter: undo gives the rules back that were there', async (bench) =
   await bench.build(back)
   expect(await said()).toEqual(former)
 })
+
+conforms('netfilter: a built-in chain is there once a change named it', async (bench) => {
+  const netns = bench.ns('r')
+  await bench.build(...netnsOps(netns))
+  const { legacyFilters } = await detectTraits(bench.fabric, bench.ns('traits'))
+  const said = async (line: string): Promise<string> => {
+    const ops = opsOf(netns, parseIptables(line.split(' '), 4)) ?? []
+    const outcomes = await bench.fabric.apply(ops, { keepGoing: true })
+    const refused = outcomes.find((outcome) => !outcome.ok)
+    return refused?.ok === false ? refused.errno : 'done'
+  }
+  const found: string[] = []
+  for (const line of UNMADE) found.push(`${await said(line)}  ${line}`)
+  const expected = UNMADE.map((line, at) => {
+    const [nft, legacy = nft] = UNMADE_SAID[at] ?? []
+    return `${legacyFilters ? legacy : nft}  ${line}`
+  })
+  expect(found).toEqual(expected)
+  const { netns: seen } = await bench.fabric.snapshot({ netns: [netns] })
+  const unmade = (seen[0]?.filters ?? [])
+    .filter((chain) => chain.unmade === true)
+    .map(({ table, chain }) => `${table} ${chain}`)
+  expect(unmade).toEqual(
+    legacyFilters ? [] : ['filter INPUT', 'nat PREROUTING', 'nat INPUT', 'nat OUTPUT'],
+  )
+})
+
+/** What is tried, and what nf_tables says to it, then ip_tables where that says another thing. */
+const UNMADE_SAID: readonly (readonly string[])[] = [
+  ['ENOENT', 'EINVAL'],
+  ['ENOENT', 'E2BIG'],
+  ['ENOENT'],
+  ['E2BIG'],
+  ['ENOENT', 'E2BIG'],
+  ['done'],
+  ['E2BIG'],
+  ['done', 'EINVAL'],
+  ['ENOENT', 'E2BIG'],
+  ['done'],
+  ['EBUSY', 'EINVAL'],
+  ['done'],
+  ['E2BIG'],
+  ['done'],
+  ['EBUSY', 'EINVAL'],
+  ['done'],
+  ['done', 'EINVAL'],
+  ['done'],
+  ['done'],
+  ['ENOENT', 'E2BIG'],
+  ['done'],
+  ['E2BIG'],
+]
+const UNMADE: readonly string[] = [
+  '-X INPUT',
+  '-D INPUT 1',
+  '-D INPUT -j DROP',
+  '-I INPUT 2 -j DROP',
+  '-D INPUT 1',
+  '-F INPUT',
+  '-D INPUT 1',
+  '-X INPUT',
+  '-D INPUT 1',
+  '-A INPUT -j DROP',
+  '-X INPUT',
+  '-D INPUT 1',
+  '-D INPUT 1',
+  '-P INPUT DROP',
+  '-X INPUT',
+  '-P INPUT ACCEPT',
+  '-X INPUT',
+  '-A FORWARD -j ACCEPT',
+  '-P OUTPUT ACCEPT',
+  '-t nat -D POSTROUTING 1',
+  '-t nat -A POSTROUTING -j ACCEPT',
+  '-t nat -D POSTROUTING 2',
+]

@@ -10,6 +10,30 @@ const NETNS = `nfk-sh${process.pid}`
 
 const LINES = `
 iptables -V
+iptables -X INPUT
+iptables -D INPUT 1
+iptables -D INPUT -j DROP
+iptables -R INPUT 1 -j DROP
+iptables -I INPUT 2 -j DROP
+iptables -L INPUT
+iptables -D INPUT 1
+iptables -F INPUT
+iptables -D INPUT 1
+iptables -X INPUT
+iptables -D INPUT 1
+iptables -P INPUT DROP
+iptables -X INPUT
+iptables -X
+iptables -D INPUT 1
+iptables -P INPUT ACCEPT
+iptables -D INPUT 1
+iptables -A FORWARD -j ACCEPT
+iptables -X FORWARD
+iptables -X
+iptables -D INPUT 1
+iptables -D FORWARD 2
+iptables -t nat -D OUTPUT 1
+iptables -F
 iptables -S
 iptables -L -n
 iptables -L

@@ -91,7 +91,7 @@ async function change(session: Session, command: IptablesCommand): Promise<Outpu
   return done()
 }
 
-/** `-X` alone removes every chain made by hand. */
+/** `-X` alone removes every chain made by hand, and those built-in ones that say nothing. */
 async function otherOps(
   session: Session,
   command: IptablesCommand,
@@ -99,7 +99,10 @@ async function otherOps(
   if (command.do !== 'remove') return undefined
   const { family, table } = command
   return (await chainsOf(session, command))
-    .filter(({ policy }) => policy === undefined)
+    .filter(
+      ({ policy, unmade, rules }) =>
+        policy === undefined || (policy === 'accept' && unmade !== true && rules.length === 0),
+    )
     .map(({ chain }) => ({ do: 'filter.chain-del', netns: session.netns, family, table, chain }))
 }
 
@@ -129,21 +132,30 @@ async function refusal(
     case 'filter.del E2BIG':
       return simple(`Index of ${command.do === 'replace' ? 'replacement' : 'deletion'} too big.`)
     case 'filter.del ENOENT':
-      return simple(NO_RULE)
+      return simple(op.do === 'filter.del' && typeof op.rule === 'number' ? NO_CHAIN : NO_RULE)
     case 'filter.flush ENOENT':
     case 'filter.chain-del ENOENT':
       return simple(NO_CHAIN)
+    case 'filter.chain-del EBUSY': {
+      const chains = await chainsOf(session, command)
+      const chain = chains.find((c) => 'chain' in op && c.chain === op.chain)
+      if (chain?.policy !== 'drop' || chain.rules.length > 0) return failure(op, errno)
+      return simple('Directory not empty.')
+    }
     case 'filter.chain-add EEXIST':
       return simple('Chain already exists.')
     case 'filter.policy ENOENT':
     case 'filter.policy EINVAL':
       return simple('Bad built-in chain name.')
     default:
-      return failed(
-        4,
-        `${tool} v1.8.9 (nf_tables):  ${actionOf(op)} failed (${strerror(errno)}): ${placeOf(op)}\n`,
-      )
+      return failure(op, errno)
   }
+}
+
+/** What the kernel refused when everything was sent. */
+function failure(op: FilterOp, errno: string): Output {
+  const what = `${actionOf(op)} failed (${strerror(errno)}): ${placeOf(op)}`
+  return failed(4, `${toolOf(op.family)} v1.8.9 (nf_tables):  ${what}\n`)
 }
 
 function actionOf(op: FilterOp): string {
@@ -196,6 +208,7 @@ export async function chainsOf(
     table,
     chain,
     policy: 'accept',
+    unmade: true,
     rules: [],
   }))
 }

@@ -82,7 +82,7 @@ export function restoreIp(world: World, netns: Netns, snapshot: IpSnapshot): voi
   ns.rules4 = frozenRules(snapshot.rules.filter((r) => r.family === 4).map((r) => ({ ...r })))
   ns.rules6 = frozenRules(snapshot.rules.filter((r) => r.family === 6).map((r) => ({ ...r })))
   markPlain(ns)
-  restoreFilters(ns, snapshot.filters ?? [])
+  restoreFilters(world, ns, snapshot.filters ?? [])
   for (const [dev] of links(netns)) {
     const own = snapshot.neighbours.filter((n) => n.link === dev.name)
     restoreNeighbours(world, dev, own)

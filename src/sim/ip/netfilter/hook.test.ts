@@ -133,6 +133,8 @@ test('changeFilter refuses as nf_tables does and leaves all as it was', () => {
   const errno = (line: string): string | undefined => iptables(world, 'r', line)?.errno
   expect(errno('iptables -A nope -j DROP')).toBe('ENOENT')
   expect(errno('iptables -A INPUT -j nope')).toBe('ENOENT')
+  expect(errno('iptables -D INPUT 1')).toBe('ENOENT')
+  expect(errno('iptables -P INPUT ACCEPT')).toBeUndefined()
   expect(errno('iptables -D INPUT 1')).toBe('E2BIG')
   expect(errno('iptables -I INPUT 2 -j DROP')).toBe('E2BIG')
   expect(errno('iptables -D INPUT -j DROP')).toBe('ENOENT')
@@ -162,6 +164,7 @@ test('listFilters and restoreFilters give a world back with its rules and counte
     'iptables -A FORWARD -p icmp -j ACCEPT',
     'ip6tables -N mine',
     'iptables -t nat -A POSTROUTING -o p2 -j MASQUERADE',
+    'iptables -F INPUT',
   ])
     iptables(world, 'r', line)
   expect(word(ping(world, 'h1', '10.2.0.2'))).toBe('ttl 63')
@@ -171,6 +174,9 @@ test('listFilters and restoreFilters give a world back with its rules and counte
   expect(forward).toMatchObject({ policy: 'drop', rules: [{ packets: 2, bytes: 168 }] })
   const again = loadSnapshot(snapshot)
   expect(takeSnapshot(again).netns.find(({ name }) => name === 'r')?.filters).toEqual(filters)
+  // An empty chain that was made is there again, one that was not is not.
+  expect(iptables(again, 'r', 'iptables -D INPUT 1')?.errno).toBe('E2BIG')
+  expect(iptables(again, 'r', 'iptables -D OUTPUT 1')?.errno).toBe('ENOENT')
   expect(word(ping(again, 'h1', '10.2.0.2'))).toBe('ttl 63')
   expect(word(connect(again, 'udp', 'h1', '10.2.0.2', 9))).toBe('timeout')
 })

@@ -10,6 +10,7 @@ import {
   type FilterTable,
 } from '../../../fabric/filter.ts'
 import { sameRule } from '../../../fabric/filter-rule.ts'
+import type { KernelTraits } from '../../../fabric/traits.ts'
 import type { Refusal, World } from '../../model.ts'
 import { type NetnsIp, netnsIp } from '../state.ts'
 import { type Chain, type HookName, Netfilter } from './state.ts'
@@ -22,22 +23,32 @@ export function changeFilter(world: World, op: FilterOp): Refusal | undefined {
   if (netns === undefined) return refuse('ENOENT')
   const ns = netnsIp(netns)
   ns.netfilter ??= new Netfilter()
-  const chains = chainsOf(ns.netfilter, op.family, op.table)
-  const refusal = change(chains, op)
+  const tables = ns.netfilter.tables[op.family]
+  const isNew = !tables.has(op.table)
+  const chains = chainsOf(world.traits, ns.netfilter, op.family, op.table)
+  const refusal = change(world.traits, chains, op)
   if (refusal === undefined) takeStock(ns.netfilter, op.family)
+  else if (isNew) tables.delete(op.table)
   return refusal
 }
 
-function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
+function change(
+  traits: KernelTraits,
+  chains: Map<string, Chain>,
+  op: FilterOp,
+): Refusal | undefined {
   if (op.do === 'filter.flush') {
     if (op.chain !== undefined && !chains.has(op.chain)) return refuse('ENOENT')
-    for (const chain of chains.values())
-      if (op.chain === undefined || chain.name === op.chain) chain.rules = []
+    for (const chain of chains.values()) {
+      if (op.chain !== undefined && chain.name !== op.chain) continue
+      chain.rules = []
+      if (op.chain !== undefined) chain.made = true
+    }
     return undefined
   }
   if (op.do === 'filter.chain-add') {
     if (chains.has(op.chain)) return refuse('EEXIST')
-    chains.set(op.chain, { name: op.chain, policy: undefined, rules: [] })
+    chains.set(op.chain, { name: op.chain, policy: undefined, made: true, rules: [] })
     return undefined
   }
   const chain = chains.get(op.chain)
@@ -49,7 +60,10 @@ function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
       const at = op.at ?? chain.rules.length + 1
       if (at < 1 || at > chain.rules.length + 1) return refuse('E2BIG')
       chain.rules.splice(at - 1, 0, { rule: op.rule, packets: 0, bytes: 0 })
-      if (op.rule.verdict.do !== 'jump' || !hasLoop(chains)) return undefined
+      if (op.rule.verdict.do !== 'jump' || !hasLoop(chains)) {
+        chain.made = true
+        return undefined
+      }
       chain.rules.splice(at - 1, 1)
       return refuse('EMLINK')
     }
@@ -60,30 +74,48 @@ function change(chains: Map<string, Chain>, op: FilterOp): Refusal | undefined {
           ? wanted - 1
           : chain.rules.findIndex(({ rule }) => sameRule(rule, wanted))
       if (chain.rules[at] === undefined)
-        return refuse(typeof wanted === 'number' ? 'E2BIG' : 'ENOENT')
+        return refuse(typeof wanted === 'number' && chain.made ? 'E2BIG' : 'ENOENT')
       chain.rules.splice(at, 1)
       return undefined
     }
     case 'filter.policy':
       if (chain.policy === undefined) return refuse('EINVAL')
       chain.policy = op.policy
+      chain.made = true
       return undefined
     case 'filter.chain-del':
-      if (chain.rules.length > 0 || isJumpedTo(chains, op.chain)) return refuse('EBUSY')
-      // A built-in one comes back with its policy when it is next spoken of.
-      if (chain.policy === undefined) chains.delete(op.chain)
-      else chain.policy = 'accept'
-      return undefined
+      return removeChain(traits, chains, chain)
   }
 }
 
-function chainsOf(nf: Netfilter, family: 4 | 6, table: FilterTable): Map<string, Chain> {
+/** Also a built-in one goes, to come back when it is next spoken of; ip_tables has it for good. */
+function removeChain(
+  { legacyFilters }: KernelTraits,
+  chains: Map<string, Chain>,
+  chain: Chain,
+): Refusal | undefined {
+  const isBuiltIn = chain.policy !== undefined
+  if (isBuiltIn && legacyFilters) return refuse('EINVAL')
+  if (!chain.made) return refuse('ENOENT')
+  if (chain.rules.length > 0 || isJumpedTo(chains, chain.name)) return refuse('EBUSY')
+  if (chain.policy === 'drop') return refuse('EBUSY')
+  if (isBuiltIn) chain.made = false
+  else chains.delete(chain.name)
+  return undefined
+}
+
+function chainsOf(
+  { legacyFilters }: KernelTraits,
+  nf: Netfilter,
+  family: 4 | 6,
+  table: FilterTable,
+): Map<string, Chain> {
   const tables = nf.tables[family]
   let chains = tables.get(table)
   if (chains === undefined) {
     const builtIn = FILTER_CHAINS[table].map((name): [string, Chain] => [
       name,
-      { name, policy: 'accept', rules: [] },
+      { name, policy: 'accept', made: legacyFilters, rules: [] },
     ])
     chains = new Map(builtIn)
     tables.set(table, chains)
@@ -167,6 +199,7 @@ export function listFilters(ns: NetnsIp): FilterChainSnapshot[] {
         table,
         chain: chain.name,
         policy: chain.policy,
+        ...(chain.made ? {} : { unmade: true as const }),
         rules: chain.rules.map(({ rule, packets, bytes }) => ({ ...rule, packets, bytes })),
       })),
     ),
@@ -174,13 +207,18 @@ export function listFilters(ns: NetnsIp): FilterChainSnapshot[] {
 }
 
 /** Puts chains as a snapshot has them into a namespace that has none. */
-export function restoreFilters(ns: NetnsIp, filters: readonly FilterChainSnapshot[]): void {
+export function restoreFilters(
+  { traits }: World,
+  ns: NetnsIp,
+  filters: readonly FilterChainSnapshot[],
+): void {
   if (filters.length === 0) return
   const nf = new Netfilter()
   ns.netfilter = nf
-  for (const { family, table, chain: name, policy, rules } of filters) {
+  for (const { family, table, chain: name, policy, unmade, rules } of filters) {
     const counted = rules.map(({ packets, bytes, ...rule }) => ({ rule, packets, bytes }))
-    chainsOf(nf, family, table).set(name, { name, policy, rules: counted })
+    const chain = { name, policy, made: unmade !== true, rules: counted }
+    chainsOf(traits, nf, family, table).set(name, chain)
   }
   takeStock(nf, 4)
   takeStock(nf, 6)

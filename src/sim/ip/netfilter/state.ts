@@ -16,6 +16,8 @@ export interface Chain {
   readonly name: string
   /** Undefined for a chain made by hand. */
   policy: 'accept' | 'drop' | undefined
+  /** Whether the kernel has it: a built-in one is made by the first change that names it. */
+  made: boolean
   rules: CountedRule[]
 }
 
