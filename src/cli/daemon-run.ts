@@ -2,6 +2,7 @@
 import { constants } from 'node:os'
 import { openLog, type Level } from '../daemon/log.ts'
 import { startDaemon } from '../daemon/serve.ts'
+import type { Faults } from '../engine/context.ts'
 import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { printPlan } from '../fabric/print-ip.ts'
@@ -24,8 +25,12 @@ function dockerSocket({ docker, socket }: DaemonCommand): string | undefined {
   return docker ?? (socket === SOCKET ? DOCKER_SOCKET : undefined)
 }
 
-/** Runs until it is told to stop. */
-export async function runDaemon(options: DaemonCommand): Promise<void> {
+/**
+ * Runs until it is told to stop.
+ *
+ * @param faults where a test ends it in the middle of its work
+ */
+export async function runDaemon(options: DaemonCommand, faults?: Faults): Promise<void> {
   const { socket, state, store, logLevel } = options
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-root', { missing })
@@ -41,7 +46,7 @@ export async function runDaemon(options: DaemonCommand): Promise<void> {
     socket,
     state,
     version: version(),
-    openEngine: async () => (engine = await openStateEngine(state, store)),
+    openEngine: async () => (engine = await openStateEngine(state, store, faults)),
     openDoors: async () => await openDocker(engine, dockerSocket(options), log),
     printPlan,
     tryLock: (path) => tryLockFile(path, 'exclusive'),

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { holderOf, stateLock } from '../daemon/listen.ts'
+import type { Faults } from '../engine/context.ts'
 import type { HostEngine } from '../engine/engine.ts'
 import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
@@ -47,7 +48,11 @@ export async function openLocalEngine(
  *
  * @throws LanyardError `needs-root`, `store-corrupt` and its like
  */
-export async function openStateEngine(state: string, where?: string): Promise<DoorEngine> {
+export async function openStateEngine(
+  state: string,
+  where?: string,
+  faults?: Faults,
+): Promise<DoorEngine> {
   makeState(state)
   const [{ openKernel }, { openStateStore }, { openEngine }] = await Promise.all([
     import('../kernel/fabric.ts'),
@@ -72,6 +77,7 @@ export async function openStateEngine(state: string, where?: string): Promise<Do
       random: (count) => randomBytes(count),
       now: Date.now,
       reconcile: false,
+      ...(faults === undefined ? {} : { faults }),
       ...(self === undefined ? {} : { self }),
     })
     const beating = self === undefined ? undefined : keepAlive(engine)

@@ -19,12 +19,19 @@ function rootAbove(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : rootAbove(dirname(folder))
 }
 
-/** Bundles the program; call before the first run. */
-export async function buildProgram(): Promise<void> {
+/**
+ * Bundles the program; call before the first run.
+ *
+ * @param more other entries, by the name they get beside it: `{ other: 'test/x.ts' }` is other.mjs
+ */
+export async function buildProgram(more: Readonly<Record<string, string>> = {}): Promise<void> {
   if (GIVEN !== undefined) return
   mkdirSync(FOLDER, { recursive: true })
   await build({
-    entryPoints: { main: join(ROOT, 'src/cli/main.ts') },
+    entryPoints: {
+      main: join(ROOT, 'src/cli/main.ts'),
+      ...Object.fromEntries(Object.entries(more).map(([name, path]) => [name, join(ROOT, path)])),
+    },
     outdir: FOLDER,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -55,13 +62,18 @@ export function programWords(...args: readonly string[]): string[] {
 /** Runs a command without any capability, as an ordinary user has none; root stays who it is. */
 export const UNPRIVILEGED = ['setpriv', '--inh-caps=-all', '--bounding-set=-all']
 
-/** Starts `lanyard ARGS` in the project's folder, under the command line of `wrap`. */
+/**
+ * Starts `lanyard ARGS` in the project's folder, under the command line of `wrap`.
+ *
+ * @param program another that was bundled beside it
+ */
 export function startProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   wrap: readonly string[] = [],
+  program = MAIN,
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const [command = '', ...rest] = [...wrap, process.execPath, MAIN, ...args]
+  const [command = '', ...rest] = [...wrap, process.execPath, program, ...args]
   const child = spawn(command, rest, {
     cwd: ROOT,
     env: { ...process.env, ...env },
