@@ -14,7 +14,7 @@ import {
 } from '../model.ts'
 import { STEP_CONSUME } from '../trace-ring.ts'
 import { ARP_REPLY, ARP_REQUEST, sendArp } from './arp-send.ts'
-import { heardFrom, makeNeighbour, UPDATE_OVERRIDE, updateNeighbour } from './neighbour.ts'
+import { heardFrom, makeNeighbour, nowMs, UPDATE_OVERRIDE, updateNeighbour } from './neighbour.ts'
 import {
   addressKind4,
   isUsable,
@@ -233,8 +233,8 @@ function learn(
     if (!gratuitous && !(reply && addressKind4(ns, sip, dev) === 'unicast')) return false
     n = makeNeighbour(ip, dev, sip)
   }
-  const locktime = ip.neighbourConf4.locktime * 10_000_000
-  const override = world.now > n.updated + locktime || gratuitous || n.state === 0
+  const locktime = ip.neighbourConf4.locktime * 10
+  const override = nowMs(world) > n.updated + locktime || gratuitous || n.state === 0
   const state = !reply || type !== PACKET_HOST ? NUD_STALE : NUD_REACHABLE
   updateNeighbour(world, n, senderMac, state, override ? UPDATE_OVERRIDE : 0)
   return true

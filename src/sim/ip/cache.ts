@@ -12,6 +12,7 @@ export function flushRouteCache(ns: NetnsIp, exceptions: boolean): void {
   ns.ownRoute = undefined
   ns.lastRouteTo = -1
   ns.lastRoute = undefined
+  ns.lastOutput = undefined
   ns.cache6.clear()
   if (!exceptions) return
   for (const fib of fibTables(ns)) for (const route of fib.all()) route.exceptions = undefined

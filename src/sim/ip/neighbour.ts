@@ -74,21 +74,28 @@ function confOf(n: Neighbour): NeighbourConf {
 }
 
 /** `neigh_rand_reach_time`: half to one and a half of the base, drawn once a link and family. */
-function reachableNs(world: World, n: Neighbour): number {
+function reachableMs(world: World, n: Neighbour): number {
   const ip = deviceIp(n.dev) as DeviceIp
   const four = typeof n.ip === 'number'
   const known = four ? ip.reachable4 : ip.reachable6
   if (known !== 0) return known
   const base = confOf(n).base_reachable_time_ms
-  const drawn = (base / 2 + world.random.below(Math.max(1, base))) * MS
+  const drawn = Math.floor(base / 2) + world.random.below(Math.max(1, base))
   if (four) ip.reachable4 = drawn
   else ip.reachable6 = drawn
   return drawn
 }
 
-function setTimer(world: World, n: Neighbour, due: number): void {
-  // A wheel turns by whole milliseconds, and small integers are quicker to keep and to look up.
-  wakeAt(world, n, wheelTime(world.traits, world.now, due) / MS)
+/**
+ * What a neighbour remembers of the time is in whole milliseconds, as the kernel's is in jiffies:
+ * small integers are quicker to keep and to look up.
+ */
+export function nowMs(world: World): number {
+  return Math.floor(world.now / MS)
+}
+
+function setTimer(world: World, n: Neighbour, dueMs: number): void {
+  wakeAt(world, n, wheelTime(world.traits, world.now, dueMs * MS) / MS)
 }
 
 function wakeAt(world: World, n: Neighbour, atMs: number): void {
@@ -114,14 +121,14 @@ function due(world: World, n: Neighbour): void {
 
 /** `neigh_timer_handler`. */
 function fire(world: World, n: Neighbour): void {
-  const now = world.now
+  const now = nowMs(world)
   n.timerAt = 0
   if ((n.state & NUD_IN_TIMER) === 0) return
   const conf = confOf(n)
-  const delay = conf.delay_first_probe_time * 1000 * MS
-  let next = now + Math.max(conf.retrans_time_ms, 10) * MS
+  const delay = conf.delay_first_probe_time * 1000
+  let next = now + Math.max(conf.retrans_time_ms, 10)
   if (n.state === NUD_REACHABLE) {
-    const until = n.confirmed + reachableNs(world, n)
+    const until = n.confirmed + reachableMs(world, n)
     if (now < until) next = until
     else if (now <= n.used + delay) {
       n.state = NUD_DELAY
@@ -136,7 +143,7 @@ function fire(world: World, n: Neighbour): void {
     if (now < n.confirmed + delay) {
       n.state = NUD_REACHABLE
       n.updated = now
-      next = n.confirmed + reachableNs(world, n)
+      next = n.confirmed + reachableMs(world, n)
     } else {
       n.state = NUD_PROBE
       n.updated = now
@@ -205,7 +212,7 @@ export function eventSend(
   n: Neighbour,
   packet: Ip4Packet | Ip6Packet | undefined,
 ): boolean {
-  const now = world.now
+  const now = nowMs(world)
   n.used = now
   if ((n.state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE)) !== 0) return false
   const conf = confOf(n)
@@ -219,12 +226,12 @@ export function eventSend(
     n.probes = conf.ucast_solicit
     n.state = NUD_INCOMPLETE
     n.updated = now
-    setTimer(world, n, now + Math.max(conf.retrans_time_ms, 10) * MS)
+    setTimer(world, n, now + Math.max(conf.retrans_time_ms, 10))
     immediately = true
   } else if (n.state === NUD_STALE) {
     n.state = NUD_DELAY
     n.updated = now
-    setTimer(world, n, now + conf.delay_first_probe_time * 1000 * MS)
+    setTimer(world, n, now + conf.delay_first_probe_time * 1000)
   }
   if (n.state !== NUD_INCOMPLETE) return false
   if (packet !== undefined) enqueue(world, n, packet, conf)
@@ -271,7 +278,7 @@ export function updateNeighbour(
   state: number,
   flags: number,
 ): boolean {
-  const now = world.now
+  const now = nowMs(world)
   const old = n.state
   const admin = (flags & UPDATE_ADMIN) !== 0
   if (!admin && (old & (NUD_NOARP | NUD_PERMANENT)) !== 0) return false
@@ -300,12 +307,12 @@ export function updateNeighbour(
     if ((next & NUD_PROBE) !== 0) n.probes = 0
     n.state = next
     if ((next & NUD_IN_TIMER) !== 0) {
-      setTimer(world, n, now + ((next & NUD_REACHABLE) !== 0 ? reachableNs(world, n) : 0))
+      setTimer(world, n, now + ((next & NUD_REACHABLE) !== 0 ? reachableMs(world, n) : 0))
     }
   }
   if (address !== n.mac) {
     n.mac = address
-    if ((next & NUD_CONNECTED) === 0) n.confirmed = now - confOf(n).base_reachable_time_ms * 2 * MS
+    if ((next & NUD_CONNECTED) === 0) n.confirmed = now - confOf(n).base_reachable_time_ms * 2
   }
   if (next !== old && (old & NUD_VALID) === 0) sendQueued(world, n)
   return true

@@ -9,8 +9,8 @@ import { fragment4 } from './fragment.ts'
 import { hookOutput, hookPostrouting } from './hooks.ts'
 import { makeNeighbour, sendFrame, sendToNeighbour } from './neighbour.ts'
 import type { Netfilter } from './netfilter/state.ts'
-import { exceptionOf, type Output4, routeOutput4 } from './route4.ts'
-import { deviceIp, type NetnsIp, type Route } from './state.ts'
+import { exceptionOf, routeOutput4 } from './route4.ts'
+import { deviceIp, type NetnsIp, type Output4, type Route } from './state.ts'
 import { dropPacket } from './trace.ts'
 
 const EPERM = 1

@@ -16,7 +16,7 @@ import { mtuOf4, sendLocal4 } from './output4.ts'
 import { mtuOf6, sendLocal6 } from './output6.ts'
 import { isLocal4, nextId, routeOutput4, selectAddress4 } from './route4.ts'
 import { isLocal6, routeOutput6 } from './route6.ts'
-import type { ProbeRun, ProbeSocket } from './socket.ts'
+import { closeSocket, openSocket, type ProbeRun, type ProbeSocket } from './socket.ts'
 import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SCOPE_LINK, SECOND } from './state.ts'
 
 const MS = 1_000_000
@@ -134,9 +134,10 @@ function runBatch(world: World, probes: readonly Probe[]): ProbeResult[] {
   if (!done()) runUntil(world, deadline, done)
   return probes.map((probe, index) => {
     const socket = sockets[index]
-    if (socket !== undefined) close(places[index] as NetnsIp, probe, socket)
-    const sendErrno = socket?.sendErrno
-    return socket?.result ?? (sendErrno === undefined ? TIMEOUT : fail(sendErrno))
+    if (socket === undefined) return TIMEOUT
+    const { result, sendErrno } = socket
+    close(places[index] as NetnsIp, probe, socket)
+    return result ?? (sendErrno === undefined ? TIMEOUT : fail(sendErrno))
   })
 }
 
@@ -173,19 +174,11 @@ function launch(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSo
 function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSocket {
   const icmp = probe.protocol === 'icmp'
   const discover = icmp ? DISCOVER[probe.pmtu ?? 'want'] : 1
-  const socket: ProbeSocket = {
-    run,
-    protocol: probe.protocol,
-    to: probe.to,
-    id: icmp ? echoId(ns) : probe.protocol === 'arp' ? 0 : localPort(ns, probe.protocol),
-    sequence: icmp ? (probe.sequence ?? 1) : 0,
-    discover,
-    sentAt: world.now,
-    deadline: world.now + Math.round((probe.timeoutMs ?? 1000) * MS),
-    result: undefined,
-    sendErrno: undefined,
-    redirects: undefined,
-  }
+  const id = icmp ? echoId(ns) : probe.protocol === 'arp' ? 0 : localPort(ns, probe.protocol)
+  const sequence = icmp ? (probe.sequence ?? 1) : 0
+  const { now } = world
+  const until = now + Math.round((probe.timeoutMs ?? 1000) * MS)
+  const socket = openSocket(run, probe.protocol, probe.to, id, sequence, discover, now, until)
   if (icmp) ns.echoSockets.add(socket)
   else if (probe.protocol === 'arp') linkIp(ns, probe.link)?.arpSockets.push(socket)
   else ns.portSockets.set(portKey(probe.protocol, socket.id), socket)
@@ -198,6 +191,7 @@ function close(ns: NetnsIp, probe: Probe, socket: ProbeSocket): void {
     const ip = linkIp(ns, probe.link)
     if (ip !== undefined) ip.arpSockets = ip.arpSockets.filter((s) => s !== socket)
   } else ns.portSockets.delete(portKey(probe.protocol, socket.id))
+  closeSocket(socket)
 }
 
 function linkIp(ns: NetnsIp, link: string): DeviceIp | undefined {

@@ -1,5 +1,5 @@
 /** A route as the tables of fib.ts keep it. */
-import type { Ip } from '../../addr/ip.ts'
+import type { Ip, Ip4 } from '../../addr/ip.ts'
 import type { RouteSnapshot } from '../../fabric/snapshot.ts'
 import type { Device } from '../model.ts'
 
@@ -31,4 +31,13 @@ export interface RouteException {
   /** 0: not limited. */
   mtu: number
   expires: number
+}
+
+/** Where a packet made here goes. */
+export interface Output4 {
+  readonly route: Route | undefined
+  /** The link it leaves by; lo for what stays here. */
+  readonly dev: Device
+  readonly source: Ip4
+  readonly kind: 'unicast' | 'local' | 'broadcast' | 'multicast'
 }

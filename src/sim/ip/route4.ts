@@ -11,6 +11,7 @@ import {
   deviceIp,
   holds4,
   type NetnsIp,
+  type Output4,
   type Route,
   type RouteException,
   type Rule,
@@ -232,15 +233,6 @@ export function sourceOf4(ns: NetnsIp, route: Route): Ip4 {
   return selectAddress4(ns, route.dev, near, route.scope)
 }
 
-/** Where a packet made here goes. */
-export interface Output4 {
-  readonly route: Route | undefined
-  /** The link it leaves by; lo for what stays here. */
-  readonly dev: Device
-  readonly source: Ip4
-  readonly kind: 'unicast' | 'local' | 'broadcast' | 'multicast'
-}
-
 /**
  * `ip_route_output_key_hash_rcu`.
  * @param src 0 = to be chosen
@@ -286,7 +278,24 @@ export function routeOutput4(
   if (source >>> 24 === 127 && dev !== lo && !localnetAllowed(ns, dev)) return 'EINVAL'
   const kind =
     dst >>> 28 === 0xe ? 'multicast' : route.kind === 'broadcast' ? 'broadcast' : 'unicast'
-  return { route, dev, source, kind: dst === 0xffffffff ? 'broadcast' : kind }
+  return outputOf(ns, route, dev, source, dst === 0xffffffff ? 'broadcast' : kind)
+}
+
+/** Most packets of a host leave as the one before did: then this is the same object. */
+function outputOf(
+  ns: NetnsIp,
+  route: Route,
+  dev: Device,
+  source: Ip4,
+  kind: Output4['kind'],
+): Output4 {
+  const last = ns.lastOutput
+  if (last?.route === route && last.dev === dev && last.source === source && last.kind === kind) {
+    return last
+  }
+  const output = { route, dev, source, kind }
+  ns.lastOutput = output
+  return output
 }
 
 function direct(_ns: NetnsIp, dev: Device, dst: Ip4, source: Ip4): Output4 {

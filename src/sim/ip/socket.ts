@@ -9,20 +9,74 @@ export interface ProbeRun {
 
 /** One probe on its way. */
 export interface ProbeSocket {
-  readonly run: ProbeRun
-  readonly protocol: 'icmp' | 'arp' | 'udp' | 'tcp'
-  readonly to: Ip
+  run: ProbeRun
+  protocol: 'icmp' | 'arp' | 'udp' | 'tcp'
+  to: Ip
   /** Echo identifier or local port. */
-  readonly id: number
-  readonly sequence: number
+  id: number
+  sequence: number
   /** Path MTU discovery: 0 dont, 1 want, 2 do (IP_MTU_DISCOVER). */
-  readonly discover: number
+  discover: number
   sentAt: number
   deadline: number
   result: ProbeResult | undefined
   /** What the send call failed with, when an error about the packet is still to come. */
   sendErrno: string | undefined
   redirects: { readonly responder: Ip; readonly gateway: Ip }[] | undefined
+}
+
+/** Closed ones, to be used again: a matrix opens ten thousand at a time. */
+const closed: ProbeSocket[] = []
+/** More are left to the garbage collector. */
+const MOST_CLOSED = 16_384
+
+/** Opens a socket that nobody finds yet. */
+export function openSocket(
+  run: ProbeRun,
+  protocol: ProbeSocket['protocol'],
+  to: Ip,
+  id: number,
+  sequence: number,
+  discover: number,
+  sentAt: number,
+  deadline: number,
+): ProbeSocket {
+  const again = closed.pop()
+  if (again === undefined) {
+    return {
+      run,
+      protocol,
+      to,
+      id,
+      sequence,
+      discover,
+      sentAt,
+      deadline,
+      result: undefined,
+      sendErrno: undefined,
+      redirects: undefined,
+    }
+  }
+  again.run = run
+  again.protocol = protocol
+  again.to = to
+  again.id = id
+  again.sequence = sequence
+  again.discover = discover
+  again.sentAt = sentAt
+  again.deadline = deadline
+  again.result = undefined
+  again.sendErrno = undefined
+  again.redirects = undefined
+  return again
+}
+
+/** Closes a socket: nobody may find it any more, nor keep it. */
+export function closeSocket(socket: ProbeSocket): void {
+  if (closed.length >= MOST_CLOSED) return
+  socket.result = undefined
+  socket.redirects = undefined
+  closed.push(socket)
 }
 
 /** Gives a probe its result, unless it has one or gave up before. */

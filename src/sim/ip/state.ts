@@ -19,10 +19,10 @@ import {
 } from './conf.ts'
 import type { Fib } from './fib.ts'
 import type { Netfilter } from './netfilter/state.ts'
-import type { Route } from './route.ts'
+import type { Output4, Route } from './route.ts'
 import { EchoSockets, type ProbeSocket } from './socket.ts'
 
-export type { Route, RouteException, RouteKind } from './route.ts'
+export type { Output4, Route, RouteException, RouteKind } from './route.ts'
 
 /** Scopes (rtnetlink.h); higher is narrower. */
 export const SCOPE_GLOBAL = 0
@@ -104,6 +104,7 @@ export class Neighbour {
   /** IPv6: it is a router. */
   router = false
   probes = 0
+  /** When it last changed, was last heard of, was last asked for: ms. */
   updated = 0
   confirmed = 0
   used = 0
@@ -175,6 +176,8 @@ export class NetnsIp {
   ownRoute: Route | undefined = undefined
   lastRouteTo = -1
   lastRoute: Route | undefined = undefined
+  /** Where the packet made last went. */
+  lastOutput: Output4 | undefined = undefined
   /** Routes by destination, emptied on every change of a table, an address or a link. */
   readonly cache4 = new Map<Ip4, Route>()
   readonly tables4 = new Map<number, Fib>()
@@ -221,6 +224,7 @@ export class DeviceIp {
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   /** ARP probes that wait for an answer here. */
   arpSockets: ProbeSocket[] = []
+  /** Drawn once: how long its neighbours count as reachable, ms; 0 = not yet drawn. */
   reachable4 = 0
   // The rest.
   conf6: Readonly<Conf6> = CONF6
