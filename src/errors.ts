@@ -186,7 +186,7 @@ const TABLE = {
     errno: 'EINVAL',
     say: (d) =>
       `network ${d.network} asks for MTU ${d.mtu}, its parent ${d.parent} has ${d.most} (RTNETLINK answers: Invalid argument)`,
-    mend: (d) => `ask for ${d.most} or less, or raise the parent first`,
+    mend: (d) => `ask for ${d.most} or less, or have the parent raised: -o parent_mtu=${d.mtu}`,
   }),
   'kind-missing': row<{ kind: string; link: string }>({
     status: 501,

@@ -34,8 +34,9 @@ export function checkOptions(network: NetworkOptions): void {
     checkWord('mode', kind, ipvlanMode, IPVLAN_MODES)
     checkWord('flag', kind, ipvlanFlag, IPVLAN_FLAGS)
   }
-  if (mtu !== undefined && (!Number.isInteger(mtu) || mtu < 68 || mtu > 65535))
-    throw invalid(`its MTU is ${mtu}: from 68 to 65535 it may be`)
+  for (const bytes of [mtu, network.parentMtu])
+    if (bytes !== undefined && (!Number.isInteger(bytes) || bytes < 68 || bytes > 65535))
+      throw invalid(`its MTU is ${bytes}: from 68 to 65535 it may be`)
 }
 
 function checkWord(

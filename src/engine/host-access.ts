@@ -122,6 +122,8 @@ async function waysOf<N extends { readonly network: Network; readonly endpoint: 
 ): Promise<Way<N>[]> {
   const { network, endpoint } = newcomer
   const own = await hostAddresses(context, network)
+  // Without carrier nobody reaches anybody; when it is back all are tried.
+  if ((await context.view.link(network.parentLink))?.carrier !== true) return []
   return endpoint.addresses.flatMap(({ address }): Way<N>[] => {
     const mine = own.find((ip) => typeof ip === typeof address)
     if (mine === undefined) return []
