@@ -107,7 +107,7 @@ describeKernel('seeds by hand, with lanyard', () => {
     const taken = await lan.run(`network connect --ip=192.168.14.11 again ${lan.ns('b3')}`)
     expect([taken.status, taken.stderr]).toEqual([
       2,
-      expect.stringContaining(`${lan.ns('b1')}`) as string,
+      expect.stringContaining(lan.ns('b1')) as string,
     ])
     for (const name of ['again', 'mac_net1']) await lan.ok(`network rm --disconnect ${name}`)
     const vlan = await lan.run(
