@@ -100,11 +100,7 @@ export class Lan {
       if (said > 0) await Promise.race([this.#clock.sleep(ANNOUNCE_EVERY_MS), this.#hurrying])
       if (this.#closed || !(await still())) return
       const port = await this.#port(said === 0 ? link : wire, ETH_ARP)
-      for (const frame of frames) {
-        // Copied to every sibling it takes long, and gets a thread; on the wire alone it does not.
-        if (said === 0) port.post(frame)
-        else sayNow(port, frame)
-      }
+      for (const frame of frames) port.post(frame)
     }
   }
 
@@ -154,15 +150,6 @@ export class Lan {
     for (const question of this.#questions)
       if (question.ip === claim.ip && captured.timeNs >= question.sinceNs)
         question.answer ??= claim.mac
-  }
-}
-
-/** A link that is down just now hears nothing; it is told when it is back. */
-function sayNow(port: FramePort, frame: Uint8Array): void {
-  try {
-    port.send(frame)
-  } catch {
-    // Nobody waits for it.
   }
 }
 
