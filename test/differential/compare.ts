@@ -92,7 +92,7 @@ async function perform(fabric: Fabric, plan: Plan, frames: boolean): Promise<Don
  * Lets everything come to rest before a link is taken down or away: whether an address is still
  * tentative when its link loses carrier is otherwise a matter of milliseconds.
  */
-async function applyInSteps(fabric: Fabric, plan: Plan): Promise<OpOutcome[]> {
+export async function applyInSteps(fabric: Fabric, plan: Plan): Promise<OpOutcome[]> {
   const outcomes: OpOutcome[] = []
   const made = new Set<string>()
   let from = 0

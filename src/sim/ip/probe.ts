@@ -180,7 +180,7 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
   const until = now + Math.round((probe.timeoutMs ?? 1000) * MS)
   const socket = openSocket(run, probe.protocol, probe.to, id, sequence, discover, now, until)
   if (icmp) ns.echoSockets.add(socket)
-  else if (probe.protocol === 'arp') linkIp(ns, probe.link)?.arpSockets.push(socket)
+  else if (probe.protocol === 'arp') listen(linkIp(ns, probe.link), (all) => [...all, socket])
   else ns.portSockets.set(portKey(probe.protocol, socket.id), socket)
   return socket
 }
@@ -188,10 +188,19 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
 function close(ns: NetnsIp, probe: Probe, socket: ProbeSocket): void {
   if (probe.protocol === 'icmp') ns.echoSockets.remove(socket)
   else if (probe.protocol === 'arp') {
-    const ip = linkIp(ns, probe.link)
-    if (ip !== undefined) ip.arpSockets = ip.arpSockets.filter((s) => s !== socket)
+    listen(linkIp(ns, probe.link), (all) => all.filter((s) => s !== socket))
   } else ns.portSockets.delete(portKey(probe.protocol, socket.id))
   closeSocket(socket)
+}
+
+/** Changes who waits for ARP answers at a link. */
+function listen(
+  ip: DeviceIp | undefined,
+  change: (all: readonly ProbeSocket[]) => ProbeSocket[],
+): void {
+  if (ip === undefined) return
+  ip.arpSockets = change(ip.arpSockets)
+  ip.news++
 }
 
 function linkIp(ns: NetnsIp, link: string): DeviceIp | undefined {
