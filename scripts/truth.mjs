@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { spawn } from 'node:child_process'
 import { build } from 'esbuild'
 
-const folder = join(process.cwd(), 'dist', 'truth')
-const outfile = join(folder, `truth-${process.pid}.mjs`)
+// Inside the project, so that the bundle finds its packages; not in dist/, which a build empties.
+const folder = join(process.cwd(), 'node_modules', '.cache', `truth-${process.pid}`)
+const outfile = join(folder, 'truth.mjs')
 mkdirSync(folder, { recursive: true })
 await build({
   entryPoints: ['test/truth/run.ts'],
@@ -25,6 +26,6 @@ const child = spawn(process.execPath, [outfile, ...process.argv.slice(2)], {
 // Ctrl-C reaches the runner too: it removes its namespaces and then ends, so this waits.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
 child.on('exit', (code) => {
-  rmSync(outfile, { force: true })
+  rmSync(folder, { recursive: true, force: true })
   process.exitCode = code ?? 130
 })

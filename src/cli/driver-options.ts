@@ -10,6 +10,8 @@ export const DRIVER_OPTIONS: Readonly<Record<string, string>> = {
   sources: 'MAC addresses that mode source hears, with commas',
   vlan: 'VLAN on the parent: parent=eth0 vlan=50 is parent=eth0.50',
   mtu: "bytes; default the parent's",
+  parent_mtu: 'bytes the parent is raised to while the network is there, if it has less',
+  promisc: 'true: the parent is promiscuous while the network is there',
   host_access: 'true or false: the host reaches its endpoints; default true for macvlan bridge',
   exclude: 'addresses never handed out, with commas; as --exclude',
   segment: 'name of the broadcast domain; networks of one segment share one address table',

@@ -80,7 +80,8 @@ function specFrom(asked: {
   } as Pick<NetworkSpec, 'macvlanMode' | 'ipvlanMode' | 'ipvlanFlag'>
   const reachable = kind === 'macvlan' && (words.macvlanMode ?? 'bridge') === 'bridge'
   const exclude = given['exclude'] === undefined ? [] : [given['exclude']]
-  const { sources, vlan, mtu, segment } = given
+  const { sources, vlan, mtu, parent_mtu: parentMtu, segment } = given
+  const promisc = yesNo('promisc', given['promisc'])
   return {
     name,
     kind,
@@ -89,6 +90,8 @@ function specFrom(asked: {
     ...(sources === undefined ? {} : { sources: sources.split(',').map(parseMac) }),
     ...(vlan === undefined ? {} : { vlan: whole('vlan', vlan) }),
     ...(mtu === undefined ? {} : { mtu: whole('mtu', mtu) }),
+    ...(parentMtu === undefined ? {} : { parentMtu: whole('parent_mtu', parentMtu) }),
+    ...(promisc === true ? { parentPromisc: true } : {}),
     ...(segment === undefined ? {} : { segment }),
     pools: exclude.length === 0 ? pools : withExcluded(pools, exclude),
     hostAccess: yesNo('host_access', given['host_access']) ?? reachable,

@@ -94,6 +94,7 @@ function auxiliary(exclude: readonly { readonly name: string; readonly address: 
 /** The `-o` options that were given. */
 function optionsOf(network: Network): Record<string, string> {
   const { parent, macvlanMode, ipvlanMode, ipvlanFlag, vlan, mtu, sources } = network
+  const { parentMtu, parentPromisc } = network
   const all = {
     parent,
     macvlan_mode: macvlanMode,
@@ -101,6 +102,8 @@ function optionsOf(network: Network): Record<string, string> {
     ipvlan_flag: ipvlanFlag,
     vlan,
     mtu,
+    parent_mtu: parentMtu,
+    promisc: parentPromisc,
     sources: sources?.map(formatMac).join(','),
   }
   return Object.fromEntries(

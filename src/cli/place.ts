@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { Engine } from '../engine/types.ts'
+import type { Engine, EngineEvent } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import { DaemonClient } from './client.ts'
 
@@ -67,11 +67,21 @@ export async function withEngine<T>(
   work: (engine: Engine, place: Place) => Promise<T>,
 ): Promise<T> {
   const place = await openPlaceEngine(options)
+  // A daemon writes them into its log; here nobody else would ever know.
+  const told = place.daemon === undefined ? place.engine.onEvent(warn) : undefined
   try {
     return await work(place.engine, place)
   } finally {
     await place.engine.close()
+    told?.close()
   }
+}
+
+/** What is not as it should be, seen while a command did its work or after it. */
+function warn({ what, network, endpoint, detail }: EngineEvent): void {
+  if (what !== 'drift') return
+  const where = [network, endpoint].filter((word) => word !== undefined && word !== '').join('/')
+  process.stderr.write(`lanyard: warning: ${where === '' ? '' : `${where}: `}${detail}\n`)
 }
 
 /** As {@link withEngine}; the caller closes the engine. */

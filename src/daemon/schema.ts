@@ -65,6 +65,14 @@ const SPEC = {
   segment: z.optional(text('the broadcast domain; default parent and VLAN')),
   pools: z._default(z.array(PoolJson), []),
   mtu: z.optional(whole(68, 65535, 'bytes; default the parent’s')),
+  parentMtu: z.optional(
+    whole(
+      68,
+      65535,
+      'bytes: the parent is given this MTU while the network is there, if it has less',
+    ),
+  ),
+  parentPromisc: z.optional(flag('the parent is promiscuous while the network is there')),
   hostAccess: z._default(flag('the host itself reaches the endpoints'), true),
   internal: z._default(flag('no default route'), false),
   check: z

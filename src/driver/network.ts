@@ -12,6 +12,9 @@ export interface NetworkOptions {
   readonly ipvlanMode?: IpvlanMode
   readonly ipvlanFlag?: IpvlanFlag
   readonly mtu?: number
+  /** What the parent's MTU is raised to, if it is less. */
+  readonly parentMtu?: number
+  readonly parentPromisc?: boolean
   readonly attach: 'child' | 'veth'
 }
 

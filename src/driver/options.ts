@@ -22,7 +22,11 @@ export function checkOptions(network: NetworkOptions): void {
   const { name, kind, macvlanMode, ipvlanMode, ipvlanFlag, mtu } = network
   const invalid = (why: string) => new LanyardError('network-invalid', { network: name, why })
   if (kind !== 'macvlan' && kind !== 'ipvlan')
-    throw invalid(`plugin "${String(kind)}" not found: kinds are macvlan and ipvlan`)
+    throw new LanyardError('network-invalid', {
+      network: name,
+      why: `plugin "${String(kind)}" not found: kinds are macvlan and ipvlan`,
+      mend: '-d macvlan (each endpoint its own MAC) or -d ipvlan (all the parent’s)',
+    })
   if (kind === 'macvlan') {
     if (ipvlanMode !== undefined || ipvlanFlag !== undefined)
       throw invalid('a macvlan network has no ipvlan mode and no ipvlan flag')
@@ -34,8 +38,9 @@ export function checkOptions(network: NetworkOptions): void {
     checkWord('mode', kind, ipvlanMode, IPVLAN_MODES)
     checkWord('flag', kind, ipvlanFlag, IPVLAN_FLAGS)
   }
-  if (mtu !== undefined && (!Number.isInteger(mtu) || mtu < 68 || mtu > 65535))
-    throw invalid(`its MTU is ${mtu}: from 68 to 65535 it may be`)
+  for (const bytes of [mtu, network.parentMtu])
+    if (bytes !== undefined && (!Number.isInteger(bytes) || bytes < 68 || bytes > 65535))
+      throw invalid(`its MTU is ${bytes}: from 68 to 65535 it may be`)
 }
 
 function checkWord(

@@ -152,8 +152,16 @@ function checkBase(wish: ParentWish, link: LinkSnapshot): void {
 }
 
 function checkMtu(wish: ParentWish, link: LinkSnapshot): void {
-  if (wish.mtu === undefined || wish.mtu <= link.mtu) return
-  const { name: parent, mtu: most } = link
+  const most = Math.max(link.mtu, wish.parentMtu ?? 0)
+  if (wish.parentMtu !== undefined && wish.parentMtu > link.maxMtu && link.maxMtu > 0)
+    throw new LanyardError('mtu-too-big', {
+      network: wish.name,
+      mtu: wish.parentMtu,
+      parent: link.name,
+      most: link.maxMtu,
+    })
+  if (wish.mtu === undefined || wish.mtu <= most) return
+  const { name: parent } = link
   throw new LanyardError('mtu-too-big', { network: wish.name, mtu: wish.mtu, parent, most })
 }
 

@@ -21,7 +21,8 @@ import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { checkName, stableMac } from './identity.ts'
 import { mendEndpoint } from './mend.ts'
 import { joinNetwork } from './join.ts'
-import { applyGuarded, getNetwork } from './network.ts'
+import { applyGuarded } from './guard.ts'
+import { getNetwork } from './network.ts'
 import {
   endpointGone,
   eraseEndpoint,

@@ -53,6 +53,8 @@ export interface Context {
   readonly trusted: Set<string>
   /** Endpoints of ours whose address or MAC another host holds: their links stay down. */
   readonly doubled: Set<string>
+  /** Endpoints that host access was tried with in vain, and what was seen. */
+  readonly unreached: Map<string, string>
   /** What seemed to belong to nobody when it was last looked at, and since when (ms). */
   readonly suspects: Map<string, number>
   /** Claims of this process, as `SEGMENT/ADDRESS`: one of an earlier process is asked for again. */

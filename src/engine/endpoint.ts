@@ -19,7 +19,8 @@ import { applyGently, type Context } from './context.ts'
 import { removeLink, takeAway } from './disconnect.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { inspectEndpoint, mendEndpoint } from './mend.ts'
-import { applyGuarded, getNetwork } from './network.ts'
+import { applyGuarded } from './guard.ts'
+import { getNetwork } from './network.ts'
 import {
   endpointKey,
   type EndpointRecord,

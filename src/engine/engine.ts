@@ -147,6 +147,7 @@ export class HostEngine implements DoorEngine {
       sandboxes: new SandboxIndex(),
       trusted: new Set(),
       doubled: new Set(),
+      unreached: new Map(),
       suspects: new Map(),
       claims: new Set(),
       emit,
@@ -346,8 +347,10 @@ export class HostEngine implements DoorEngine {
     this.#closed = true
     this.#watch?.close()
     this.#mirror?.close()
-    this.#context.lan.close()
+    // What was to be told is told, only sooner; a command that ends waits for no second.
+    this.#context.lan.hurry()
     await this.#context.background.idle()
+    this.#context.lan.close()
     await this.#farewell()
     this.#listeners.clear()
   }

@@ -3,7 +3,7 @@ import { formatMac } from '../addr/mac.ts'
 import { isRouted } from '../driver/network.ts'
 import { type Context, lanLink } from './context.ts'
 import { verifyHostAccess } from './host-access.ts'
-import { findEndpoint } from './records.ts'
+import { endpointKey, findEndpoint } from './records.ts'
 import type { Endpoint, Network } from './types.ts'
 
 /** Endpoints are tried together once none came for so long, and at the latest after that long. */
@@ -95,9 +95,27 @@ async function isHere(context: Context, endpoint: Endpoint): Promise<boolean> {
 
 async function verify(context: Context, newcomers: readonly Newcomer[]): Promise<void> {
   const wrong = await verifyHostAccess(context, newcomers)
+  for (const { endpoint, network } of newcomers)
+    context.unreached.delete(endpointKey(network.name, endpoint.name))
   for (const [{ endpoint, network }, why] of wrong) {
     if (!(await isHere(context, endpoint))) continue
     const detail = `${why} (MAC ${formatMac(endpoint.mac)})`
+    context.unreached.set(endpointKey(network.name, endpoint.name), detail)
     context.emit({ what: 'drift', network: network.name, endpoint: endpoint.name, detail })
+  }
+}
+
+/** Those that did not pass are tried again; what is still wrong is in the list, the rest is not. */
+export async function verifyAgain(context: Context, newcomers: readonly Newcomer[]): Promise<void> {
+  const { unreached } = context
+  const some = newcomers.filter(({ network, endpoint }) =>
+    unreached.has(endpointKey(network.name, endpoint.name)),
+  )
+  const keys = new Set(some.map((one) => endpointKey(one.network.name, one.endpoint.name)))
+  for (const key of unreached.keys()) if (!keys.has(key)) unreached.delete(key)
+  for (const one of some) {
+    const key = endpointKey(one.network.name, one.endpoint.name)
+    const wrong = await verifyHostAccess(context, [one]).catch(() => undefined)
+    if (wrong?.size === 0) unreached.delete(key)
   }
 }

@@ -47,6 +47,9 @@ export class Lan {
   readonly #ports = new Map<string, Promise<Port>>()
   readonly #questions = new Set<Question>()
   #closed = false
+  #hurried = false
+  #hurry: () => void = () => undefined
+  readonly #hurrying = new Promise<void>((resolve) => (this.#hurry = resolve))
 
   constructor(fabric: Fabric, clock: Clock, host: string) {
     this.#fabric = fabric
@@ -93,7 +96,8 @@ export class Lan {
   ): Promise<void> {
     const frames = addresses.map((ip) => encodeFrame(announcementOf(mac, ip)))
     for (let said = 0; said < ANNOUNCEMENTS; said++) {
-      if (said > 0) await this.#clock.sleep(ANNOUNCE_EVERY_MS)
+      if (said > 0 && this.#hurried) return
+      if (said > 0) await Promise.race([this.#clock.sleep(ANNOUNCE_EVERY_MS), this.#hurrying])
       if (this.#closed || !(await still())) return
       const port = await this.#port(said === 0 ? link : wire, ETH_ARP)
       for (const frame of frames) port.post(frame)
@@ -107,6 +111,12 @@ export class Lan {
       this.#ports.delete(key)
       void port.then((opened) => opened.port.close()).catch(() => undefined)
     }
+  }
+
+  /** Nobody waits for a second any more: announcements under way are said once more, and end. */
+  hurry(): void {
+    this.#hurried = true
+    this.#hurry()
   }
 
   close(): void {

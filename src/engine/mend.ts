@@ -1,4 +1,5 @@
 /** An endpoint as it is, beside what its record says; and what makes it so again. */
+import type { Mac } from '../addr/mac.ts'
 import { formatPrefix, samePrefix } from '../addr/prefix.ts'
 import { planEndpoint } from '../driver/endpoint.ts'
 import { endpointAlias, freeLinkName } from '../driver/names.ts'
@@ -60,9 +61,18 @@ export function inspectEndpoint(
     wrong.push(`its mode is ${link.macvlan?.mode ?? ''}`)
     ops.push({ do: 'link.set', ...at, macvlan: { mode } })
   }
+  const sources = wrongSources(network, link)
+  if (sources !== undefined) {
+    wrong.push('its list of source MACs is another')
+    ops.push({ do: 'link.set', ...at, macvlan: { sources: { change: 'set', macs: sources } } })
+  }
   if (link.macvlan !== undefined && link.address !== endpoint.mac) {
     wrong.push('its MAC was changed')
     ops.push({ do: 'link.set', ...at, address: endpoint.mac })
+  }
+  if (network.mtu !== undefined && link.mtu !== network.mtu) {
+    wrong.push(`its MTU is ${link.mtu}`)
+    ops.push({ do: 'link.set', ...at, mtu: network.mtu })
   }
   if (!link.up) {
     wrong.push('its link is down')
@@ -75,6 +85,15 @@ function wrongMode(network: Network, link: LinkSnapshot) {
   if (link.macvlan === undefined) return undefined
   const mode = macvlanModeOf(network)
   return link.macvlan.mode === mode || mode === 'passthru' ? undefined : mode
+}
+
+/** The list mode source should have, where it has another. */
+function wrongSources(network: Network, link: LinkSnapshot): readonly Mac[] | undefined {
+  if (link.macvlan === undefined || macvlanModeOf(network) !== 'source') return undefined
+  const wanted = network.sources ?? []
+  const has = new Set(link.macvlan.sources)
+  const same = has.size === new Set(wanted).size && wanted.every((mac) => has.has(mac))
+  return same ? undefined : wanted
 }
 
 /** Which of its ways, to the rest of the world and to its host, an endpoint has lost. */

@@ -11,7 +11,9 @@ import { undoPlan } from '../fabric/undo.ts'
 import { applyGently, type Context, wantsHostAccess } from './context.ts'
 import { dropAllLinks, dropAllRecords } from './disconnect-all.ts'
 import { dropHostChild, planHostChild } from './host-access.ts'
+import { applyGuarded } from './guard.ts'
 import { linkOf, segmentFor } from './parent-of.ts'
+import { chainOf, planSettings, rememberWas, restoreSettings } from './parent-settings.ts'
 import { checkName, hexOf } from './identity.ts'
 import {
   type EndpointRecord,
@@ -31,7 +33,6 @@ import type { Network, NetworkSpec, RemoveOptions } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT'] as const
-const GATEWAY_MS = 300
 
 /** A network's record as it would be, and what makes its links. */
 interface Draft {
@@ -62,8 +63,11 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
     undo.push(() => context.addresses.close(network))
     await context.addresses.open(network)
     await faults.at('create:2-pools')
+    const before = { netns: [await context.view.snapshot()] }
+    const fresh = await rememberWas(context, plan)
+    undo.push(() => write(store, ...fresh.map((key) => ({ delete: key }))))
     undo.push(async () => {
-      await applyGently(context, undoPlan(plan).plan, GONE)
+      await applyGently(context, undoPlan(plan, before).plan, GONE)
       context.view.forget()
     })
     await applyGuarded(context, network, plan)
@@ -120,11 +124,15 @@ export async function planCreate(context: Context, spec: NetworkSpec): Promise<P
 function checkSpec(spec: NetworkSpec): void {
   checkName(spec.name)
   checkOptions(spec)
-  const invalid = (why: string) => new LanyardError('network-invalid', { network: spec.name, why })
-  if (spec.pools.length === 0) throw invalid('ipv4 pool is empty')
+  const { name: network } = spec
+  const invalid = (why: string, mend: string) =>
+    new LanyardError('network-invalid', { network, why, mend })
+  if (spec.pools.length === 0)
+    throw invalid('ipv4 pool is empty', "say the LAN's subnet: --subnet 192.168.8.0/24")
   for (const [i, pool] of spec.pools.entries()) {
     const again = spec.pools.findIndex((other) => samePrefix(other.subnet, pool.subnet))
-    if (again < i) throw invalid('multiple overlapping subnet configuration is not supported')
+    if (again < i)
+      throw invalid('multiple overlapping subnet configuration is not supported', 'say it once')
   }
 }
 
@@ -152,9 +160,13 @@ async function draftNetwork(context: Context, spec: NetworkSpec): Promise<Draft>
   }
   const segment = await segmentFor(context, draft, spec.segment !== undefined)
   const network = { ...draft, segment }
+  const base = made.plan.flatMap((op) =>
+    op.do === 'link.add' && op.spec.kind === 'vlan' ? [op.spec.parent] : [],
+  )[0]
+  const settings = planSettings(spec, chainOf(there.links, base ?? made.parentLink), host)
   // A parent that is made now has no address of the host yet.
   const child = made.plan.length > 0 ? [] : await planHostChild(context, network)
-  return { network, plan: [...made.plan, ...child] }
+  return { network, plan: [...settings, ...made.plan, ...child] }
 }
 
 /** A VLAN is one segment under whatever name; a bridge's VLANs are segments of their own. */
@@ -180,6 +192,8 @@ function differenceOf(known: NetworkRecord, spec: NetworkSpec): string | undefin
   if ((known.ipvlanMode ?? 'l2') !== (spec.ipvlanMode ?? 'l2')) return 'mode'
   if ((known.ipvlanFlag ?? 'bridge') !== (spec.ipvlanFlag ?? 'bridge')) return 'flag'
   if (known.mtu !== spec.mtu) return 'MTU'
+  if (known.parentMtu !== spec.parentMtu) return "parent's MTU"
+  if (known.parentPromisc !== spec.parentPromisc) return 'promiscuous parent'
   if (known.attach !== spec.attach) return 'attachment'
   if (known.hostAccess !== spec.hostAccess) return 'host access'
   const ours = poolsText(known)
@@ -202,45 +216,6 @@ function poolsText(spec: NetworkSpec): string {
 export function publicNetwork(record: NetworkRecord): Network {
   const { parentMac: _mac, phase: _phase, joined: _joined, ...network } = record
   return network
-}
-
-/**
- * Applies a plan that touches the host's own network card, and looks whether the host still has
- * its gateway; if it had one before and has none after, all is put back.
- *
- * @throws LanyardError `parent-cut-off`
- */
-export async function applyGuarded(context: Context, network: Network, plan: Plan): Promise<void> {
-  if (plan.length === 0) return
-  const { fabric, view } = context
-  const gateway = await gatewayOf(context, network)
-  const before = gateway !== undefined && (await answers(context, gateway))
-  await fabric.apply(plan)
-  view.forget()
-  if (gateway === undefined || !before || (await answers(context, gateway))) return
-  const text = formatIp(gateway)
-  const parent = network.parentLink
-  throw new LanyardError('parent-cut-off', { parent, gateway: text, network: network.name })
-}
-
-/** The host's default gateway, where it is reached by this parent or by what the parent sits on. */
-async function gatewayOf(context: Context, network: Network): Promise<Ip | undefined> {
-  const { routes, links } = await context.view.snapshot()
-  const parent = links.find((link) => link.name === network.parentLink)
-  const names = [network.parentLink, parent?.parent?.name, network.parent?.split('.')[0]]
-  return routes.find(
-    (route) =>
-      route.to.length === 0 && route.link !== undefined && names.includes(route.link) && route.via,
-  )?.via
-}
-
-async function answers(context: Context, gateway: Ip): Promise<boolean> {
-  const probe = { protocol: 'icmp', from: context.host, to: gateway } as const
-  for (let attempt = 0; attempt < 2; attempt++) {
-    const [result] = await context.fabric.probe([{ ...probe, timeoutMs: GATEWAY_MS }])
-    if (result?.outcome === 'reply') return true
-  }
-  return false
 }
 
 /**
@@ -289,6 +264,7 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
   let endpoints: readonly EndpointRecord[] = []
   await attempt(async () => (endpoints = await dropAllLinks(context, network)))
   await attempt(() => dropHostChild(context, network))
+  await attempt(() => restoreSettings(context, network))
   await attempt(() => dropParent(context, network))
   await faults.at('remove:3-links')
   // On another host somebody may just have got an address: then it stays.

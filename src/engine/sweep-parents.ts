@@ -4,6 +4,7 @@ import { planParent } from '../driver/parent.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { findByMac } from './parent-of.ts'
+import { applySettings, inspectSettings } from './parent-settings.ts'
 import { joinedNetworks, type NetworkRecord, putParent, write } from './records.ts'
 import type { Desired, Sweep } from './walk.ts'
 
@@ -24,11 +25,22 @@ async function lookAt(walk: Sweep, network: NetworkRecord, link: LinkSnapshot): 
     // A card was exchanged, or the VLAN made after the record: remember what to look for.
     await write(context.store, putParent({ ...network, parentMac: link.address }, context.self?.id))
   }
+  await lookAtSettings(walk, network)
   if (!link.up) {
     const fix = () => setUp(context, parent)
     const mend = network.parentOwned ? { how: 'set up', fix } : undefined
     await walk.found(at, `parent ${parent} is down`, mend)
   } else if (!link.carrier) await walk.found(at, `parent ${parent} has no carrier`)
+}
+
+/** A reboot, or somebody by hand, took back what the network asks of its parent. */
+async function lookAtSettings(walk: Sweep, network: NetworkRecord): Promise<void> {
+  const { context } = walk
+  const { links } = await context.view.snapshot()
+  const found = inspectSettings(network, links, context.host)
+  if (found === undefined) return
+  const fix = () => applySettings(context, network, found.plan)
+  await walk.found({ network: network.name }, found.what, { how: 'set', fix })
 }
 
 async function setUp(context: Context, name: string): Promise<void> {

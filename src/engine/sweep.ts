@@ -6,6 +6,7 @@
 import type { Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { takeAway } from './disconnect.ts'
+import { verifyAgain } from './introduce.ts'
 import { finishRemoval } from './network.ts'
 import {
   endpointKey,
@@ -46,10 +47,34 @@ export async function sweep(context: Context, mends: boolean): Promise<Sweep> {
   // Of several hosts another may hold what this one has: it must not come up before that is known.
   if (context.self !== undefined) await sweepLeases(walk, desired)
   await sweepEndpoints(walk, { ...desired, endpoints: desired.endpoints.filter(isFree) }, snapshot)
+  await sweepUnreached(walk, desired)
   await sweepLeftovers(walk, await desiredState(context), snapshot)
   await sweepGone(walk)
   if (context.self === undefined) await sweepLeases(walk, await desiredState(context))
   return walk
+}
+
+/**
+ * Host access that was tried in vain. A firewall on the way is nobody's to change but the user's:
+ * the endpoint stays, is told of, and is tried again.
+ */
+async function sweepUnreached(walk: Sweep, desired: Desired): Promise<void> {
+  const { context } = walk
+  if (context.unreached.size === 0) return
+  const here = desired.endpoints.flatMap((endpoint) => {
+    const network = desired.networks.find((one) => one.name === endpoint.network)
+    return network === undefined ? [] : [{ network, endpoint }]
+  })
+  await verifyAgain(context, here)
+  for (const { network, endpoint } of here) {
+    const why = context.unreached.get(endpointKey(network.name, endpoint.name))
+    // What else is wrong with it is the reason, and has been told.
+    const told = walk.drifts.some(
+      (one) => one.network === network.name && one.endpoint === endpoint.name,
+    )
+    if (why !== undefined && !told)
+      await walk.found({ network: network.name, endpoint: endpoint.name }, why)
+  }
 }
 
 /** Removals that did not come to their end. */

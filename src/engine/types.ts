@@ -32,6 +32,10 @@ export interface NetworkSpec {
   readonly segment?: string
   readonly pools: readonly PoolSpec[]
   readonly mtu?: number
+  /** The parent is given this MTU while the network is there, if it has less. */
+  readonly parentMtu?: number
+  /** The parent is promiscuous while the network is there. */
+  readonly parentPromisc?: boolean
   /** The host itself reaches the endpoints; default true (bridge mode macvlan only). */
   readonly hostAccess: boolean
   /** No default route. */

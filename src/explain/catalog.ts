@@ -17,7 +17,10 @@ const REMEDIES: { readonly [C in ReasonCode]?: readonly string[] } = {
   ARP_IGNORED: ['arp_ignore=0 for the link and for all'],
   ARP_FILTERED: ['arp_filter=0', 'the route back to the asker by the same link'],
   NEIGHBOUR_FAILED: ['a next hop that is there, and on the same wire'],
-  ND_TENTATIVE: ['wait for duplicate address detection, or nodad for addresses known as unique'],
+  ND_TENTATIVE: [
+    'wait for duplicate address detection, or nodad for addresses known as unique',
+    'one found taken (dadfailed): another address, or the same removed and added once it is free',
+  ],
   IPV6_DISABLED: ['disable_ipv6=0 for the link and for all'],
   MARTIAN_SOURCE: ['another address for one of the two that share it'],
   RP_FILTER: ['rp_filter=2 (loose)', 'the route back by the link the packets come in by'],

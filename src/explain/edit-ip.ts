@@ -3,8 +3,9 @@ import type { Ip, Prefix } from '../addr/ip.ts'
 import { formatIp } from '../addr/ip.ts'
 import { contains, formatPrefix } from '../addr/prefix.ts'
 import type { Op } from '../fabric/plan.ts'
-import { endsOf } from './edit-child.ts'
+import { endsOf, freeAddress } from './edit-child.ts'
 import { type Edit, type Failure, keyOf, type Maker } from './edit.ts'
+import { familyIs as isOf, type Owner } from './scene.ts'
 
 /** Namespaces the exchange passed, where it ended first. */
 export function passed({ at, visited, question }: Failure): string[] {
@@ -121,7 +122,14 @@ export const addressEdits: Maker = (failure) => {
             }),
           ),
         )
-  return [...lengths, ...twinEdits(failure, target), ...twinEdits(failure, ownAddress(failure))]
+  const own = ownAddress(failure)
+  return [
+    ...lengths,
+    ...twinEdits(failure, target),
+    ...twinEdits(failure, own),
+    ...renumberEdits(failure, own),
+    ...tentativeEdits(failure),
+  ]
 }
 
 function ownAddress({ scene, question }: Failure): Ip | undefined {
@@ -141,7 +149,9 @@ function twinEdits({ scene, question, name }: Failure, ip: Ip | undefined): Edit
   if (ip === undefined) return []
   const owners = scene.owners(ip)
   if (owners.length < 2) return []
-  const mine = (netns: string) => netns === question.to || netns === question.from
+  // The one asked keeps the address it is asked by, the one who asks keeps one.
+  const mine = (netns: string) =>
+    netns === question.from || (netns === question.to && ip === question.target)
   return owners
     .filter((o) => !mine(o.netns))
     .map(
@@ -151,4 +161,72 @@ function twinEdits({ scene, question, name }: Failure, ip: Ip | undefined): Edit
         plan: [{ do: 'address.del', netns: o.netns, link: o.link, address: o.address }],
       }),
     )
+}
+
+/** The one who asks gets an address that nobody has, in place of one that is there twice. */
+function renumberEdits(failure: Failure, ip: Ip | undefined): Edit[] {
+  const { scene, question, name } = failure
+  const owners = ip === undefined ? [] : scene.owners(ip)
+  const mine = owners.find((o) => o.netns === question.from)
+  if (mine === undefined || owners.length < 2) return []
+  const { netns, link, address } = mine
+  const free = freeAddress(failure, address.address)
+  const beside = scene
+    .netns(netns)
+    ?.addresses.filter((a) => a.link === link && contains(address, a.address.address))
+  // With the first address of a subnet the kernel takes the others.
+  if (free === undefined || beside?.length !== 1) return []
+  const wanted: Prefix = { address: free, length: address.length }
+  return [
+    {
+      title: `${formatIp(free)} at ${name(netns)} in place of ${formatIp(address.address)}`,
+      cost: 1,
+      plan: renumberOps(failure, mine, address, wanted),
+      undo: renumberOps(failure, mine, wanted, address),
+    },
+  ]
+}
+
+/** The old one first, or the new one would go with it; then the routes that went with the last. */
+function renumberOps(
+  { scene, family }: Failure,
+  { netns, link }: Owner,
+  from: Prefix,
+  to: Prefix,
+): Op[] {
+  const routes = (scene.netns(netns)?.routes ?? []).filter(
+    (r) => r.link === link && r.protocol !== 'kernel' && r.type === 'unicast' && isOf(r.to, family),
+  )
+  return [
+    { do: 'address.del', netns, link, address: from },
+    { do: 'address.add', netns, link, address: to, ...(family === 6 ? { nodad: true } : {}) },
+    ...routes.map(
+      (r): Op => ({
+        do: 'route.replace',
+        netns,
+        to: r.to,
+        link,
+        ...(r.via === undefined ? {} : { via: r.via }),
+      }),
+    ),
+  ]
+}
+
+/** An address that was found taken stays refused, also when the other one has gone. */
+function tentativeEdits({ scene, question, code, name }: Failure): Edit[] {
+  if (code !== 'ND_TENTATIVE' || question.to === undefined) return []
+  return scene
+    .owners(question.target)
+    .filter((o) => o.netns === question.to)
+    .map(({ netns, link, address }): Edit => {
+      const of = { netns, link, address }
+      const gone: Op = { do: 'address.del', ...of }
+      return {
+        title: `${formatIp(address.address)} tried once more at ${name(netns)}:${link}`,
+        cost: 1,
+        plan: [gone, { do: 'address.add', ...of }],
+        // What was refused cannot be made so again: it is as good as not there.
+        undo: [gone],
+      }
+    })
 }

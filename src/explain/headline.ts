@@ -75,6 +75,7 @@ const CODE_WORDS: { readonly [C in ReasonCode]?: string } = {
   ARP_FILTERED: ': arp_filter at @',
   ARP_NOT_FOR_US: ': nobody answers for the address',
   ND_NOT_FOR_US: ': nobody answers for the address',
+  ND_TENTATIVE: ': the address is refused or still tried at @',
   NEIGHBOUR_FAILED: ': nobody answers for the address',
   OTHERHOST: ': the frame goes to another MAC',
   RP_FILTER: ': rp_filter at @',

@@ -55,7 +55,7 @@ export const DOCKER_TEXTS = {
     means:
       'the address asked for is held by another container, or it is the gateway of its network, ' +
       'also when the container is meant to be that gateway',
-    codes: ['address-in-use', 'address-on-lan', 'address-of-host'],
+    codes: ['address-in-use', 'address-on-lan', 'address-of-host', 'DUPLICATE_ADDRESS'],
     mends: [
       'lanyard ip who ADDRESS (who has it, here or on the LAN)',
       'for a container that is the gateway: lanyard network create without --gateway',
@@ -153,7 +153,7 @@ export const DOCKER_TEXTS = {
     texts: ['error setting interface "<link>" routes to ["<prefix>"]: file exists'],
     from: 'dockerd, a container in two networks',
     means: 'two networks of one container both bring the same route, mostly the default',
-    codes: ['op-refused'],
+    codes: ['op-refused', 'GATEWAY_UNREACHABLE'],
     mends: [
       'one of the two networks without a gateway: --internal',
       'Docker since 28: docker network connect --gw-priority 1 NETWORK CONTAINER',
@@ -178,7 +178,7 @@ export const DOCKER_TEXTS = {
     means:
       'a container on the LAN has an address and all its ports to itself: nothing translates, so ' +
       'there is nothing to publish',
-    codes: [],
+    codes: ['PORT_CLOSED'],
     mends: [
       'leave out -p (ports:), and use the container’s own address and port',
       'another port: have the program itself listen on it',
@@ -188,7 +188,7 @@ export const DOCKER_TEXTS = {
     texts: ['listen tcp4 <address>: bind: cannot assign requested address'],
     from: 'podman, docker run -p ADDRESS:PORT:PORT',
     means: '-p binds on the host, and the address is the container’s, which the host does not have',
-    codes: [],
+    codes: ['PORT_CLOSED'],
     mends: ['leave out -p: the container answers on its own address'],
   },
 } as const satisfies Record<string, TextRow>

@@ -26,8 +26,20 @@ export const OTHER_TEXTS = {
     means:
       'mode passthru on a parent that has children, or another child on a parent that a passthru ' +
       'child has; or a mode that is not one',
-    codes: ['parent-in-use', 'mode-invalid'],
+    codes: ['parent-in-use', 'mode-invalid', 'MACVLAN_PASSTHRU_HOST'],
     mends: ['lanyard explain parent PARENT (who is on it)', 'mode bridge instead of passthru'],
+  },
+  'kernel-exists': {
+    texts: ['RTNETLINK answers: File exists'],
+    from: 'kernel (EEXIST), by ip',
+    means:
+      'it is there already: a link of this name, this address, or a route to the same place with ' +
+      'the same metric (mostly a second default route)',
+    codes: ['link-taken', 'op-refused'],
+    mends: [
+      'ip link; ip address; ip route (what is there)',
+      'a second default route: ip route add default via ADDRESS metric 100',
+    ],
   },
   'kernel-unsupported': {
     texts: ['RTNETLINK answers: Operation not supported', 'Error: Unknown device type'],
@@ -94,7 +106,7 @@ export const OTHER_TEXTS = {
     from: 'docker-net-dhcp',
     means:
       'no offer came: the wrong VLAN or parent, DHCP snooping, or a switch that takes one MAC only',
-    codes: ['VLAN_NOT_ON_PORT', 'ARP_NOT_FOR_US'],
+    codes: ['VLAN_NOT_ON_PORT', 'BRIDGE_FLOOD_OFF', 'ARP_NOT_FOR_US'],
     mends: [
       'sudo lanyard doctor --active --parent PARENT (servers heard, and whether a second MAC is taken)',
       'Lanyard asks no DHCP server: it hands out a range kept out of the server’s (--ip-range)',
@@ -146,7 +158,7 @@ export const OTHER_TEXTS = {
     means:
       'no offer came back: often the switch of a hypervisor or cloud drops what is sent to a ' +
       'second MAC on a port',
-    codes: ['ARP_NOT_FOR_US', 'VLAN_NOT_ON_PORT'],
+    codes: ['BRIDGE_FLOOD_OFF', 'ARP_NOT_FOR_US', 'VLAN_NOT_ON_PORT'],
     mends: [
       'sudo lanyard doctor --active --parent PARENT (whether a second MAC is taken, and the switch to turn)',
       'ipvlan, which shares the parent’s MAC',

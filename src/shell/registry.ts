@@ -10,13 +10,13 @@ import { busyboxIfconfig, ifconfigCommand } from './commands/ifconfig.ts'
 import { type Exec, ipCommand } from './commands/ip.ts'
 import { iptablesCommand } from './commands/iptables.ts'
 import { iptablesSaveCommand, nftCommand } from './commands/iptables-save.ts'
-import { ncCommand } from './commands/nc.ts'
+import { busyboxNc, ncCommand } from './commands/nc.ts'
 import { busyboxPing, busyboxPing6, ping6Command, pingCommand } from './commands/ping.ts'
 import { routeCommand } from './commands/route.ts'
 import { sysctlCommand } from './commands/sysctl.ts'
 import { hostnameCommand, lsmodCommand, modprobeCommand, unameCommand } from './commands/system.ts'
 import { TEXT_COMMANDS } from './commands/text.ts'
-import { tracerouteCommand } from './commands/traceroute.ts'
+import { busyboxTraceroute, tracerouteCommand } from './commands/traceroute.ts'
 import { vconfigCommand } from './commands/vconfig.ts'
 import { type Command, failed } from './session.ts'
 
@@ -40,8 +40,8 @@ export function makeRegistry(exec: Exec): Registry {
     uname: unameCommand,
     lsmod: lsmodCommand,
     arp: arpCommand,
-    traceroute: tracerouteCommand,
-    nc: ncCommand,
+    traceroute: busyboxTraceroute,
+    nc: busyboxNc,
     nslookup: nslookupCommand,
     sysctl: sysctlCommand,
     ip: busyboxIp(ip),

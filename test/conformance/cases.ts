@@ -1,10 +1,12 @@
 /** Every case of the suite. */
 import '../engine/crash.ts'
 import './counters.ts'
+import './engine-faults.ts'
 import './engine-kinds.ts'
 import './engine.ts'
 import './fabric.ts'
 import './ipvlan.ts'
 import './macvlan.ts'
 import './netfilter.ts'
+import './routing.ts'
 import './vlan.ts'

@@ -139,7 +139,7 @@ engines('a parent deleted under endpoints and brought back is healed', async (wo
   const ip = a.addresses[0]?.address ?? 0
   await engine.idle()
   await world.fabric.apply([{ do: 'link.del', netns: world.host, name: 'eth0' }])
-  await waitFor(world, () => world.events.some((event) => event.what === 'parent-lost'))
+  await world.waitFor(() => world.events.some((event) => event.what === 'parent-lost'))
   await engine.idle()
   expect((await world.snapshot('a')).links.map((link) => link.name)).toEqual(['lo'])
   expect((await engine.status())[0]?.what).toContain('parent eth0 is missing')
@@ -150,7 +150,7 @@ engines('a parent deleted under endpoints and brought back is healed', async (wo
     ...addressOps(netns, 'eth0', 2),
     { do: 'link.set', netns, name: 'eth0', up: true },
   ])
-  await waitFor(world, () => world.events.some((event) => event.what === 'parent-back'))
+  await world.waitFor(() => world.events.some((event) => event.what === 'parent-back'))
   await engine.idle()
   await world.settle('sw', 'host', 'a')
   expect(await engine.reconcile()).toEqual([])
@@ -227,12 +227,3 @@ engines('one default route, by priority; the next takes over', async (world) => 
   await engine.disconnect('lan', 'a')
   expect(await defaults()).toEqual(['eth0'])
 })
-
-/** Waits, on the fabric's clock, until something told from outside has come. */
-async function waitFor(world: EngineWorld, is: () => boolean): Promise<void> {
-  for (let i = 0; i < 100 && !is(); i++) {
-    await world.fabric.clock.sleep(20)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  expect(is()).toBe(true)
-}

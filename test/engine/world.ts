@@ -2,18 +2,34 @@
  * A LAN for the engine, on any fabric: a switch, the host whose card `eth0` the networks hang on, a
  * foreign host `peer` (.9) and the gateway `gw` (.1). 10.9.0.0/24, host .2.
  */
+import { expect } from 'vitest'
 import type { Ip } from '../../src/addr/ip.ts'
+import { formatMac, type Mac } from '../../src/addr/mac.ts'
 import { type EngineOptions, type HostEngine, openEngine } from '../../src/engine/engine.ts'
 import type { ConnectRequest, EngineEvent, NetworkSpec } from '../../src/engine/types.ts'
-import type { Fabric } from '../../src/fabric/fabric.ts'
+import type { CapturedFrame, Fabric } from '../../src/fabric/fabric.ts'
 import type { Op } from '../../src/fabric/plan.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
+import { decodeFrame } from '../../src/wire/codec.ts'
+import { ETH_ARP, ETH_IP6 } from '../../src/wire/frame.ts'
+import { ALL_NODES } from '../../src/wire/make.ts'
 import type { Bench } from '../conformance/suite.ts'
 import { addressOps, cableOps, LAN4, LAN6, netnsOps, switchOps } from '../lan.ts'
 
 export const HOST_MAC = 0x020000000b02
 export const PEER_MAC = 0x020000000b09
+
+interface Announcement {
+  readonly ip: Ip
+  readonly mac: Mac
+  readonly timeNs: number
+}
+
+interface Announcements {
+  readonly all: readonly Announcement[]
+  close(): void
+}
 
 export class EngineWorld {
   readonly bench: Bench
@@ -155,6 +171,37 @@ export class EngineWorld {
       { protocol: 'icmp', from: this.ns(from), to, timeoutMs: 700 },
     ])
     return result?.outcome === 'reply' ? result.ttl : undefined
+  }
+
+  /** Waits, on the fabric's clock, until something told from outside has come. */
+  async waitFor(is: () => boolean): Promise<void> {
+    for (let i = 0; i < 300 && !is(); i++) {
+      await this.fabric.clock.sleep(20)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(is()).toBe(true)
+  }
+
+  /** What a host hears said unasked of where addresses are: ARP and neighbour advertisements. */
+  async announcements(at: string): Promise<Announcements> {
+    const all: Announcement[] = []
+    const hear = ({ bytes, timeNs }: CapturedFrame) => {
+      const packet = decodeFrame(bytes)?.packet
+      if (packet?.kind === 'arp' && packet.senderIp === packet.targetIp)
+        all.push({ ip: packet.senderIp, mac: packet.senderMac, timeNs })
+      if (packet?.kind !== 'ip6' || packet.payload.kind !== 'nd') return
+      const { type, target, linkAddress } = packet.payload
+      if (type === 136 && packet.dst === ALL_NODES)
+        all.push({ ip: target, mac: linkAddress ?? 0, timeNs })
+    }
+    const ports: { close(): void }[] = []
+    for (const etherType of [ETH_ARP, ETH_IP6])
+      ports.push(await this.fabric.openPort(this.ns(at), 'eth0', hear, { etherType }))
+    return { all, close: () => ports.forEach((port) => port.close()) }
+  }
+
+  macText(mac: number): string {
+    return formatMac(mac)
   }
 
   async snapshot(name: string) {

@@ -118,6 +118,11 @@ const SHOWN: readonly string[] = [
   'ip netns exec A traceroute -n -m 2 -q 1 10.0.0.1 | head -1',
   'ip netns exec A nc -zv 10.0.0.1 9',
   'ip netns exec A nc -z 10.0.0.1 9',
+  'ip netns exec A busybox nc -w 1 10.0.0.1 9',
+  'ip netns exec A busybox nc -w 1 10.77.0.1 9',
+  'ip netns exec A busybox nc -w x 10.0.0.1 9',
+  'ip netns exec A busybox traceroute -n -m 2 -q 1 -w 1 10.0.0.1 | head -1',
+  'ip netns exec A busybox traceroute -n -m 2 -q 1 -w 1 10.77.0.1',
 ]
 
 const REFUSED: readonly string[] = [

@@ -8,6 +8,7 @@ export function plainPing(text: string): string {
   return text
     .replace(/time=[\d.]+ ms/g, 'time=T ms')
     .replace(/, time \d+ms/g, ', time Tms')
+    .replace(/ {2}[\d.]+ ms/g, '  T ms')
     .replace(/= [\d./]+ ms/g, '= T ms')
     .replace(/[\d.]+ms$/gm, 'Tms')
     .split('\n')

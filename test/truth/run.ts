@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { umlMissing } from '../../src/kernel/uml.ts'
 import { replay } from './replay.ts'
 import { differences, reasons, type Replayed, table } from './report.ts'
-import { readTruth, type TruthFile } from './rows.ts'
+import { readTruth, type Row, type TruthFile } from './rows.ts'
 import { replayInUml } from './uml.ts'
 import { kernelPlaces, type Places, simPlaces } from './world.ts'
 
@@ -59,7 +59,7 @@ async function replayAll(
   const worker = async () => {
     for (let at = next++; at < files.length; at = next++) {
       const file = files[at] as TruthFile
-      const rows = await replay(places, file)
+      const rows = await replayOrSay(places, file)
       done[at] = { file: file.name, kind: file.kind, rows }
       const differing = rows.filter((r) => r.verdict === 'differ').length
       if (places.kind === 'kernel' && !silent && rows.length > 0) {
@@ -70,6 +70,18 @@ async function replayAll(
   const workers = places.kind === 'kernel' ? FILES_AT_ONCE : 1
   await Promise.all(Array.from({ length: workers }, worker))
   return done
+}
+
+/** A file that could not be replayed to its end is one row that differs: the others go on. */
+async function replayOrSay(places: Places, file: TruthFile): Promise<readonly Row[]> {
+  try {
+    return await replay(places, file)
+  } catch (error) {
+    if (places.kind === 'sim') throw error
+    const got = error instanceof Error ? error.message : String(error)
+    const row = { file: file.name, number: 0, aspect: 'after', verdict: 'differ', got } as const
+    return [{ ...row, kernel: places.kernel, what: 'the whole file', expected: 'replayed' }]
+  }
 }
 
 async function main(): Promise<number> {

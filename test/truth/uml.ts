@@ -3,7 +3,7 @@ import { cut, inGuests } from '../uml/guests.ts'
 import type { Replayed } from './report.ts'
 import type { TruthFile } from './rows.ts'
 
-const FILES_A_BOOT = 30
+const FILES_A_BOOT = 20
 const TIMEOUT_MS = 900_000
 
 /**

@@ -25,6 +25,8 @@ export interface Place {
 
 export interface Places {
   readonly kind: 'sim' | 'kernel'
+  /** Whose rows a real kernel speaks for. */
+  readonly kernel: Kernel
   open(kernel: Kernel): Promise<Place>
   /** Which rows this place can speak for. */
   speaksFor(kernel: Kernel): boolean
@@ -47,6 +49,7 @@ export async function forEach<T>(
 export function simPlaces(): Places {
   return {
     kind: 'sim',
+    kernel: '6.18',
     speaksFor: () => true,
     open: (kernel) => {
       const fabric = openSim({
@@ -75,6 +78,7 @@ export async function kernelPlaces(): Promise<Places> {
   const own: Kernel = version === '6.18' ? '6.18' : 'uml-6.1'
   return {
     kind: 'kernel',
+    kernel: own,
     speaksFor: (kernel) => kernel === own,
     open: async () => {
       const made = place(renamed(await openKernel(), `.${process.pid}-${count++}`), true)

@@ -1,4 +1,5 @@
-/** `nc -z` of netcat-openbsd: whether somebody answers at a port. */
+/** `nc -z` of netcat-openbsd and `nc` of busybox: whether somebody answers at a port. */
+import type { ProbeResult } from '../../fabric/fabric.ts'
 import { ToolExit } from '../arguments.ts'
 import { guarded } from '../request.ts'
 import { type Command, done, failed, findHost, type Output, type Session } from '../session.ts'
@@ -52,6 +53,35 @@ export const ncCommand: Command = (session, words) =>
     return scan(session, host, ports, o)
   })
 
+/** Connects; what would be sent and heard then is not played. */
+export const busyboxNc: Command = (session, words, stdin) =>
+  guarded(async () => {
+    // Alpine's has it, Debian's has not.
+    if (words.some((word) => /^-[vnu]*z/.test(word))) return ncCommand(session, words, stdin)
+    let timeoutMs = 130_000
+    const rest: string[] = []
+    for (let at = 0; at < words.length; at++) {
+      const word = words[at] as string
+      if (!word.startsWith('-')) rest.push(word)
+      else if (word.startsWith('-w')) {
+        const text = word.length > 2 ? word.slice(2) : (words[++at] ?? '')
+        if (!/^\d+$/.test(text)) return failed(1, `nc: invalid number '${text}'\n`)
+        timeoutMs = Number(text) * 1000
+      } else notYet(word)
+    }
+    const [host, port] = rest
+    if (host === undefined || port === undefined) return failed(1, 'usage: nc [-w SEC] IP PORT\n')
+    const to = (await findHost(session, host))?.[0]
+    if (to === undefined) return failed(1, `nc: bad address '${host}'\n`)
+    const [result] = await session.fabric.probe([
+      { protocol: 'tcp', from: session.netns, to, port: Number(port), timeoutMs },
+    ])
+    if (result?.outcome === 'reply') return done()
+    if (result === undefined || result.outcome === 'timeout') return failed(1, 'nc: timed out\n')
+    const who = typeof to === 'bigint' ? '' : ` (${formatIp(to)})`
+    return failed(1, `nc: can't connect to remote host${who}: ${strerror(errnoOf(result))}\n`)
+  })
+
 const notYet = (word: string): never => {
   throw new ToolExit(127, `lanyard: nc ${word} is not part of this shell yet\n`)
 }
@@ -102,11 +132,12 @@ async function one(session: Session, to: Ip, port: number, o: Options): Promise<
     const why = o.waitMs === undefined ? 'Connection timed out' : 'Operation now in progress'
     return o.waitMs === undefined ? `${head} failed: ${why}` : `${head} timed out: ${why}`
   }
-  const errno =
-    result?.outcome === 'errno'
-      ? result.errno
-      : result?.outcome === 'icmp-error' && result.code === 3
-        ? 'ECONNREFUSED'
-        : 'EHOSTUNREACH'
-  return `${head} failed: ${strerror(errno)}`
+  return `${head} failed: ${strerror(errnoOf(result))}`
+}
+
+/** What connect() says. */
+function errnoOf(result: ProbeResult | undefined): string {
+  if (result?.outcome === 'errno') return result.errno
+  const isRefused = result?.outcome === 'icmp-error' && result.code === 3
+  return isRefused ? 'ECONNREFUSED' : 'EHOSTUNREACH'
 }

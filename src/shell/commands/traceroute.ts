@@ -1,4 +1,4 @@
-/** `traceroute` of Debian (2.1.1): UDP to ports nobody listens on, or ICMP with -I. */
+/** `traceroute` of Debian (2.1.1) and of busybox: UDP to ports nobody listens on, ICMP with -I. */
 import { formatIp, type Ip } from '../../addr/ip.ts'
 import type { Probe, ProbeResult } from '../../fabric/fabric.ts'
 import { ToolExit } from '../arguments.ts'
@@ -15,20 +15,28 @@ interface Options {
   waitMs: number
   first: number
   link: string | undefined
+  busybox: boolean
 }
 
 const BASE_PORT = 33_434
 
-export const tracerouteCommand: Command = (session, words) =>
-  guarded(async () => {
-    const o = readOptions(words)
-    const target = (await findHost(session, o.host))?.[0]
-    if (target === undefined) {
-      const said = `Cannot handle "host" cmdline arg \`${o.host}' on position 1 (argc ${words.length})`
-      return failed(2, `${o.host}: Temporary failure in name resolution\n${said}\n`)
-    }
-    return trace(session, o, target)
-  })
+export const tracerouteCommand = traceroute(false)
+export const busyboxTraceroute = traceroute(true)
+
+function traceroute(busybox: boolean): Command {
+  return (session, words) => guarded(() => run(session, words, busybox))
+}
+
+async function run(session: Session, words: readonly string[], busybox: boolean): Promise<Output> {
+  const o = readOptions(words, busybox)
+  const target = (await findHost(session, o.host))?.[0]
+  if (target === undefined) {
+    if (busybox) return failed(1, `traceroute: bad address '${o.host}'\n`)
+    const said = `Cannot handle "host" cmdline arg \`${o.host}' on position 1 (argc ${words.length})`
+    return failed(2, `${o.host}: Temporary failure in name resolution\n${said}\n`)
+  }
+  return trace(session, o, target)
+}
 
 const notYet = (word: string): never => {
   throw new ToolExit(127, `lanyard: "${word}" of traceroute is not part of this shell yet\n`)
@@ -41,16 +49,17 @@ const NUMBERS: Readonly<Record<string, keyof Options>> = {
   '-f': 'first',
 }
 
-function readOptions(words: readonly string[]): Options {
+function readOptions(words: readonly string[], busybox: boolean): Options {
   const o: Options = {
     host: '',
     numeric: false,
     icmp: false,
     hops: 30,
     queries: 3,
-    waitMs: 5000,
+    waitMs: busybox ? 3000 : 5000,
     first: 1,
     link: undefined,
+    busybox,
   }
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string
@@ -77,14 +86,18 @@ function readOptions(words: readonly string[]): Options {
 }
 
 async function trace(session: Session, o: Options, target: Ip): Promise<Output> {
-  const size = typeof target === 'bigint' ? 80 : 60
+  const isIp6 = typeof target === 'bigint'
+  const size = o.busybox ? (isIp6 ? 72 : 46) : isIp6 ? 80 : 60
   let stdout = `traceroute to ${o.host} (${formatIp(target)}), ${o.hops} hops max, ${size} byte packets\n`
   for (let ttl = o.first; ttl <= o.hops; ttl++) {
     const results: ProbeResult[] = []
     for (let n = 0; n < o.queries; n++) results.push(await ask(session, o, target, ttl, n))
     const [first] = results
     if (ttl === o.first && first?.outcome === 'errno') {
-      return { code: 1, stdout, stderr: `connect: ${strerror(first.errno)}\n` }
+      const why = strerror(first.errno)
+      if (!o.busybox) return { code: 1, stdout, stderr: `connect: ${why}\n` }
+      const who = isIp6 ? '' : ` (${formatIp(target)})`
+      return failed(1, `traceroute: can't connect to remote host${who}: ${why}\n`)
     }
     stdout += `${String(ttl).padStart(2)} ${await row(session, o, results)}\n`
     if (results.some((r) => isEnd(r, target))) break
@@ -128,7 +141,7 @@ async function row(session: Session, o: Options, results: readonly ProbeResult[]
   let before: Ip | undefined
   for (const result of results) {
     if (result.outcome !== 'reply' && result.outcome !== 'icmp-error') {
-      out += ' *'
+      out += o.busybox && out !== '' ? '  *' : ' *'
       continue
     }
     if (result.responder !== before) out += ` ${await nameOf(session, o, result.responder)}`
