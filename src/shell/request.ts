@@ -79,11 +79,6 @@ export async function takeView(
   return all === undefined || found === undefined ? undefined : { netns: found, all }
 }
 
-/** Every namespace the session reaches; undefined when one of them is gone. */
-export function snapshotAround(session: Session): Promise<Snapshot | undefined> {
-  return snapshotOf(session, session.reach?.())
-}
-
 /** A snapshot; undefined when a namespace named does not exist. */
 export async function snapshotOf(
   session: Session,

@@ -3,7 +3,7 @@
  * without, and once or twice. Rows read off Linux 6.18 (veth, bridge, macvlan) and 6.1.
  */
 import { expect } from 'vitest'
-import type { MacvlanMode, Op } from '../../src/fabric/plan.ts'
+import type { IpvlanMode, MacvlanMode, Op } from '../../src/fabric/plan.ts'
 import { cableOps, childOps, LAN4, netnsOps, switchOps } from '../lan.ts'
 import { type Bench, conforms } from './suite.ts'
 
@@ -161,3 +161,69 @@ for (const mode of ['bridge', 'private', 'vepa'] as const) {
     expect(await counted(bench, 'h1', 'h2', 'a', 'b')).toEqual(MACVLAN_ROWS[mode])
   })
 }
+
+/** As in macvlan: between children a header counts twice. */
+const IPVLAN_ROWS = {
+  l2: {
+    'a i0': 'rx 4/308 tx 4/280',
+    'b i0': 'rx 3/224 +2 group tx 2/140',
+    'h1 eth0': 'rx 2/140 tx 3/182',
+    'h2 eth0': 'rx 3/182 tx 2/140',
+  },
+  l3: {
+    'a i0': 'rx 4/238 tx 2/196',
+    'b i0': 'rx 1/112 tx 1/98',
+    'h1 eth0': 'rx 4/168 tx 2/140',
+    'h2 eth0': 'rx 2/140 tx 4/168',
+    'h2 lo': 'rx 1/112 tx 1/112',
+  },
+  l3s: {
+    'a i0': 'rx 1/112 tx 2/196',
+    'b i0': 'rx 1/112 tx 1/98',
+    'h1 eth0': 'rx 4/168 tx 2/140',
+    'h2 eth0': 'rx 2/140 tx 4/168',
+    'h2 lo': 'rx 1/112 tx 1/112',
+  },
+}
+
+for (const mode of ['l2', 'l3', 'l3s'] as const) {
+  conforms(
+    `counters: ipvlan ${mode} children and their parent`,
+    async (bench) => {
+      await bench.build(lan(bench, 2), ipvlan(bench, 'a', 11, mode), ipvlan(bench, 'b', 12, mode))
+      await bench.fabric.settle()
+      expect(await ping(bench, 'a', 12)).toBe('reply')
+      await ping(bench, 'a', 2)
+      expect(await counted(bench, 'h1', 'h2', 'a', 'b')).toEqual(IPVLAN_ROWS[mode])
+    },
+    'ipvlan',
+  )
+}
+
+function ipvlan({ ns }: Bench, name: string, last: number, mode: IpvlanMode): Op[] {
+  const netns = ns(name)
+  const spec = { kind: 'ipvlan', parent: 'eth0', mode } as const
+  return [
+    ...netnsOps(netns, { ip6: false }),
+    { do: 'link.add', netns, name: 'i0', parentNetns: ns('h1'), spec },
+    address(netns, 'i0', last),
+    up(netns, 'i0'),
+  ]
+}
+
+conforms(
+  'counters: a dummy counts what it swallows',
+  async (bench) => {
+    const netns = bench.ns('h1')
+    await bench.build(
+      netnsOps(netns, { ip6: false }),
+      { do: 'link.add', netns, name: 'd0', spec: { kind: 'dummy' }, up: true },
+      address(netns, 'd0', 1),
+    )
+    expect(await ping(bench, 'h1', 7)).toBe('timeout')
+    expect(await counted(bench, 'h1')).toEqual({
+      'h1 d0': 'rx 0/0 tx 1/98',
+    })
+  },
+  'dummy',
+)
