@@ -1,5 +1,6 @@
 /** Every case of the suite. */
 import '../engine/crash.ts'
+import './counters.ts'
 import './engine-faults.ts'
 import './engine-kinds.ts'
 import './engine.ts'
