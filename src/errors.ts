@@ -83,10 +83,11 @@ const TABLE = {
       `requested ipvlan flag '${d.flag}' is not valid, 'bridge' is the ipvlan driver default`,
     mend: (d) => `use one of: ${d.allowed.join(', ')}`,
   }),
-  'network-invalid': row<{ network: string; why: string }>({
+  'network-invalid': row<{ network: string; why: string; mend?: string }>({
     status: 400,
     errno: 'EINVAL',
     say: (d) => `invalid network config of ${d.network}: ${d.why}`,
+    mend: (d) => d.mend ?? '"lanyard network create --help" says what goes together',
   }),
   'parent-loopback': row<{ parent: string }>({
     status: 400,
@@ -108,6 +109,7 @@ const TABLE = {
       /^[0-9]+$/.test(d.received)
         ? `vlan id must be between 1-4094, received: ${d.received}`
         : `unable to parse a valid vlan id from: ${d.received} (ex. eth0.10 for vlan 10)`,
+    mend: () => 'a VLAN of eth0 is written eth0.10, or -o parent=eth0 -o vlan=10, with 1 to 4094',
   }),
   'parent-missing': row<{ parent: string; known: readonly string[] }>({
     status: 404,
@@ -248,6 +250,7 @@ const TABLE = {
     status: 409,
     errno: 'EADDRINUSE',
     say: (d) => `MAC ${d.mac} on parent ${d.parent}: address already in use by ${d.owner}`,
+    mend: () => 'ask for another MAC, or for none: an endpoint then gets one of its own that stays',
   }),
   'address-on-lan': row<{ address: string; network: string; mac: string }>({
     status: 409,
@@ -666,6 +669,8 @@ const TABLE = {
     status: 400,
     errno: 'EADDRNOTAVAIL',
     say: (d) => `Invalid address ${d.address} in network "${d.network}": ${d.why}`,
+    mend: (d) =>
+      `"lanyard ip next ${d.network}" says which is free; for an endpoint that is the gateway itself make the network without --gateway`,
   }),
   'lease-differs': row<{ network: string; endpoint: string; holds: string; wanted: string }>({
     status: 409,
@@ -686,7 +691,7 @@ const TABLE = {
     status: 409,
     errno: 'EADDRINUSE',
     say: (d) =>
-      `MAC address ${d.mac} is borne by ${d.holder} of "${d.network}" in segment ${d.segment}`,
+      `MAC address ${d.mac}: address already in use by ${d.holder} of "${d.network}" in segment ${d.segment}`,
     mend: () => 'take another, or leave it out: one is made that nobody bears',
   }),
 } as const

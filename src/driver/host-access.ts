@@ -14,9 +14,9 @@
  * would answer the LAN, too; so the endpoint gets a permanent neighbour entry instead, which says
  * that the host's address is at the child's MAC, and nobody is asked.
  */
-import { familyOf, type Ip } from '../addr/ip.ts'
+import { familyOf, type Ip, type Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
-import { hostPrefix } from '../addr/prefix.ts'
+import { contains, hostPrefix } from '../addr/prefix.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { hostAlias, hostLinkName, SHARED_GROUP } from './names.ts'
 import { type DriverEndpoint, macvlanModeOf, type NetworkOptions } from './network.ts'
@@ -100,8 +100,9 @@ export function planHostRoutes(
   own: readonly Ip[],
 ): Plan {
   const link = hostLinkName(parent)
-  return endpoint.addresses.flatMap(({ address: ip }): Op[] => {
-    const source = own.find((address) => typeof address === typeof ip)
+  return endpoint.addresses.flatMap((prefix): Op[] => {
+    const ip = prefix.address
+    const source = sourceTo(prefix, own)
     if (source === undefined) return []
     const at = { netns: host, link } as const
     return [
@@ -109,6 +110,15 @@ export function planHostRoutes(
       { do: 'route.replace', ...at, to: hostPrefix(ip), source },
     ]
   })
+}
+
+/**
+ * Which of the host's addresses speaks to an endpoint: the one of its subnet, for which it needs no
+ * way back, or any of the family.
+ */
+export function sourceTo(endpoint: Prefix, own: readonly Ip[]): Ip | undefined {
+  const family = own.filter((ip) => typeof ip === typeof endpoint.address)
+  return family.find((ip) => contains(endpoint, ip)) ?? family[0]
 }
 
 /** Takes the ways to an endpoint away; the route last, by which a rest of it is found. */

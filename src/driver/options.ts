@@ -22,7 +22,11 @@ export function checkOptions(network: NetworkOptions): void {
   const { name, kind, macvlanMode, ipvlanMode, ipvlanFlag, mtu } = network
   const invalid = (why: string) => new LanyardError('network-invalid', { network: name, why })
   if (kind !== 'macvlan' && kind !== 'ipvlan')
-    throw invalid(`plugin "${String(kind)}" not found: kinds are macvlan and ipvlan`)
+    throw new LanyardError('network-invalid', {
+      network: name,
+      why: `plugin "${String(kind)}" not found: kinds are macvlan and ipvlan`,
+      mend: '-d macvlan (each endpoint its own MAC) or -d ipvlan (all the parent’s)',
+    })
   if (kind === 'macvlan') {
     if (ipvlanMode !== undefined || ipvlanFlag !== undefined)
       throw invalid('a macvlan network has no ipvlan mode and no ipvlan flag')

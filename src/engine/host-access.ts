@@ -6,6 +6,7 @@ import {
   planHostNeighbours,
   planHostRoutes,
   planHostRoutesAway,
+  sourceTo,
 } from '../driver/host-access.ts'
 import { hostLinkName } from '../driver/names.ts'
 import type { Probe } from '../fabric/fabric.ts'
@@ -124,8 +125,9 @@ async function waysOf<N extends { readonly network: Network; readonly endpoint: 
   const own = await hostAddresses(context, network)
   // Without carrier nobody reaches anybody; when it is back all are tried.
   if ((await context.view.link(network.parentLink))?.carrier !== true) return []
-  return endpoint.addresses.flatMap(({ address }): Way<N>[] => {
-    const mine = own.find((ip) => typeof ip === typeof address)
+  return endpoint.addresses.flatMap((prefix): Way<N>[] => {
+    const { address } = prefix
+    const mine = sourceTo(prefix, own)
     if (mine === undefined) return []
     const icmp = { protocol: 'icmp', timeoutMs: PROBE_MS } as const
     const [there, here] = [

@@ -124,11 +124,15 @@ export async function planCreate(context: Context, spec: NetworkSpec): Promise<P
 function checkSpec(spec: NetworkSpec): void {
   checkName(spec.name)
   checkOptions(spec)
-  const invalid = (why: string) => new LanyardError('network-invalid', { network: spec.name, why })
-  if (spec.pools.length === 0) throw invalid('ipv4 pool is empty')
+  const { name: network } = spec
+  const invalid = (why: string, mend: string) =>
+    new LanyardError('network-invalid', { network, why, mend })
+  if (spec.pools.length === 0)
+    throw invalid('ipv4 pool is empty', "say the LAN's subnet: --subnet 192.168.8.0/24")
   for (const [i, pool] of spec.pools.entries()) {
     const again = spec.pools.findIndex((other) => samePrefix(other.subnet, pool.subnet))
-    if (again < i) throw invalid('multiple overlapping subnet configuration is not supported')
+    if (again < i)
+      throw invalid('multiple overlapping subnet configuration is not supported', 'say it once')
   }
 }
 

@@ -72,6 +72,47 @@ test('receiveAll: what is told at a glance is what receiving it comes to, step b
   expect(await quick.snapshot()).toEqual(await slow.snapshot())
 })
 
+test('receiveAll: who heard a sender before looks again once something else is known of it', async () => {
+  const [quick, slow] = [lab(), lab()]
+  await slow.openPort('sw', 'br0', () => undefined)
+  const ip = parseIp('10.9.0.1')
+  const changes: Op[] = [
+    {
+      do: 'neighbour.replace',
+      netns: 'c7',
+      link: 'eth0',
+      ip,
+      mac: 0x02_00_00_00_00_99,
+      state: 'stale',
+    },
+    { do: 'neighbour.flush', netns: 'c8', link: 'eth0' },
+    { do: 'neighbour.del', netns: 'c9', link: 'eth0', ip },
+    {
+      do: 'neighbour.replace',
+      netns: 'c10',
+      link: 'eth0',
+      ip,
+      mac: 0x02_00_00_00_00_98,
+      state: 'permanent',
+    },
+  ]
+  for (const sim of [quick, slow]) await sim.probe(probes())
+  for (const change of changes) {
+    for (const sim of [quick, slow]) {
+      sim.applyNow([{ do: 'neighbour.flush', netns: 'c1', link: 'eth0' }, change])
+
+      const asks = [3, 5, 11].map((n): Probe => {
+        const to = parseIp(`10.9.0.${n}`)
+        return { protocol: 'icmp', from: 'c1', to, timeoutMs: 4000 }
+      })
+      await sim.probe(asks)
+    }
+    expect(await quick.snapshot()).toEqual(await slow.snapshot())
+  }
+  expect(quick.trace(0).steps).toEqual(slow.trace(0).steps)
+  expect(quick.traceCount).toBeLessThan(slow.traceCount)
+})
+
 test('sendToAll: a broadcast in flight belongs to the fork it is in', () => {
   const sim = lab()
   const [frame] = sim.trace(0).steps.flatMap((s) => (s.action === 'flood' ? [s.frame] : []))

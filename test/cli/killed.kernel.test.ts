@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { describeKernel } from '../describe-kernel.ts'
 import { CARD, HostLan, ip } from '../support/host-lan.ts'
-import { buildProgram, removeProgram } from '../support/program.ts'
+import { buildProgramAnd, removeProgram } from '../support/program.ts'
 
 const NETWORK = {
   name: 'mcv',
@@ -91,7 +91,7 @@ const STEPS = {
 } as const
 
 describeKernel('the daemon killed at every step', () => {
-  beforeAll(() => buildProgram({ doomed: 'test/support/doomed-daemon.ts' }))
+  beforeAll(() => buildProgramAnd({ doomed: 'test/support/doomed-daemon.ts' }))
   afterAll(removeProgram)
   beforeEach(() => {
     lan = new HostLan('kill')

@@ -19,12 +19,16 @@ function rootAbove(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : rootAbove(dirname(folder))
 }
 
+/** Bundles the program; call before the first run. (A hook of vitest takes no parameters.) */
+export async function buildProgram(): Promise<void> {
+  await buildProgramAnd({})
+}
+
 /**
- * Bundles the program; call before the first run.
- *
- * @param more other entries, by the name they get beside it: `{ other: 'test/x.ts' }` is other.mjs
+ * Bundles the program and others that lie beside it then, by the names they get:
+ * `{ other: 'test/x.ts' }` is other.mjs.
  */
-export async function buildProgram(more: Readonly<Record<string, string>> = {}): Promise<void> {
+export async function buildProgramAnd(more: Readonly<Record<string, string>>): Promise<void> {
   if (GIVEN !== undefined) return
   mkdirSync(FOLDER, { recursive: true })
   await build({

@@ -54,6 +54,7 @@ export function changeNeighbour(world: World, op: NeighbourChange): Refusal | un
     if (old === undefined) return { errno: 'ENOENT' }
     updateNeighbour(world, old, undefined, NUD_FAILED, UPDATE_OVERRIDE | UPDATE_ADMIN)
     map.delete(op.ip)
+    ip.news++
     dropTimer(old)
     return undefined
   }
@@ -77,6 +78,7 @@ export function flushNeighbour(world: World, op: OpOf<'neighbour.flush'>): Refus
   for (const dev of netns.byIndex.values()) {
     const ip = deviceIp(dev)
     if (ip === undefined || (op.link !== undefined && dev.name !== op.link)) continue
+    ip.news++
     if (op.family !== 6) deleteAll(world, ip.neighbours4)
     if (op.family !== 4) deleteAll(world, ip.neighbours6)
   }

@@ -65,7 +65,14 @@ export function findNeighbour(dev: Device, key: Ip): Neighbour | undefined {
 export function makeNeighbour(ip: DeviceIp, dev: Device, key: Ip): Neighbour {
   const made = new Neighbour(dev, key)
   neighboursOf(ip, key).set(key, made)
+  ip.news++
   return made
+}
+
+/** Whoever remembers what was known of this neighbour must look again. */
+function changed(n: Neighbour): void {
+  const ip = deviceIp(n.dev)
+  if (ip !== undefined) ip.news++
 }
 
 function confOf(n: Neighbour): NeighbourConf {
@@ -153,6 +160,7 @@ function fire(world: World, n: Neighbour): void {
   if ((n.state & (NUD_PROBE | NUD_INCOMPLETE)) !== 0 && n.probes >= maxProbes(n, conf)) {
     n.state = NUD_FAILED
     n.updated = now
+    changed(n)
     invalidate(world, n)
     return
   }
@@ -282,6 +290,7 @@ export function updateNeighbour(
   const old = n.state
   const admin = (flags & UPDATE_ADMIN) !== 0
   if (!admin && (old & (NUD_NOARP | NUD_PERMANENT)) !== 0) return false
+  changed(n)
   if ((state & NUD_VALID) === 0) {
     n.timerAt = 0
     n.state = state
@@ -346,6 +355,7 @@ export function flushNeighbours(
 ): void {
   const ip = deviceIp(dev)
   if (ip === undefined) return
+  ip.news++
   if (family !== 6) flushMap(world, ip.neighbours4, keepPermanent)
   if (family !== 4) flushMap(world, ip.neighbours6, keepPermanent)
 }

@@ -39,7 +39,12 @@ export function overhear(
   if (isMulticastIp(targetIp) || targetIp >>> 24 === 127) return from
   const { devices } = audience
   const { trace } = world
-  const { quiet, owners } = listenersOf(world, audience)
+  const { quiet, owners, last } = listenersOf(world, audience)
+  if (last.ip !== senderIp || last.mac !== senderMac) {
+    last.ip = senderIp
+    last.mac = senderMac
+    last.news.fill(-1)
+  }
   const asked = owners.get(targetIp)
   let begun = from
   let fate = LOOK
@@ -48,7 +53,12 @@ export function overhear(
     if (devices[i] === except) continue
     const ip = quiet[i]
     if (ip === undefined || asked?.includes(i) === true) break
-    const own = glance(ip, senderIp, senderMac)
+    let own = last.fates[i] as number
+    if (last.news[i] !== ip.news) {
+      own = glance(ip, senderIp, senderMac)
+      last.fates[i] = own
+      last.news[i] = ip.news
+    }
     if (own === LOOK) break
     if (own === fate) continue
     if (fate !== LOOK) trace.recordOverheard(world, audience, begun, i, except, frame, why(fate))
@@ -63,6 +73,15 @@ function why(fate: number): 'ARP_NOT_FOR_US' | undefined {
   return fate === IGNORED ? 'ARP_NOT_FOR_US' : undefined
 }
 
+/** What each listener made of the sender heard last: many ask again and again. */
+interface LastSender {
+  ip: Ip4
+  mac: Mac
+  readonly fates: Uint8Array
+  /** `DeviceIp.news` when it was so. */
+  readonly news: Int32Array
+}
+
 /** What is known of an audience as long as the layout of the world is the same. */
 interface Listeners {
   readonly layout: number
@@ -70,6 +89,7 @@ interface Listeners {
   readonly quiet: readonly (DeviceIp | undefined)[]
   /** Who holds an address: places in the audience. */
   readonly owners: ReadonlyMap<Ip4, readonly number[]>
+  readonly last: LastSender
 }
 
 function listenersOf(world: World, audience: Audience<Device>): Listeners {
@@ -87,7 +107,13 @@ function listenersOf(world: World, audience: Audience<Device>): Listeners {
       else places.push(i)
     }
   }
-  const found: Listeners = { layout: world.layout, quiet, owners }
+  const last: LastSender = {
+    ip: 0,
+    mac: 0,
+    fates: new Uint8Array(quiet.length),
+    news: new Int32Array(quiet.length),
+  }
+  const found: Listeners = { layout: world.layout, quiet, owners, last }
   audience.known = found
   return found
 }

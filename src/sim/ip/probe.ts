@@ -14,10 +14,10 @@ import type { Device, World } from '../model.ts'
 import { runUntil } from '../run.ts'
 import { mtuOf4, sendLocal4 } from './output4.ts'
 import { mtuOf6, sendLocal6 } from './output6.ts'
-import { isLocal4, nextId, routeOutput4, selectAddress4 } from './route4.ts'
+import { isLocal4, nextId, routeOutput4 } from './route4.ts'
 import { isLocal6, routeOutput6 } from './route6.ts'
 import { closeSocket, openSocket, type ProbeRun, type ProbeSocket } from './socket.ts'
-import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SCOPE_LINK, SECOND } from './state.ts'
+import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SECOND } from './state.ts'
 
 const MS = 1_000_000
 /** What a UDP probe says: `lanyard`, a line feed. */
@@ -180,7 +180,7 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
   const until = now + Math.round((probe.timeoutMs ?? 1000) * MS)
   const socket = openSocket(run, probe.protocol, probe.to, id, sequence, discover, now, until)
   if (icmp) ns.echoSockets.add(socket)
-  else if (probe.protocol === 'arp') linkIp(ns, probe.link)?.arpSockets.push(socket)
+  else if (probe.protocol === 'arp') listen(linkIp(ns, probe.link), (all) => [...all, socket])
   else ns.portSockets.set(portKey(probe.protocol, socket.id), socket)
   return socket
 }
@@ -188,10 +188,19 @@ function open(world: World, ns: NetnsIp, run: ProbeRun, probe: Probe): ProbeSock
 function close(ns: NetnsIp, probe: Probe, socket: ProbeSocket): void {
   if (probe.protocol === 'icmp') ns.echoSockets.remove(socket)
   else if (probe.protocol === 'arp') {
-    const ip = linkIp(ns, probe.link)
-    if (ip !== undefined) ip.arpSockets = ip.arpSockets.filter((s) => s !== socket)
+    listen(linkIp(ns, probe.link), (all) => all.filter((s) => s !== socket))
   } else ns.portSockets.delete(portKey(probe.protocol, socket.id))
   closeSocket(socket)
+}
+
+/** Changes who waits for ARP answers at a link. */
+function listen(
+  ip: DeviceIp | undefined,
+  change: (all: readonly ProbeSocket[]) => ProbeSocket[],
+): void {
+  if (ip === undefined) return
+  ip.arpSockets = change(ip.arpSockets)
+  ip.news++
 }
 
 function linkIp(ns: NetnsIp, link: string): DeviceIp | undefined {
@@ -228,7 +237,8 @@ function send(
   const dev = probe.link === undefined ? undefined : ns.netns.byName.get(probe.link)
   if (probe.link !== undefined && dev === undefined) return fail('ENODEV')
   if (probe.protocol === 'arp') {
-    return sendArpProbe(world, ns, probe.to as Ip4, probe.source as Ip4 | undefined, dev as Device)
+    const source = (probe.source as Ip4 | undefined) ?? 0
+    return sendArpProbe(world, probe.to as Ip4, source, dev as Device)
   }
   const source = probe.source
   if (source !== undefined) {
@@ -326,21 +336,11 @@ function resendSyn(
   send(world, namespaceOf(world, probe.from), socket, probe)
 }
 
-/** As `arping`: a broadcast request through a packet socket. */
-function sendArpProbe(
-  world: World,
-  ns: NetnsIp,
-  to: Ip4,
-  source: Ip4 | undefined,
-  dev: Device,
-): ProbeResult | undefined {
+/** As `arping`: a broadcast request through a packet socket; without a source as `arping -D`. */
+function sendArpProbe(world: World, to: Ip4, source: Ip4, dev: Device): ProbeResult | undefined {
   if (!dev.up) return fail('ENETDOWN')
   if (!dev.arp || dev.ops.kind === 'loopback') return fail('EINVAL')
-  let from = source ?? 0
-  if (source === undefined) {
-    const out = routeOutput4(ns, to, 0, dev)
-    from = typeof out === 'string' ? selectAddress4(ns, dev, to, SCOPE_LINK) : out.source
-  }
-  const result = transmit(world, dev, makeArp(MAC_BROADCAST, dev.mac, 1, dev.mac, from, 0, to))
+  const request = makeArp(MAC_BROADCAST, dev.mac, 1, dev.mac, source, 0, to)
+  const result = transmit(world, dev, request)
   return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
 }

@@ -138,6 +138,7 @@ function restoreNeighbours(world: World, dev: Device, list: readonly NeighbourSn
   const ip = deviceIp(dev)
   if (ip === undefined) return
   for (const n of [...ip.neighbours4.values(), ...ip.neighbours6.values()]) dropTimer(n)
+  ip.news++
   ip.neighbours4.clear()
   ip.neighbours6.clear()
   for (const one of list) {

@@ -224,6 +224,8 @@ export class DeviceIp {
   readonly neighbours4 = new Map<Ip4, Neighbour>()
   /** ARP probes that wait for an answer here. */
   arpSockets: ProbeSocket[] = []
+  /** Counts the changes of the two above: neighbours that come, go, get or lose a MAC; probes. */
+  news = 0
   /** Drawn once: how long its neighbours count as reachable, ms; 0 = not yet drawn. */
   reachable4 = 0
   // The rest.
