@@ -5,7 +5,7 @@
 import type { Ip } from '../addr/ip.ts'
 import type { Clock } from './clock.ts'
 import type { Op, Plan } from './plan.ts'
-import type { Snapshot, SnapshotPart } from './snapshot.ts'
+import type { Snapshot, SnapshotOptions } from './snapshot.ts'
 import type { Frame } from '../wire/frame.ts'
 
 export interface Fabric {
@@ -21,10 +21,7 @@ export interface Fabric {
    * What is there. Default: every namespace this fabric knows, and all of it. Parts that are not
    * asked for may come empty: reading them takes time, above all where there are many.
    */
-  snapshot(options?: {
-    readonly netns?: readonly string[]
-    readonly parts?: readonly SnapshotPart[]
-  }): Promise<Snapshot>
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>
   /**
    * Sends probes and waits for what comes back; in parallel unless `sequential`. Results in order.
    */

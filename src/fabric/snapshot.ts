@@ -57,6 +57,14 @@ export type SnapshotPart =
   | 'filters'
   | 'sysctls'
 
+/** What a snapshot is to hold. */
+export interface SnapshotOptions {
+  readonly netns?: readonly string[]
+  readonly parts?: readonly SnapshotPart[]
+  /** With what the links counted. */
+  readonly counters?: boolean
+}
+
 export type OperState =
   | 'unknown'
   | 'notpresent'
@@ -72,6 +80,18 @@ export interface LinkRef {
   /** Undefined when the snapshot does not hold that namespace. */
   readonly netns: string | undefined
   readonly name: string | undefined
+}
+
+/** What a link counted since it was made (`struct rtnl_link_stats64`, as its driver fills it). */
+export interface LinkCounters {
+  readonly rxPackets: number
+  readonly rxBytes: number
+  readonly rxDropped: number
+  /** Frames received for a group, where the driver counts them. */
+  readonly multicast: number
+  readonly txPackets: number
+  readonly txBytes: number
+  readonly txDropped: number
 }
 
 export interface LinkSnapshot {
@@ -131,6 +151,8 @@ export interface LinkSnapshot {
     | undefined
   readonly bridge: Required<BridgeOptions> | undefined
   readonly port: (Required<PortOptions> & { readonly state: number }) | undefined
+  /** Only where asked for. */
+  readonly counters?: LinkCounters
 }
 
 export interface AddressSnapshot {

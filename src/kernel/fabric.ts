@@ -13,7 +13,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
-import type { Snapshot, SnapshotPart } from '../fabric/snapshot.ts'
+import type { Snapshot, SnapshotOptions } from '../fabric/snapshot.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { applyPlan } from './apply.ts'
 import { kernelClock } from './clock.ts'
@@ -84,10 +84,9 @@ export class KernelFabric implements Fabric {
   }
 
   /** See {@link takeSnapshot}; by default of the own namespace and all named ones. */
-  async snapshot(
-    options: { readonly netns?: readonly string[]; readonly parts?: readonly SnapshotPart[] } = {},
-  ): Promise<Snapshot> {
-    return await ofAll(options.netns, (names) => takeSnapshot(names, { parts: options.parts }))
+  async snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
+    const { netns, parts, counters } = options
+    return await ofAll(netns, (names) => takeSnapshot(names, { parts, counters }))
   }
 
   /** See {@link runProbes}. */

@@ -1,6 +1,6 @@
 /** A link as the kernel dumps it, as the Snapshot says it. */
 import type { BridgeOptions, IpvlanFlag, MacvlanMode, PortOptions } from '../fabric/plan.ts'
-import type { LinkRef, LinkSnapshot, OperState } from '../fabric/snapshot.ts'
+import type { LinkCounters, LinkRef, LinkSnapshot, OperState } from '../fabric/snapshot.ts'
 import type { Entry } from '../netlink/message.ts'
 import {
   ARPHRD_LOOPBACK,
@@ -74,6 +74,21 @@ export function linkSnapshot(
     vxlan: vxlanOf(info),
     bridge: bridgeOf(info),
     port: info.slaveKind === 'bridge' && info.port !== undefined ? portOf(info.port) : undefined,
+  }
+}
+
+/** What it counted; undefined when the answer left it out. */
+export function countersOf({ attributes }: LinkEntry): LinkCounters | undefined {
+  const { stats } = attributes
+  if (stats === undefined) return undefined
+  return {
+    rxPackets: Number(stats.rxPackets),
+    rxBytes: Number(stats.rxBytes),
+    rxDropped: Number(stats.rxDropped),
+    multicast: Number(stats.multicast),
+    txPackets: Number(stats.txPackets),
+    txBytes: Number(stats.txBytes),
+    txDropped: Number(stats.txDropped),
   }
 }
 

@@ -25,7 +25,7 @@ import {
   readRules,
   readVlans,
 } from './snapshot-ip.ts'
-import { type LinkEntry, linkSnapshot } from './snapshot-link.ts'
+import { countersOf, type LinkEntry, linkSnapshot } from './snapshot-link.ts'
 import { readLinkSysctls, readNamespaceSysctls } from './snapshot-sysctl.ts'
 
 /** The event loop gets a turn after so much work. */
@@ -42,9 +42,11 @@ const ALL: readonly SnapshotPart[] = [
   'sysctls',
 ]
 
-interface SnapshotOptions {
+interface ReadOptions {
   /** What is read besides links; the rest comes empty. Default: all. */
   readonly parts?: readonly SnapshotPart[] | undefined
+  /** With what the links counted. */
+  readonly counters?: boolean | undefined
   /**
    * Told of a namespace that cannot be read, which is then left out; without it the first such one
    * throws.
@@ -64,11 +66,11 @@ interface SnapshotOptions {
  */
 export async function takeSnapshot(
   names: readonly string[],
-  { parts = ALL, onUnread }: SnapshotOptions = {},
+  { parts = ALL, counters = false, onUnread }: ReadOptions = {},
 ): Promise<Snapshot> {
   const connections = new Connections()
   try {
-    const reader = new Reader(names, new Set(parts))
+    const reader = new Reader(names, new Set(parts), counters)
     const read: Partial[] = []
     let turnEnds = performance.now() + TURN_MS
     for (const name of names) {
@@ -103,8 +105,10 @@ class Reader {
   readonly #candidates: string[]
   readonly #wanted: ReadonlySet<string>
   readonly #parts: ReadonlySet<SnapshotPart>
+  readonly #counters: boolean
 
-  constructor(names: readonly string[], parts: ReadonlySet<SnapshotPart>) {
+  constructor(names: readonly string[], parts: ReadonlySet<SnapshotPart>, counters: boolean) {
+    this.#counters = counters
     this.#wanted = new Set(names)
     this.#parts = parts
     // The program's own namespace often holds the parents: asked first, it spares asking for all.
@@ -120,13 +124,17 @@ class Reader {
 
   #read(name: string, connection: Connection): Partial {
     const wants = (part: SnapshotPart) => this.#parts.has(part)
+    const extMask = this.#counters ? 0 : RTEXT_FILTER_SKIP_STATS
     const entries = connection
-      .dump(outgoing(RTM_GETLINK, 0, link, {}, { extMask: RTEXT_FILTER_SKIP_STATS }), link)
+      .dump(outgoing(RTM_GETLINK, 0, link, {}, { extMask }), link)
       .toSorted((a, b) => a.header.index - b.header.index)
     const names = new Map(entries.map((e) => [e.header.index, e.attributes.name ?? '']))
     const links = entries.map((entry) => {
       const { master } = entry.attributes
-      return linkSnapshot(entry, master === undefined ? undefined : names.get(master), undefined)
+      const masterName = master === undefined ? undefined : names.get(master)
+      const one = linkSnapshot(entry, masterName, undefined)
+      const counters = this.#counters ? countersOf(entry) : undefined
+      return counters === undefined ? one : { ...one, counters }
     })
     const byIndex = new Map(links.map((one) => [one.index, one]))
     const has = (kinds: readonly string[]) => links.some((one) => kinds.includes(one.kind))

@@ -13,6 +13,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
+import type { SnapshotOptions } from '../fabric/snapshot.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import type { Call } from './journal.ts'
 
@@ -57,7 +58,7 @@ export class Recorder implements Fabric, Disk {
     return this.#inner.apply(plan, options)
   }
 
-  snapshot(options?: { readonly netns?: readonly string[] }): ReturnType<Fabric['snapshot']> {
+  snapshot(options?: SnapshotOptions): ReturnType<Fabric['snapshot']> {
     return this.#inner.snapshot(options)
   }
 

@@ -21,7 +21,7 @@ import type {
 import type { Op, Plan } from '../fabric/plan.ts'
 import type { Disk } from '../lab/recorder.ts'
 import type { Machine } from './session.ts'
-import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
+import type { LinkSnapshot, NetnsSnapshot, Snapshot, SnapshotOptions } from '../fabric/snapshot.ts'
 
 /** A {@link Fabric} that knows one machine of another. */
 export class MachineFabric implements Fabric {
@@ -49,10 +49,12 @@ export class MachineFabric implements Fabric {
     return outcomes.map((o) => (o.ok ? o : { ...o, op: plan[o.index] ?? o.op }))
   }
 
-  async snapshot(options: { readonly netns?: readonly string[] } = {}): Promise<Snapshot> {
+  async snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
     try {
       const { netns } = await this.#inner.snapshot(
-        options.netns === undefined ? {} : { netns: options.netns.map((n) => this.#out(n)) },
+        options.netns === undefined
+          ? options
+          : { ...options, netns: options.netns.map((n) => this.#out(n)) },
       )
       return { netns: netns.flatMap((n) => this.#netnsIn(n) ?? []) }
     } catch (error) {

@@ -10,7 +10,13 @@ import { strerror } from '../errno.ts'
 /** A read command line; pure data but for the two closures, which only read. */
 export type Request =
   | { readonly kind: 'plan'; readonly plan: Plan }
-  | { readonly kind: 'show'; readonly netns: string; readonly show: (view: View) => string }
+  | {
+      readonly kind: 'show'
+      readonly netns: string
+      /** Shows what links counted. */
+      readonly counters?: boolean
+      readonly show: (view: View) => string
+    }
   | { readonly kind: 'run'; readonly run: (session: Session) => Promise<Output> }
 
 /** What a printer sees: one namespace, and the others its links point into. */
@@ -34,7 +40,7 @@ export interface Manner {
 export async function perform(session: Session, request: Request, manner: Manner): Promise<Output> {
   if (request.kind === 'run') return request.run(session)
   if (request.kind === 'show') {
-    const view = await takeView(session, request.netns)
+    const view = await takeView(session, request.netns, request.counters)
     return view === undefined ? noSuchNetns(request.netns) : done(request.show(view))
   }
   for (const op of request.plan) {
@@ -58,29 +64,30 @@ export async function applyOne(session: Session, op: Op): Promise<OpOutcome> {
 }
 
 /** A view of a namespace; undefined when there is no such namespace. */
-export async function takeView(session: Session, netns: string): Promise<View | undefined> {
-  let all = await snapshotOf(session, [netns])
+export async function takeView(
+  session: Session,
+  netns: string,
+  counters = false,
+): Promise<View | undefined> {
+  let all = await snapshotOf(session, [netns], counters)
   let found = all?.netns.find((n) => n.name === netns)
   // Only a link whose other end is elsewhere makes the other namespaces worth reading.
   if (found?.links.some((l) => l.parent !== undefined && l.parent.netns !== netns) === true) {
-    all = await snapshotAround(session)
+    all = await snapshotOf(session, session.reach?.(), counters)
     found = all?.netns.find((n) => n.name === netns)
   }
   return all === undefined || found === undefined ? undefined : { netns: found, all }
-}
-
-/** Every namespace the session reaches; undefined when one of them is gone. */
-export function snapshotAround(session: Session): Promise<Snapshot | undefined> {
-  return snapshotOf(session, session.reach?.())
 }
 
 /** A snapshot; undefined when a namespace named does not exist. */
 export async function snapshotOf(
   session: Session,
   netns: readonly string[] | undefined,
+  counters = false,
 ): Promise<Snapshot | undefined> {
   try {
-    return await session.fabric.snapshot(netns === undefined ? {} : { netns })
+    const options = counters ? { counters } : {}
+    return await session.fabric.snapshot(netns === undefined ? options : { ...options, netns })
   } catch (error) {
     if (error instanceof LanyardError && error.code === 'netns-missing') return undefined
     throw error

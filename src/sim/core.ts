@@ -6,6 +6,7 @@ import { isGroupMac, MAC_BROADCAST } from '../addr/mac.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { Frame, VlanTag } from '../wire/frame.ts'
 import { withTags } from '../wire/make.ts'
+import { countGroup, countReceived } from './counters.ts'
 import {
   type Device,
   PACKET_BROADCAST,
@@ -36,6 +37,7 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
   // dev_queue_xmit_nit comes after the qdisc: what that drops no capture sees
   if (world.taps.size > 0) tap(world, dev, frame, PACKET_OUTGOING, undefined)
   if (world.depth >= RECURSION_LIMIT) {
+    dev.txDropped++
     drop(world, dev, frame, 'LOOP')
     return 0
   }
@@ -49,6 +51,8 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
 /** A frame arrives at a device: taps, VLAN demultiplexer, rx handler, stack. */
 export function receive(world: World, dev: Device, frame: Frame, type: PacketType): void {
   if (!dev.up) {
+    // enqueue_to_backlog
+    dev.rxDropped++
     drop(world, dev, frame, 'LINK_DOWN')
     return
   }
@@ -60,8 +64,12 @@ export function receive(world: World, dev: Device, frame: Frame, type: PacketTyp
     if (vlan !== undefined) {
       if (!vlan.up) return drop(world, vlan, frame, 'VLAN_DOWN')
       const inner = withTags(frame, frame.tags.slice(1))
-      // vlan_do_receive: the VLAN device may have a MAC of its own.
-      return receive(world, vlan, inner, type === PACKET_OTHERHOST ? packetType(vlan, inner) : type)
+      // vlan_do_receive: the VLAN device may have a MAC of its own; what it counts has no header.
+      const kind = type === PACKET_OTHERHOST ? packetType(vlan, inner) : type
+      const bytes = inner.length + 4 * inner.tags.length
+      if (kind === PACKET_MULTICAST) countGroup(vlan, bytes)
+      else countReceived(vlan, bytes)
+      return receive(world, vlan, inner, kind)
     }
   }
   const handler = dev.rxHandler

@@ -13,7 +13,7 @@ import type {
   Service,
 } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
-import type { Snapshot } from '../fabric/snapshot.ts'
+import type { Snapshot, SnapshotOptions } from '../fabric/snapshot.ts'
 import type { Trace } from '../fabric/trace.ts'
 import type { Frame } from '../wire/frame.ts'
 import { transmit } from './core.ts'
@@ -79,8 +79,8 @@ export class SimFabric implements Fabric {
   }
 
   /** See {@link takeSnapshot}. */
-  snapshot(options: { readonly netns?: readonly string[] } = {}): Promise<Snapshot> {
-    return this.#now(() => takeSnapshot(this.world, options.netns))
+  snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
+    return this.#now(() => takeSnapshot(this.world, options))
   }
 
   /** See {@link runProbes}: virtual time passes until every probe has its result. */

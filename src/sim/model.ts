@@ -222,6 +222,14 @@ export class Device {
   peer: Device | undefined = undefined
   /** Device a macvlan, ipvlan, vlan or vxlan sits on. */
   lower: Device | undefined = undefined
+  /** What it counted: see counters.ts. */
+  txPackets = 0
+  txBytes = 0
+  rxPackets = 0
+  rxBytes = 0
+  rxMulticast = 0
+  rxDropped = 0
+  txDropped = 0
   /** Bridge this is a port of. */
   master: Device | undefined = undefined
   // The rest.

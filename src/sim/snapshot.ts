@@ -7,9 +7,11 @@ import type {
   LinkSnapshot,
   NetnsSnapshot,
   Snapshot,
+  SnapshotOptions,
 } from '../fabric/snapshot.ts'
 import { LanyardError } from '../errors.ts'
 import { ETH_8021AD } from '../wire/frame.ts'
+import { readCounters } from './counters.ts'
 import { listAddresses, listNeighbours, listRoutes, listRules } from './ip/snapshot.ts'
 import { listFilters } from './ip/netfilter/ops.ts'
 import { netnsIp } from './ip/state.ts'
@@ -23,13 +25,15 @@ import { vlanOf } from './link/vlan.ts'
 import type { Device, Netns, World } from './model.ts'
 
 /** @throws LanyardError `netns-missing` */
-export function takeSnapshot(world: World, names?: readonly string[]): Snapshot {
+export function takeSnapshot(world: World, options: SnapshotOptions = {}): Snapshot {
+  const { netns: names, counters = false } = options
   const wanted = names ?? [...world.netns.keys()]
   return {
     netns: wanted.map((name) => {
       const netns = world.netns.get(name)
       if (netns === undefined) throw new LanyardError('netns-missing', { netns: name })
-      return netnsSnapshot(netns, new Set(wanted))
+      const one = netnsSnapshot(netns, new Set(wanted))
+      return counters ? { ...one, links: withCounters(netns, one.links) } : one
     }),
   }
 }
@@ -49,6 +53,13 @@ function netnsSnapshot(netns: Netns, held: ReadonlySet<string>): NetnsSnapshot {
     ...(filters.length === 0 ? {} : { filters }),
     sysctls: listSysctls(netns),
   }
+}
+
+function withCounters(netns: Netns, links: readonly LinkSnapshot[]): LinkSnapshot[] {
+  return links.map((link) => {
+    const dev = netns.byIndex.get(link.index)
+    return dev === undefined ? link : { ...link, counters: readCounters(dev) }
+  })
 }
 
 function linkSnapshot(dev: Device, held: ReadonlySet<string>): LinkSnapshot {

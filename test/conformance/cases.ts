@@ -1,5 +1,6 @@
 /** Every case of the suite. */
 import '../engine/crash.ts'
+import './counters.ts'
 import './engine-faults.ts'
 import './engine-kinds.ts'
 import './engine.ts'
@@ -7,4 +8,5 @@ import './fabric.ts'
 import './ipvlan.ts'
 import './macvlan.ts'
 import './netfilter.ts'
+import './routing.ts'
 import './vlan.ts'

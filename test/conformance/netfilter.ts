@@ -1,102 +1,11 @@
 /** The packet filter: what passes, what is answered, what is translated. Read off Linux 6.18. */
 import { expect } from 'vitest'
-import { parseIp } from '../../src/addr/ip.ts'
-import { parsePrefix } from '../../src/addr/prefix.ts'
-import type { Probe, ProbeResult } from '../../src/fabric/fabric.ts'
-import type { FilterOp } from '../../src/fabric/filter.ts'
 import { opsOf, parseIptables } from '../../src/fabric/parse-iptables.ts'
-import type { Op } from '../../src/fabric/plan.ts'
 import { detectTraits } from '../../src/fabric/traits.ts'
 import { undoPlan } from '../../src/fabric/undo.ts'
 import { netnsOps } from '../lan.ts'
-import { type Bench, conforms } from './suite.ts'
-
-/** h1 10.1.0.2 - r 10.1.0.1, 10.2.0.1 - h2 10.2.0.2, and the same with fd01:: and fd02:: */
-class Router {
-  readonly bench: Bench
-
-  private constructor(bench: Bench) {
-    this.bench = bench
-  }
-
-  static async build(bench: Bench): Promise<Router> {
-    const r = bench.ns('r')
-    const ops: Op[] = [...netnsOps(r, { forward: true })]
-    for (const n of [1, 2]) {
-      const netns = bench.ns(`h${n}`)
-      const peer = { name: 'eth0', netns }
-      ops.push(
-        ...netnsOps(netns),
-        { do: 'link.add', netns: r, name: `p${n}`, spec: { kind: 'veth', peer } },
-        ...side(r, `p${n}`, [`10.${n}.0.1/24`, `fd0${n}::1/64`]),
-        ...side(netns, 'eth0', [`10.${n}.0.2/24`, `fd0${n}::2/64`]),
-        { do: 'route.add', netns, to: parsePrefix('0.0.0.0/0'), via: parseIp(`10.${n}.0.1`) },
-        { do: 'route.add', netns, to: parsePrefix('::/0'), via: parseIp(`fd0${n}::1`) },
-      )
-    }
-    await bench.build(ops)
-    await bench.fabric.settle({ netns: ['r', 'h1', 'h2'].map((name) => bench.ns(name)) })
-    return new Router(bench)
-  }
-
-  /** The ops of lines like `r iptables -P FORWARD DROP`. */
-  ops(...lines: readonly string[]): FilterOp[] {
-    return lines.flatMap((line) => {
-      const [name = '', tool, ...words] = line.split(' ')
-      const command = parseIptables(words, tool === 'ip6tables' ? 6 : 4)
-      return opsOf(this.bench.ns(name), command) ?? []
-    })
-  }
-
-  async rules(...lines: readonly string[]): Promise<void> {
-    await this.bench.build(this.ops(...lines))
-  }
-
-  /** What lines like `h1 icmp 10.2.0.2` and `h1 tcp 10.2.0.2 80` come to, in a word each. */
-  async say(...lines: readonly string[]): Promise<string[]> {
-    const probes = lines.map((line): Probe => {
-      const [name = '', protocol, to = '', port] = line.split(' ')
-      const base = { from: this.bench.ns(name), to: parseIp(to), timeoutMs: 600 }
-      if (protocol === 'tcp' || protocol === 'udp') return { ...base, protocol, port: Number(port) }
-      return { ...base, protocol: 'icmp' }
-    })
-    const results = await this.bench.fabric.probe(probes, { sequential: true })
-    return results.map(word)
-  }
-
-  /** h2 does not know the way back. */
-  async oneWay(): Promise<void> {
-    const netns = this.bench.ns('h2')
-    await this.bench.build([
-      { do: 'route.del', netns, to: parsePrefix('0.0.0.0/0') },
-      { do: 'route.del', netns, to: parsePrefix('::/0') },
-    ])
-  }
-}
-
-function side(netns: string, link: string, addresses: readonly string[]): Op[] {
-  return [
-    { do: 'link.set', netns, name: link, up: true },
-    ...addresses.map(
-      (text): Op => ({ do: 'address.add', netns, link, address: parsePrefix(text), nodad: true }),
-    ),
-  ]
-}
-
-function word(result: ProbeResult): string {
-  switch (result.outcome) {
-    case 'reply':
-      return result.ttl === undefined ? 'open' : `ttl ${result.ttl}`
-    case 'icmp-error': {
-      const also = result.sendErrno === undefined ? '' : ` ${result.sendErrno}`
-      return `${result.type}/${result.code}${also}`
-    }
-    case 'errno':
-      return result.errno
-    case 'timeout':
-      return 'timeout'
-  }
-}
+import { Router } from './router-bench.ts'
+import { conforms } from './suite.ts'
 
 conforms('netfilter: the policy of FORWARD stops what is routed', async (bench) => {
   const router = await Router.build(bench)
@@ -150,6 +59,26 @@ conforms('netfilter: INPUT and OUTPUT of the host itself', async (bench) => {
   ])
   await router.rules('h1 iptables -F', 'h1 iptables -A OUTPUT -d 10.2.0.2 -j REJECT')
   expect(await router.say('h1 icmp 10.2.0.2')).toEqual(['3/3 EPERM'])
+})
+
+conforms('netfilter: no error is sent about an answer of its own', async (bench) => {
+  const router = await Router.build(bench)
+  await router.rules(
+    'h2 iptables -A OUTPUT -p icmp -j REJECT',
+    'h2 ip6tables -A OUTPUT -p icmpv6 --icmpv6-type 129 -j REJECT',
+    'h2 ip6tables -A OUTPUT -p icmpv6 --icmpv6-type 1',
+  )
+  const lines = ['h1 icmp 10.2.0.2', 'h1 icmp fd02::2', 'h2 icmp 10.2.0.1']
+  expect(await router.say(...lines)).toEqual(['timeout', 'timeout', 'EPERM'])
+  const { netns } = await bench.fabric.snapshot({ netns: [bench.ns('h2')] })
+  const counts = (netns[0]?.filters ?? [])
+    .filter(({ rules }) => rules.length > 0)
+    .map(({ family, rules }) => [family, ...rules.map(({ packets }) => packets)])
+  // An answer, a question of its own and the error about that, which is rejected itself.
+  expect(counts).toEqual([
+    [4, 3],
+    [6, 1, 0],
+  ])
 })
 
 conforms('netfilter: MASQUERADE lets a subnet out that nobody knows', async (bench) => {

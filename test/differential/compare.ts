@@ -6,7 +6,7 @@ import { macsOf } from '../../src/fabric/normalise.ts'
 import type { Fabric, OpOutcome, ProbeResult } from '../../src/fabric/fabric.ts'
 import type { Op, Plan } from '../../src/fabric/plan.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
-import type { Snapshot } from '../../src/fabric/snapshot.ts'
+import type { NetnsSnapshot, Snapshot } from '../../src/fabric/snapshot.ts'
 import { type Heard, Listening } from './frames.ts'
 import { asked, countersOf, listenOn, probeOf } from './services.ts'
 
@@ -76,7 +76,7 @@ async function perform(fabric: Fabric, plan: Plan, frames: boolean): Promise<Don
     const snapshot = await fabric.snapshot({ netns })
     const listens = frames && isSilent(snapshot)
     const listening = listens ? await Listening.open(fabric, snapshot) : undefined
-    const cells = await matrix(fabric, snapshot)
+    const cells = await matrix(fabric, snapshot, listening)
     const heard = await listening?.close()
     const counters = countersOf(await fabric.snapshot({ netns }))
     return { outcomes, snapshot, cells, heard, counters }
@@ -120,7 +120,19 @@ function isSilent({ netns }: Snapshot): boolean {
   )
 }
 
-async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, string>> {
+/** Pair after pair, so that nobody asks, or is asked for, often in a row: errors are rationed. */
+function pairs(snapshot: Snapshot, targets: readonly Ip[]): readonly (readonly [number, Ip])[] {
+  const all = snapshot.netns.flatMap((_, from) =>
+    targets.map((to, at) => ({ from, to, turn: (from + at) % targets.length })),
+  )
+  return all.toSorted((a, b) => a.turn - b.turn || a.from - b.from).map((p) => [p.from, p.to])
+}
+
+async function matrix(
+  fabric: Fabric,
+  snapshot: Snapshot,
+  listening: Listening | undefined,
+): Promise<Map<string, string>> {
   const targets = new Map<Ip, string>()
   for (const ns of snapshot.netns)
     for (const { link, address, scope } of ns.addresses)
@@ -133,21 +145,32 @@ async function matrix(fabric: Fabric, snapshot: Snapshot): Promise<Map<string, s
   ])
   const cells = new Map<string, string>()
   const listeners = await listenOn(fabric, snapshot)
-  for (const [number, ns] of snapshot.netns.entries())
-    for (const to of targets.keys())
-      for (const what of asked(snapshot, number, to)) {
-        await fabric.apply(flush, { keepGoing: true })
-        const probe = { ...probeOf(what, ns.name, to), timeoutMs: TIMEOUT_MS }
-        const [result] = await fabric.probe([probe])
-        // A router pays twice for an error it sends for want of a route: one in 2 s always passes.
-        if (result?.outcome === 'icmp-error') await fabric.clock.sleep(2200)
-        // A connection says good-bye after its answer.
-        if (what.startsWith('tcp')) await fabric.clock.sleep(20)
-        const text = result === undefined ? 'nothing' : resultText(result)
-        cells.set(`${what} ${ns.name} > ${formatIp(to)}`, text)
-      }
+  for (const [number, to] of pairs(snapshot, [...targets.keys()])) {
+    const { name } = snapshot.netns[number] as NetnsSnapshot
+    for (const what of asked(snapshot, number, to)) {
+      await fabric.apply(flush, { keepGoing: true })
+      const [result] = await fabric.probe([{ ...probeOf(what, name, to), timeoutMs: TIMEOUT_MS }])
+      // Errors for want of a route cost a second each of what their receiver has.
+      if (result?.outcome === 'icmp-error') await fabric.clock.sleep(1100)
+      // A connection says good-bye after its answer.
+      if (what.startsWith('tcp')) await rest(fabric, listening)
+      const text = result === undefined ? 'nothing' : resultText(result)
+      cells.set(`${what} ${name} > ${formatIp(to)}`, text)
+    }
+  }
   for (const listener of listeners) listener.close()
   return cells
+}
+
+/** Until nothing is heard any more. */
+async function rest(fabric: Fabric, listening: Listening | undefined): Promise<void> {
+  if (listening === undefined || fabric.kind === 'sim') return fabric.clock.sleep(50)
+  let quiet = 0
+  for (let tries = 0; tries < 60 && quiet < 3; tries++) {
+    const before = listening.heard
+    await fabric.clock.sleep(20)
+    quiet = listening.heard === before ? quiet + 1 : 0
+  }
 }
 
 export function netnsOf(plan: Plan): string[] {

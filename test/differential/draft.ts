@@ -29,6 +29,12 @@ export function addNetns(draft: Draft, name: string): string {
   const netns = draft.prefix + name
   draft.netns.push(netns)
   draft.plan.push(...netnsOps(netns, { ip6: draft.ip6, lo: chance(draft, 0.8) }))
+  // How many errors may be sent in a second would make a slow machine another one than a quick one.
+  for (const [key, value] of [
+    ['net.ipv4.icmp_ratemask', '0'],
+    ...(draft.ip6 ? [['net.ipv6.icmp.ratelimit', '0'] as const] : []),
+  ] as const)
+    draft.plan.push({ do: 'sysctl.set', netns, key, value })
   return netns
 }
 

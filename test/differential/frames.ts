@@ -22,6 +22,7 @@ export class Listening {
   readonly #fabric: Fabric
   readonly #counts = new Map<string, { count: number; exact: boolean }>()
   readonly #ports: Closer[] = []
+  #heard = 0
 
   private constructor(fabric: Fabric) {
     this.#fabric = fabric
@@ -46,7 +47,13 @@ export class Listening {
     )
   }
 
+  /** How many frames so far. */
+  get heard(): number {
+    return this.#heard
+  }
+
   #take(where: string, { bytes, type }: CapturedFrame): void {
+    this.#heard++
     const frame = decodeFrame(bytes)
     if (frame === undefined) return
     const said = describe(frame)

@@ -1,6 +1,6 @@
 /**
  * npm run differential -- --count N --seed S [--fabric kernel|uml]
- *                         [--flavour lan|routed|filters|trunks|ipvlan] [--frames]
+ *                         [--flavour lan|routed|filters|trunks|ipvlan] [--no-frames]
  *
  * Draws worlds, does each plan on the simulator and on another fabric, and compares. A world that
  * disagrees is shrunk and written to a file that `--replay FILE` does again. With `uml` the same
@@ -31,7 +31,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '12' },
     replay: { type: 'string' },
     flavour: { type: 'string' },
-    frames: { type: 'boolean', default: false },
+    'no-frames': { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
     report: { type: 'string' },
   },
@@ -83,7 +83,7 @@ async function inUml(): Promise<number> {
     args: [
       `--jobs=${values.jobs}`,
       ...(values['no-shrink'] ? ['--no-shrink'] : []),
-      ...(values.frames ? ['--frames'] : []),
+      ...(values['no-frames'] ? ['--no-frames'] : []),
       ...(values.flavour === undefined ? [] : [`--flavour=${values.flavour}`]),
     ],
   })
@@ -140,7 +140,7 @@ function summary({ first, count, ops, failed }: Tally, other: string, seconds: n
 /** A fresh simulator each time: a world must not depend on the ones before it. */
 async function differ({ fabric, traits }: Judge, plan: Plan): Promise<string[]> {
   const open = (): Fabric => openSim({ seed: 7, kernel: traits })
-  const { frames } = values
+  const frames = !values['no-frames']
   return disagreements(open(), fabric.kind === 'sim' ? open() : fabric, plan, { frames })
 }
 

@@ -130,6 +130,9 @@ function tidy(cmd: string, text: string): string {
     return forwardingOnly(text)
       .split('\n')
       .filter((l) => / (permanent|static)$/.test(l))
+      // A bridge takes the lowest MAC of its ports, and an entry of its own where that port is not
+      // in the VLAN: with MACs drawn at random that is chance.
+      .filter((l) => !l.startsWith('MAC dev krnbr vlan'))
       .join('\n')
   }
   return cmd.includes('route') ? sortLines(text) : text

@@ -21,6 +21,7 @@ import {
   u8,
   type ValueOf,
   words,
+  u64,
 } from '../attribute.ts'
 import { format } from '../message.ts'
 import { bridge, bridgePort } from './bridge.ts'
@@ -152,6 +153,28 @@ const linkInfo: Codec<LinkInfo> = {
   },
 }
 
+/** The first words of `struct rtnl_link_stats64`. */
+const statsHead = struct({
+  rxPackets: u64,
+  txPackets: u64,
+  rxBytes: u64,
+  txBytes: u64,
+  rxErrors: u64,
+  txErrors: u64,
+  rxDropped: u64,
+  txDropped: u64,
+  multicast: u64,
+})
+
+/** Longer with every kernel: what we do not know is skipped. */
+const stats: Codec<ValueOf<typeof statsHead>> = {
+  encode: (writer, value) => statsHead.encode(writer, value),
+  decode: (view, start, end) =>
+    end - start < statsHead.size
+      ? undefined
+      : statsHead.decode(view, start, start + statsHead.size),
+}
+
 /** Leaves statistics out of the answer. */
 export const RTEXT_FILTER_SKIP_STATS = 8
 /** AF_BRIDGE dumps: list VLANs. */
@@ -185,6 +208,7 @@ export const link = format(
     extMask: attr(29, u32),
     promiscuity: attr(30, u32),
     carrier: attr(33, u8),
+    stats: attr(23, stats),
     linkNetnsid: attr(37, s32),
     newNetnsid: attr(45, s32),
     minMtu: attr(50, u32),

@@ -3,7 +3,7 @@ import { formatIp, type Ip, tryParseIp } from '../../addr/ip.ts'
 import { formatMac } from '../../addr/mac.ts'
 import { broadcastOf, lengthOfMask } from '../../addr/prefix.ts'
 import type { LinkSet, Op } from '../../fabric/plan.ts'
-import type { AddressSnapshot, LinkSnapshot } from '../../fabric/snapshot.ts'
+import type { AddressSnapshot, LinkCounters, LinkSnapshot } from '../../fabric/snapshot.ts'
 import { readMac, ToolExit } from '../arguments.ts'
 import { applyOne, guarded, noSuchNetns, takeView, type View } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
@@ -18,7 +18,7 @@ export const busyboxIfconfig: Command = (session, words) => ifconfig(session, wo
 
 function ifconfig(session: Session, words: readonly string[], old: boolean): Promise<Output> {
   return guarded(async () => {
-    const view = await takeView(session, session.netns)
+    const view = await takeView(session, session.netns, true)
     if (view === undefined) return noSuchNetns(session.netns)
     const flags = words.filter((w) => /^-[asv]+$/.test(w))
     const rest = words.filter((w) => !flags.includes(w))
@@ -75,13 +75,41 @@ function show(view: View, l: LinkSnapshot, old: boolean): string {
 }
 
 const GAP = '        '
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
-/** Counters are not kept by this laboratory: they are printed as 0. */
-const COUNTERS = `${GAP}RX packets 0  bytes 0 (0.0 B)
-${GAP}RX errors 0  dropped 0  overruns 0  frame 0
-${GAP}TX packets 0  bytes 0 (0.0 B)
-${GAP}TX errors 0  dropped 0 overruns 0  carrier 0  collisions 0
+const NOTHING: LinkCounters = {
+  rxPackets: 0,
+  rxBytes: 0,
+  rxDropped: 0,
+  multicast: 0,
+  txPackets: 0,
+  txBytes: 0,
+  txDropped: 0,
+}
+
+/**
+ * `238 (238.0 B)`, `1500 (1.4 KiB)`: cut off, not rounded. Just 1024 are so many bytes to net-tools
+ * and one KiB to busybox.
+ */
+function bytesText(bytes: number, old: boolean): string {
+  let value = bytes
+  let unit = 0
+  while ((old ? value >= 1024 : value > 1024) && unit + 1 < UNITS.length) {
+    value /= 1024
+    unit++
+  }
+  return `${bytes} (${(Math.floor(value * 10) / 10).toFixed(1)} ${UNITS[unit]})`
+}
+
+function countersText(l: LinkSnapshot): string {
+  const c = l.counters ?? NOTHING
+  const bytes = (n: number) => bytesText(n, false)
+  return `${GAP}RX packets ${c.rxPackets}  bytes ${bytes(c.rxBytes)}
+${GAP}RX errors 0  dropped ${c.rxDropped}  overruns 0  frame 0
+${GAP}TX packets ${c.txPackets}  bytes ${bytes(c.txBytes)}
+${GAP}TX errors 0  dropped ${c.txDropped} overruns 0  carrier 0  collisions 0
 `
+}
 
 function newForm(
   l: LinkSnapshot,
@@ -105,7 +133,7 @@ function newForm(
     l.kind === 'loopback'
       ? `${GAP}loop  ${queue}  (Local Loopback)\n`
       : `${GAP}ether ${formatMac(l.address)}  ${queue}  (Ethernet)\n`
-  return `${out}${COUNTERS}\n`
+  return `${out}${countersText(l)}\n`
 }
 
 const WIDE = '          '
@@ -131,10 +159,12 @@ function oldForm(
     out += `Scope:${scopeOf(a)[1]}\n`
   }
   out += `${WIDE}${set.map(([, word]) => word).join(' ')}  MTU:${l.mtu}  Metric:1\n`
-  out += `${WIDE}RX packets:0 errors:0 dropped:0 overruns:0 frame:0\n`
-  out += `${WIDE}TX packets:0 errors:0 dropped:0 overruns:0 carrier:0\n`
+  const c = l.counters ?? NOTHING
+  const [rx, tx] = [bytesText(c.rxBytes, true), bytesText(c.txBytes, true)]
+  out += `${WIDE}RX packets:${c.rxPackets} errors:0 dropped:${c.rxDropped} overruns:0 frame:0\n`
+  out += `${WIDE}TX packets:${c.txPackets} errors:0 dropped:${c.txDropped} overruns:0 carrier:0\n`
   out += `${WIDE}collisions:0 txqueuelen:${l.txQueueLength} \n`
-  return `${out}${WIDE}RX bytes:0 (0.0 B)  TX bytes:0 (0.0 B)\n\n`
+  return `${out}${WIDE}RX bytes:${rx}  TX bytes:${tx}\n\n`
 }
 
 function scopeOf(a: AddressSnapshot): [number, string] {

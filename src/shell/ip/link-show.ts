@@ -3,9 +3,10 @@ import type { LinkSnapshot } from '../../fabric/snapshot.ts'
 import { type Arguments, matches, notYet, ToolExit } from '../arguments.ts'
 import { jsonLink } from '../print/link-json.ts'
 import { briefLink, printLink } from '../print/link.ts'
-import { briefAddresses, printAddresses } from '../print/address.ts'
+import { printStats } from '../print/link-stats.ts'
+import { briefAddresses, oneLineAddresses, printAddresses } from '../print/address.ts'
 import type { Request, View } from '../request.ts'
-import type { IpOptions } from './options.ts'
+import { type IpOptions, oneLine } from './options.ts'
 
 interface Filter {
   dev: string | undefined
@@ -28,6 +29,7 @@ export function showLinks(args: Arguments, options: IpOptions, addresses: boolea
   return {
     kind: 'show',
     netns: options.netns,
+    counters: options.statistics,
     show: (view) => show(view, f, options, addresses),
   }
 }
@@ -65,7 +67,11 @@ function show(view: View, f: Filter, options: IpOptions, addresses: boolean): st
   }
   if (!addresses) {
     return kept
-      .map((l) => (options.brief ? briefLink(view, l) : printLink(view, l, options, false)))
+      .map((l) =>
+        options.brief
+          ? briefLink(view, l)
+          : oneLine(printLink(view, l, options, false) + printStats(l, options), options),
+      )
       .join('')
   }
   return kept
@@ -73,7 +79,11 @@ function show(view: View, f: Filter, options: IpOptions, addresses: boolean): st
     .map((l) =>
       options.brief
         ? briefAddresses(view, l, options)
-        : printLink(view, l, options, true) + printAddresses(view, l, options),
+        : options.oneline
+          ? oneLineAddresses(view, l, options)
+          : printLink(view, l, options, true) +
+            printAddresses(view, l, options) +
+            printStats(l, options),
     )
     .join('')
 }

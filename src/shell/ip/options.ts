@@ -7,6 +7,8 @@ export interface IpOptions {
   readonly details: boolean
   readonly brief: boolean
   readonly statistics: boolean
+  /** `-h`: numbers with `k`, `M`, ...; `-iec`: of 1024 each. */
+  readonly human: 1000 | 1024 | undefined
   readonly json: boolean
   readonly oneline: boolean
   /** `-batch FILE`. */
@@ -17,6 +19,11 @@ export interface IpOptions {
 
 type Draft = { -readonly [K in keyof IpOptions]: IpOptions[K] }
 
+/** `-oneline`: an entry a line, with a backslash where one ended. */
+export function oneLine(text: string, options: IpOptions): string {
+  return options.oneline ? `${text.slice(0, -1).replaceAll('\n', '\\')}\n` : text
+}
+
 /** ip/ip.c main(): reads options up to the object. */
 export function readIpOptions(args: Arguments, netns: string): IpOptions {
   const draft: Draft = {
@@ -25,6 +32,7 @@ export function readIpOptions(args: Arguments, netns: string): IpOptions {
     details: false,
     brief: false,
     statistics: false,
+    human: undefined,
     json: false,
     oneline: false,
     batch: undefined,
@@ -46,9 +54,12 @@ function readOption(opt: string, args: Arguments, draft: Draft): void {
   else if (opt === '-4') draft.family = 4
   else if (opt === '-6') draft.family = 6
   else if (opt === '-0' || opt === '-M' || opt === '-B') notYet('ip', opt)
-  else if (is('-human', '-human-readable', '-iec')) return
-  else if (is('-stats', '-statistics')) draft.statistics = true
-  else if (is('-details')) draft.details = true
+  else if (is('-human', '-human-readable')) draft.human ??= 1000
+  else if (is('-iec')) draft.human = 1024
+  else if (is('-stats', '-statistics')) {
+    if (draft.statistics) notYet('ip', '-s -s')
+    draft.statistics = true
+  } else if (is('-details')) draft.details = true
   else if (is('-resolve')) return
   else if (is('-oneline')) draft.oneline = true
   else if (is('-timestamp', '-tshort')) return

@@ -34,3 +34,11 @@ export function briefAddresses(view: View, l: LinkSnapshot, manner: LinkManner):
   const list = addressesOf(view, l, manner)
   return `${briefHead(view, l)}${list.map((a) => `${formatPrefix(a.address)} `).join('')}\n`
 }
+
+/** `-oneline`: no line of the link, and its number and name before each address. */
+export function oneLineAddresses(view: View, l: LinkSnapshot, manner: LinkManner): string {
+  const tail = '\\       valid_lft forever preferred_lft forever\n'
+  return addressesOf(view, l, manner)
+    .map((a) => `${l.index}: ${l.name}    ${printAddress(a)}${tail}`)
+    .join('')
+}

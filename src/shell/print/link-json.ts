@@ -13,6 +13,7 @@ import {
   linkState,
   linkType,
 } from './link.ts'
+import { jsonStats } from './link-stats.ts'
 import { usedQueue } from './link-details.ts'
 
 type Json = Record<string, unknown>
@@ -47,6 +48,7 @@ export function jsonLink(
   if (elsewhere !== undefined) json['link_netns'] = elsewhere.split(' ')[1]
   if (manner.details) Object.assign(json, details(view, l))
   if (l.alias !== undefined) json['ifalias'] = l.alias
+  if (l.counters !== undefined) json['stats64'] = jsonStats(l.counters)
   if (addresses) json['addr_info'] = addressInfo(view, l, manner)
   return json
 }

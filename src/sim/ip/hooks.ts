@@ -147,6 +147,15 @@ function isBusy(nf: Netfilter, hook: HookName, packet: Packet): boolean {
   return nf.busy[packet.kind === 'ip4' ? 4 : 6][hook]
 }
 
+/**
+ * ICMP the namespace itself answers with: its socket is locked while that is on its way, so that no
+ * error about it can be sent (icmp_xmit_lock).
+ */
+function isOwnAnswer({ payload }: Packet): boolean {
+  if (payload.kind !== 'icmp') return false
+  return payload.type !== (payload.version === 4 ? 8 : 128)
+}
+
 function isFragment(packet: Ip4Packet): boolean {
   return packet.moreFragments || packet.fragmentOffset !== 0
 }
@@ -186,7 +195,7 @@ function pass<P extends Packet>(
   const isNat = result.verdict === 'drop' && result.table === 'nat'
   if (dev !== undefined) dropPacket(world, dev, packet, isNat ? 'NETFILTER_NAT' : reason)
   world.trace.note(`${isNat ? 'nat' : 'filter'} ${result.rule}`)
-  if (result.verdict === 'reject') {
+  if (result.verdict === 'reject' && !(hook === 'OUTPUT' && isOwnAnswer(packet))) {
     if (hook === 'OUTPUT') nf.rejections++
     const rejection: Rejection = {
       what: 'reject',

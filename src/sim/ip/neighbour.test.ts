@@ -116,7 +116,9 @@ test('a second reply within the locktime of a second does not take the entry ove
 test('arp_ignore: 0 answers for any address, 1 for those of the link, 8 never', () => {
   const world = build(pair(), { ...address('b', '10.9.0.77/32'), link: 'lo' } as never)
   const arp = (ip: string) =>
-    runProbes(world, [{ protocol: 'arp', from: 'a', link: 'e0', to: parseIp(ip) }])[0]?.outcome
+    runProbes(world, [
+      { protocol: 'arp', from: 'a', link: 'e0', to: parseIp(ip), source: parseIp('10.9.0.1') },
+    ])[0]?.outcome
   expect([arp('10.9.0.77'), arp('10.9.0.2')]).toEqual(['reply', 'reply'])
   sysctl(world, 'b', 'net.ipv4.conf.all.arp_ignore', 1)
   expect([arp('10.9.0.77'), arp('10.9.0.2')]).toEqual(['timeout', 'reply'])

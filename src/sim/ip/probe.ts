@@ -14,10 +14,10 @@ import type { Device, World } from '../model.ts'
 import { runUntil } from '../run.ts'
 import { mtuOf4, sendLocal4 } from './output4.ts'
 import { mtuOf6, sendLocal6 } from './output6.ts'
-import { isLocal4, nextId, routeOutput4, selectAddress4 } from './route4.ts'
+import { isLocal4, nextId, routeOutput4 } from './route4.ts'
 import { isLocal6, routeOutput6 } from './route6.ts'
 import { closeSocket, openSocket, type ProbeRun, type ProbeSocket } from './socket.ts'
-import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SCOPE_LINK, SECOND } from './state.ts'
+import { type DeviceIp, deviceIp, type NetnsIp, netnsIp, SECOND } from './state.ts'
 
 const MS = 1_000_000
 /** What a UDP probe says: `lanyard`, a line feed. */
@@ -237,7 +237,8 @@ function send(
   const dev = probe.link === undefined ? undefined : ns.netns.byName.get(probe.link)
   if (probe.link !== undefined && dev === undefined) return fail('ENODEV')
   if (probe.protocol === 'arp') {
-    return sendArpProbe(world, ns, probe.to as Ip4, probe.source as Ip4 | undefined, dev as Device)
+    const source = (probe.source as Ip4 | undefined) ?? 0
+    return sendArpProbe(world, probe.to as Ip4, source, dev as Device)
   }
   const source = probe.source
   if (source !== undefined) {
@@ -335,21 +336,11 @@ function resendSyn(
   send(world, namespaceOf(world, probe.from), socket, probe)
 }
 
-/** As `arping`: a broadcast request through a packet socket. */
-function sendArpProbe(
-  world: World,
-  ns: NetnsIp,
-  to: Ip4,
-  source: Ip4 | undefined,
-  dev: Device,
-): ProbeResult | undefined {
+/** As `arping`: a broadcast request through a packet socket; without a source as `arping -D`. */
+function sendArpProbe(world: World, to: Ip4, source: Ip4, dev: Device): ProbeResult | undefined {
   if (!dev.up) return fail('ENETDOWN')
   if (!dev.arp || dev.ops.kind === 'loopback') return fail('EINVAL')
-  let from = source ?? 0
-  if (source === undefined) {
-    const out = routeOutput4(ns, to, 0, dev)
-    from = typeof out === 'string' ? selectAddress4(ns, dev, to, SCOPE_LINK) : out.source
-  }
-  const result = transmit(world, dev, makeArp(MAC_BROADCAST, dev.mac, 1, dev.mac, from, 0, to))
+  const request = makeArp(MAC_BROADCAST, dev.mac, 1, dev.mac, source, 0, to)
+  const result = transmit(world, dev, request)
   return result === 0 ? undefined : fail(ERRNO[result] ?? 'EIO')
 }

@@ -6,6 +6,7 @@ import { isGroupMac, MAC_BROADCAST, type Mac } from '../../addr/mac.ts'
 import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Frame } from '../../wire/frame.ts'
 import { drop, dropTo, receive, transmit } from '../core.ts'
+import { bodyLength, countReceived, countSent, HEADER } from '../counters.ts'
 import {
   type Device,
   PACKET_HOST,
@@ -102,6 +103,7 @@ function finish(
   if (port.learning) learn(world, own, port, frame.src, vid)
   if (port.state === STATE_LEARNING) return drop(world, port.dev, frame, 'BRIDGE_PORT_STATE')
   const group = isGroupMac(frame.dst)
+  if (group && frame.dst !== MAC_BROADCAST) port.bridge.rxMulticast++
   const local = group || port.bridge.promiscuity > 0
   const entry = group ? undefined : findFdb(world, own, frame.dst, vid)
   if (entry === undefined) flood(world, port.bridge, own, port, frame, filtered, local)
@@ -121,6 +123,8 @@ function passUp(
 ): void {
   const { bridge } = port
   let out = frame
+  // Counted before the VLAN is looked at, and without the header.
+  countReceived(bridge, bodyLength(frame))
   if (filtered !== undefined) {
     const member = own.vlans.untagged.has(filtered.vid)
     if (!member && bridge.promiscuity === 0) {
@@ -215,6 +219,7 @@ function push(
 /** `br_dev_xmit`: the bridge device itself sends. */
 export function transmitBridge(world: World, bridge: Device, frame: Frame): number {
   const own = bridgeOf(bridge)
+  countSent(bridge, bodyLength(frame) + HEADER)
   let vid = 0
   let filtered: FilteredFrame | undefined
   if (own.vlanFiltering) {

@@ -6,6 +6,7 @@ import type { Ip } from '../../addr/ip.ts'
 import { isGroupMac, MAC_BROADCAST } from '../../addr/mac.ts'
 import type { Frame } from '../../wire/frame.ts'
 import { drop, dropTo, receive, transmit } from '../core.ts'
+import { bodyLength, countGroup, countReceived, countSent, HEADER } from '../counters.ts'
 import {
   type Device,
   EV_RECEIVE,
@@ -69,12 +70,14 @@ export function findL3sChild(world: World, dev: Device, ip: Ip): Device | undefi
   return children.find((child) => child.dev.up && world.stack.holds(child.dev, ip))?.dev
 }
 
-/** `ipvlan_queue_xmit` */
+/** `ipvlan_start_xmit`, `ipvlan_queue_xmit` */
 export function transmitIpvlan(world: World, dev: Device, frame: Frame): number {
   const { port } = ipvlanOf(dev)
-  return port.mode === 'l2'
-    ? transmitL2(world, dev, port, frame)
-    : transmitL3(world, dev, port, frame)
+  const result =
+    port.mode === 'l2' ? transmitL2(world, dev, port, frame) : transmitL3(world, dev, port, frame)
+  if (result === 0) countSent(dev, bodyLength(frame) + HEADER)
+  else dev.txDropped++
+  return result
 }
 
 /** `ipvlan_xmit_mode_l2` */
@@ -124,6 +127,8 @@ function toSibling(
     return ENOBUFS
   }
   world.trace.record(world, dev, STEP_FORWARD, to.dev.id, frame)
+  // ipvlan_rcv_frame adds a header to a length that has one already.
+  countReceived(to.dev, bodyLength(frame) + HEADER + HEADER)
   world.queue.pushNow(world.now, EV_RECEIVE, to.dev.id, frame)
   return 0
 }
@@ -143,6 +148,8 @@ function floodChildren(
     const all = dev.promiscuity > 0 || dev.allmulti > 0 || type === PACKET_BROADCAST
     if (!all && !dev.multicast.has(frame.dst)) continue
     world.trace.record(world, at, STEP_FLOOD, dev.id, frame)
+    const headers = from === undefined ? HEADER : HEADER + HEADER
+    countGroup(dev, bodyLength(frame) + headers)
     if (from === undefined) receive(world, dev, frame, type)
     else world.queue.pushNow(world.now, EV_RECEIVE, dev.id, frame)
   }
@@ -163,6 +170,7 @@ export const IPVLAN_RX: RxHandler = Object.freeze<RxHandler>({
     const to = findChild(world, port, frame, true)
     if (to === undefined) return false
     world.trace.record(world, dev, STEP_FORWARD, to.dev.id, frame)
+    countReceived(to.dev, bodyLength(frame) + HEADER)
     receive(world, to.dev, frame, type)
     return true
   },

@@ -9,6 +9,7 @@ import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Frame } from '../../wire/frame.ts'
 import { Gathering } from '../audience.ts'
 import { drop, dropTo, receive, transmit } from '../core.ts'
+import { bodyLength, countGroupForAll, countReceived, countSent, HEADER } from '../counters.ts'
 import { groupType, receiveAll, sendToAll } from '../crowd.ts'
 import {
   type Device,
@@ -27,8 +28,19 @@ const ETH_PAUSE = 0x8808
 /** Room is_skb_forwardable leaves on top of the MTU. */
 const TAG_ROOM = 4
 
-/** `macvlan_queue_xmit`: bridge children speak to each other, everything else goes to the wire. */
+/** `macvlan_start_xmit`: what was sent is counted after it went. */
 export function transmitMacvlan(world: World, dev: Device, frame: Frame): number {
+  const result = queue(world, dev, frame)
+  if (result === 0) countSent(dev, bodyLength(frame) + HEADER)
+  else dev.txDropped++
+  return result === NOT_FORWARDED ? 0 : result
+}
+
+/** What `queue` returns when a sibling could not have it: the sender sees nothing of that. */
+const NOT_FORWARDED = -1
+
+/** `macvlan_queue_xmit`: bridge children speak to each other, everything else goes to the wire. */
+function queue(world: World, dev: Device, frame: Frame): number {
   const child = childOf(dev)
   const { lower, port } = child
   if (child.mode === 'bridge') {
@@ -38,8 +50,9 @@ export function transmitMacvlan(world: World, dev: Device, frame: Frame): number
       if (to !== undefined && to.mode === 'bridge') {
         // Through the parent's receive path, for the sake of its taps (dev_forward_skb).
         if (!lower.up || frame.length > lower.mtu + TAG_ROOM) {
+          lower.rxDropped++
           drop(world, lower, frame, lower.up ? 'MTU_EXCEEDED' : 'LINK_DOWN')
-          return 0
+          return NOT_FORWARDED
         }
         world.trace.record(world, dev, STEP_FORWARD, to.dev.id, frame)
         world.queue.pushNow(world.now, EV_RECEIVE, lower.id, frame)
@@ -59,6 +72,8 @@ function floodSiblings(world: World, port: MacvlanPort, from: MacvlanChild, fram
   if (!known) gatherSiblings(world, port, from, frame, broadcast)
   if (port.siblings.devices.length < 2) return
   world.trace.recordFlood(world, from.dev, port.siblings, from.dev, frame)
+  // macvlan_broadcast adds a header to a length that has one already.
+  countGroupForAll(port.siblings.devices, from.dev, bodyLength(frame) + HEADER + HEADER)
   sendToAll(world, port.siblings, from.dev, frame)
 }
 
@@ -124,6 +139,7 @@ export const MACVLAN_RX: RxHandler = Object.freeze<RxHandler>({
       return true
     }
     record(world, dev, STEP_FORWARD, child.dev, frame)
+    countReceived(child.dev, bodyLength(frame) + HEADER)
     receive(world, child.dev, frame, PACKET_HOST)
     return true
   },
@@ -141,6 +157,7 @@ function forwardSource(world: World, port: MacvlanPort, frame: Frame, type: Pack
     if (child.nodst) alone = true
     if (!child.dev.up) continue
     record(world, port.dev, STEP_FORWARD, child.dev, frame)
+    countReceived(child.dev, bodyLength(frame) + HEADER)
     // The clone keeps the type it had for the parent, unless it is for the child itself.
     receive(world, child.dev, frame, frame.dst === child.dev.mac ? PACKET_HOST : type)
   }
@@ -155,6 +172,8 @@ function receiveGroup(world: World, port: MacvlanPort, frame: Frame): boolean {
   if (from !== undefined && reflected !== undefined) {
     // Back to the child that sent it, to nobody else: not even to the parent.
     dropTo(world, dev, from.dev, frame, reflected)
+    // Counted as a frame of no bytes: nobody has measured it yet.
+    countReceived(from.dev, 0)
     receive(world, from.dev, frame, groupType(frame))
     return true
   }
@@ -181,6 +200,7 @@ function enqueue(
 ): void {
   const { dev } = port
   if (port.queue.length >= port.queueLength) {
+    dev.rxDropped++
     drop(world, dev, frame, 'MACVLAN_QUEUE_FULL')
     return
   }
@@ -224,5 +244,6 @@ function floodChildren(
   port.hearers = audience
   if (audience.devices.length === 0) return
   world.trace.recordFlood(world, port.dev, audience, undefined, frame)
+  countGroupForAll(audience.devices, undefined, bodyLength(frame) + HEADER)
   receiveAll(world, audience, undefined, frame)
 }

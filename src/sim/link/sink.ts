@@ -5,6 +5,7 @@
 import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Frame } from '../../wire/frame.ts'
 import { drop } from '../core.ts'
+import { bodyLength, countSent, HEADER } from '../counters.ts'
 import { allocateDevice, randomMac, registerDevice, unregisterDevice } from '../device.ts'
 import type { Device, DeviceEvent, LinkOps, Refusal, World } from '../model.ts'
 import type { Kind, NewLink } from './kind.ts'
@@ -14,6 +15,7 @@ function sink(kind: LinkOps['kind'], reason: ReasonCode, unicastFilter: boolean)
     kind,
     unicastFilter,
     transmit(world: World, dev: Device, frame: Frame): number {
+      if (reason === 'DUMMY_SINK') countSent(dev, bodyLength(frame) + HEADER)
       drop(world, dev, frame, reason)
       return 0
     },

@@ -1,6 +1,7 @@
 /** veth: what goes in at one end comes out at the other (drivers/net/veth.c). */
 import type { Frame } from '../../wire/frame.ts'
 import { drop } from '../core.ts'
+import { bodyLength, countSent, HEADER } from '../counters.ts'
 import { unregisterDevice } from '../device.ts'
 import { setCarrier } from '../linkwatch.ts'
 import { type Device, EV_RECEIVE, type LinkOps, type World } from '../model.ts'
@@ -15,15 +16,19 @@ export const VETH: LinkOps = Object.freeze<LinkOps>({
   transmit(world: World, dev: Device, frame: Frame): number {
     const peer = dev.peer
     if (peer === undefined || !peer.up) {
+      dev.txDropped++
       drop(world, dev, frame, 'PEER_DOWN')
       return 0
     }
-    // The outer tag travels beside the frame, only inner ones count.
-    const inner = frame.tags.length > 1 ? (frame.tags.length - 1) * 4 : 0
-    if (frame.length + inner > peer.mtu + TAG_ROOM) {
+    const length = bodyLength(frame)
+    if (length > peer.mtu + TAG_ROOM) {
+      dev.txDropped++
+      peer.rxDropped++
       drop(world, peer, frame, 'MTU_EXCEEDED')
       return 0
     }
+    // What one end has sent is what the other received: veth_get_stats64 reads it there.
+    countSent(dev, length + HEADER)
     world.queue.pushInOrder(world.now + world.cableDelayNs, EV_RECEIVE, peer.id, frame)
     return 0
   },

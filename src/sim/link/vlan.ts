@@ -13,6 +13,7 @@ import {
   unsyncLists,
 } from '../address-lists.ts'
 import { transmit } from '../core.ts'
+import { countSent, HEADER } from '../counters.ts'
 import {
   allocateDevice,
   closeDevice,
@@ -87,7 +88,11 @@ export const VLAN: LinkOps = Object.freeze<LinkOps>({
     const { protocol, id, lower, egressQos } = vlanOf(dev)
     const priority = egressQos.find(([from]) => from === 0)?.[1] ?? 0
     const tags = [{ protocol, id, priority }, ...frame.tags]
-    return transmit(world, lower, withTags(frame, tags))
+    const result = transmit(world, lower, withTags(frame, tags))
+    // Tags of VLANs above are part of the frame by now, the own one is not.
+    if (result === 0) countSent(dev, frame.length + HEADER + 4 * frame.tags.length)
+    else dev.txDropped++
+    return result
   },
   /** `vlan_dev_open` */
   open(world: World, dev: Device): Refusal | undefined {
