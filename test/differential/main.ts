@@ -22,6 +22,8 @@ import { shrink } from './shrink.ts'
 import { differInUml, replayInUml, type Tally } from './uml.ts'
 
 const SHRINK_ATTEMPTS = 60
+/** Worlds that stand side by side in one guest. */
+const UML_JOBS = 5
 
 const { values } = parseArgs({
   options: {
@@ -81,7 +83,8 @@ async function inUml(): Promise<number> {
     first: Number(values.seed),
     count: Number(values.count),
     args: [
-      `--jobs=${values.jobs}`,
+      // A guest has one processor, and what is late there looks like an answer that did not come.
+      `--jobs=${Math.min(Number(values.jobs), UML_JOBS)}`,
       ...(values['no-shrink'] ? ['--no-shrink'] : []),
       ...(values['no-frames'] ? ['--no-frames'] : []),
       ...(values.flavour === undefined ? [] : [`--flavour=${values.flavour}`]),
