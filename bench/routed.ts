@@ -63,7 +63,7 @@ function world(hasVlans: boolean): readonly Op[] {
     `ip -n ${SINK} address add 10.200.0.2/24 dev eth0`,
     `ip -n ${ROUTER} neigh add 10.200.0.2 lladdr ${SINK_MAC} dev ${outside} nud permanent`,
     `ip netns exec ${ROUTER} sysctl -w net.ipv4.ip_forward=1`,
-    ...rules(inside as string, outside as string),
+    ...rules(inside, outside),
   ]
   return lines.flatMap((line) => planOfLine(line))
 }
