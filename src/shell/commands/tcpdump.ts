@@ -6,7 +6,6 @@
  */
 import type { FramePort } from '../../fabric/fabric.ts'
 import type { LinkSnapshot } from '../../fabric/snapshot.ts'
-import type { Frame } from '../../wire/frame.ts'
 import { ToolExit } from '../arguments.ts'
 import { applyOne, guarded, noSuchNetns, takeView } from '../request.ts'
 import { type Command, findHost, type Output, type Session } from '../session.ts'
@@ -142,7 +141,7 @@ async function capture(
     const port = await session.fabric.openPort(session.netns, link.name, (captured) => {
       const { frame } = captured
       if (frame === undefined || seen.length >= options.count || !filter(frame)) return
-      seen.push({ link: link.name, index: link.index, captured, frame: frame as Frame })
+      seen.push({ link: link.name, index: link.index, captured, frame })
       if (seen.length >= options.count) enough()
     })
     ports.push(port)
@@ -176,11 +175,14 @@ async function promiscuous(
 }
 
 async function foreground(session: Session, full: Promise<void>): Promise<void> {
-  let over = false
-  void full.then(() => {
-    over = true
-  })
-  for (let ms = 0; ms < FOREGROUND_MS && !over; ms += 100) await session.fabric.clock.sleep(100)
+  const slept = async (): Promise<'slept'> => {
+    await session.fabric.clock.sleep(100)
+    return 'slept'
+  }
+  for (let ms = 0; ms < FOREGROUND_MS; ms += 100) {
+    const came = await Promise.race([full, slept()])
+    if (came !== 'slept') return
+  }
 }
 
 function report(options: Options, any: boolean, link: string, seen: readonly Seen[]): Output {
