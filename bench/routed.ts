@@ -1,7 +1,8 @@
 /**
  * Datagrams through a router host: VLAN links, a filtering bridge, connection tracking, a packet
  * filter and a masquerade on the way, simulated with the trace on, beside the kernel's own path.
- * A kernel without 8021q gets the same router with plain links, and so does the simulator beside it.
+ * A kernel without 8021q gets the same router with plain links, and so does the simulator beside
+ * it.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * Two hosts on one LAN and one etcd, on a real kernel: namespaces play the hosts, each with a daemon
- * of its own, and a third the switch between them, where etcd is, too.
+ * Two hosts on one LAN and one etcd, on a real kernel: namespaces play the hosts, each with a
+ * daemon of its own, and a third the switch between them, where etcd is, too.
  */
 import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
- * The part of pcap-filter(7) that labs need, on frames instead of bytes: `arp`, `ip`, `ip6`,
- * `icmp`, `icmp6`, `tcp`, `udp`, `host`, `net`, `port`, `ether host`, `vlan`, `broadcast`, `multicast`,
- * `less`, `greater` with `src`/`dst`, `and`, `or`, `not` and parentheses.
+ * The part of pcap-filter(7) that labs need, on frames instead of bytes: protocols (`arp`, `ip`,
+ * `ip6`, `icmp`, `icmp6`, `tcp`, `udp`), `host`, `net`, `port`, `ether host`, `vlan`, `broadcast`,
+ * `multicast`, `less`, `greater`, with `src`/`dst`, `and`, `or`, `not` and parentheses.
  */
 import { type Ip, type Prefix, tryParseIp } from '../../addr/ip.ts'
 import { isGroupMac, MAC_BROADCAST, type Mac } from '../../addr/mac.ts'
