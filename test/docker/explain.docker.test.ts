@@ -1,4 +1,4 @@
-/** `lanyard explain --live`, `doctor`: beside a real dockerd and podman with containers on a LAN. */
+/** `explain --live` and `doctor` beside a real dockerd and podman with containers on the LAN. */
 import { spawnSync } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { explainSchema } from '../../src/lab/explain-schema.ts'
