@@ -316,6 +316,22 @@ engines('a network in mode source hears those on its list alone', async (world) 
   expect(await world.ping('peer', a)).toBe(64)
 })
 
+engines('an endpoint whose sandbox ended is there again at once, the same', async (world) => {
+  const engine = await world.open()
+  await engine.createNetwork(world.network())
+  const netns = world.ns('a')
+  await world.sandboxes('a')
+  const before = await engine.connect(world.request('a'))
+  for (let i = 0; i < 5; i++) {
+    // A kernel takes the links of a namespace down some time after its name has gone.
+    await world.fabric.apply([{ do: 'netns.del', netns }])
+    await engine.disconnect('lan', 'a')
+    await world.sandboxes('a')
+    const { addresses, mac } = await engine.connect(world.request('a'))
+    expect({ addresses, mac }).toEqual({ addresses: before.addresses, mac: before.mac })
+  }
+})
+
 /** Two endpoints of a network that nobody looked after since: their addresses. */
 async function pair(
   world: EngineWorld,
