@@ -5,7 +5,7 @@
  * says (reconcile.ts).
  */
 import { familyOf, formatIp, type Ip, type Prefix } from '../addr/ip.ts'
-import { formatMac, isGroupMac, isZeroMac } from '../addr/mac.ts'
+import { formatMac, isGroupMac, isZeroMac, type Mac } from '../addr/mac.ts'
 import { contains } from '../addr/prefix.ts'
 import { planEndpoint, planLeave } from '../driver/endpoint.ts'
 import { freeLinkName, LINK_NAME_MAX } from '../driver/names.ts'
