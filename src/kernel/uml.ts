@@ -35,6 +35,7 @@ export interface UmlOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Guest memory, MiB. */
   readonly memoryMib?: number
+  /** After it the guest is stopped; 300 s unless given. */
   readonly timeoutMs?: number
   /** Ends the guest at once when aborted; the result then has no exit code. */
   readonly signal?: AbortSignal
@@ -45,9 +46,11 @@ export interface UmlOptions {
 export interface UmlResult {
   /** Exit code of the command; undefined when the guest died or ran out of time. */
   readonly exitCode: number | undefined
+  /** How the guest's own process ended, in words: `status 0`, `SIGSEGV`, `stopped after 300 s`. */
+  readonly ended: string
   /** Its standard output and error. */
   readonly output: string
-  /** What the guest printed before the command started (for a boot that failed). */
+  /** What the guest printed outside of the command (for a boot that failed). */
   readonly console: string
 }
 
@@ -96,7 +99,7 @@ function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult
   const child = spawn(PROGRAM, parameters, {
     cwd: dir,
     // Standard input stays an open pipe: at its end the guest's console complains without pause.
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: 'pipe',
     detached: true,
     env: { TMPDIR: tmpdir(), HOME: dir },
   })
@@ -107,9 +110,15 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
   return new Promise((resolve, reject) => {
     let before: string | undefined = ''
     let console = ''
+    let complaint = ''
     let output = ''
+    let late: string | undefined
     const kill = (): void => killGroup(child)
-    const timer = setTimeout(kill, options.timeoutMs ?? 300_000)
+    const timeoutMs = options.timeoutMs ?? 300_000
+    const timer = setTimeout(() => {
+      late = `stopped after ${Math.round(timeoutMs / 1000)} s`
+      kill()
+    }, timeoutMs)
     process.once('exit', kill)
     options.signal?.addEventListener('abort', kill)
     if (options.signal?.aborted === true) kill()
@@ -133,8 +142,9 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
       before = undefined
       take(first)
     })
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (complaint += chunk))
     child.once('error', reject)
-    child.once('close', () => {
+    child.once('close', (code, signal) => {
       clearTimeout(timer)
       process.removeListener('exit', kill)
       options.signal?.removeEventListener('abort', kill)
@@ -142,8 +152,9 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
       const exitCode = at < 0 ? undefined : Number.parseInt(output.slice(at + EXIT.length), 10)
       resolve({
         exitCode,
+        ended: late ?? signal ?? `status ${code}`,
         output: at < 0 ? output : output.slice(0, at),
-        console: before ?? console,
+        console: (before ?? console) + complaint,
       })
     })
   })
