@@ -23,7 +23,7 @@ const WANTED: readonly string[] = [
   ...['ip6table_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state', 'xt_nat', 'xt_REDIRECT'],
   ...['xt_comment', 'xt_tcpudp', 'ipt_REJECT', 'ip6t_REJECT'],
 ]
-/** Where the guest's modprobe looks, on the guest's own /run: the host's /lib/modules is another's. */
+/** Where the guest's modprobe looks, on its own /run: the /lib/modules it sees are of the host. */
 const MODPROBE = '/run/modprobe'
 const START = '@@guest-start@@'
 const EXIT = '@@guest-exit '
