@@ -140,15 +140,26 @@ export class DockerWorld {
     return this.#init
   }
 
-  /** Ends everything in it. */
-  async close(): Promise<void> {
+  /**
+   * The plug is pulled: every process and all of the kernel's are gone, disks stay. `open` is the
+   * boot after it.
+   */
+  async pullPlug(): Promise<void> {
     const child = this.#unshare
-    if (child !== undefined && child.exitCode === null) {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       // The first process of a process namespace takes all others with it.
       process.kill(this.#init, 'SIGKILL')
       await gone
     }
+    rmSync(join(this.folder, 'ready'), { force: true })
+    this.#dockerd = undefined
+    this.#lanyard = undefined
+  }
+
+  /** Ends everything in it. */
+  async close(): Promise<void> {
+    await this.pullPlug()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     spawnSync('sh', [
       '-c',
@@ -202,6 +213,12 @@ export class DockerWorld {
   /** The same of words that have blanks in them. */
   tryDockerWords(words: readonly string[]): Ran {
     return this.run(...this.#docker(words))
+  }
+
+  /** `docker-compose -f FILE WORDS`, of Debian. */
+  compose(file: string, line: string): Ran {
+    const at = ['env', 'DOCKER_HOST=unix:///run/docker.sock', 'docker-compose']
+    return this.run(...at, '--project-name', 'shop', '-f', file, ...line.split(' '))
   }
 
   /** The same, at once with others. */
