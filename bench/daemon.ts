@@ -1,7 +1,8 @@
 /**
  * The daemon as its users meet it: endpoints asked for one after another over its socket, in a
  * process of its own with its store on disk, each in a namespace of its own. Beside it iproute2
- * doing the same ops in one batch, which changes no namespace and remembers nothing: the floor.
+ * doing the same ops in one batch, which changes no namespace and remembers nothing: the floor; and
+ * where a dockerd can run, `docker network connect` to a network of its built-in driver.
  *
  * `ENDPOINTS=4000` shows whether the last come as quickly as the first, and what the daemon weighs.
  */
@@ -13,7 +14,9 @@ import { join } from 'node:path'
 import type { Op } from '../src/fabric/plan.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
 import { buildProgram, programWords, removeProgram } from '../test/support/program.ts'
-import { ipBatch, measure, needRoot, timeMs } from './harness.ts'
+import { DockerApi } from '../src/plugin/docker/api.ts'
+import { DockerWorld, whyNoDocker } from '../test/docker/world.ts'
+import { type Contestant, ipBatch, measure, needRoot, timeMs } from './harness.ts'
 import { parentOn, PREFIX } from './worlds.ts'
 
 const COUNT = Number(process.env.ENDPOINTS ?? 200)
@@ -21,6 +24,7 @@ const HOST = `${PREFIX}daemon`
 const ONE = `${HOST}-one`
 const boxes = Array.from({ length: COUNT }, (_, i) => `${HOST}-${i}`)
 const SUBNET = 0x0a640000
+const DOCKER_TIMES = 20
 
 const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
 const socket = join(folder, 'lanyard.sock')
@@ -55,7 +59,9 @@ const network = {
 const at = (figures: readonly number[], share: number): number =>
   figures.toSorted((a, b) => a - b)[Math.floor((figures.length - 1) * share)] ?? Number.NaN
 
-const say = (text: string): void => void process.stderr.write(`${text}\n`)
+/** What a round showed besides the middle of its times. */
+const figures: Record<string, number>[] = []
+const round2 = (figure: number): number => Math.round(figure * 100) / 100
 
 async function connectAll(): Promise<number> {
   const each: number[] = []
@@ -66,10 +72,13 @@ async function connectAll(): Promise<number> {
       ),
     )
   const [first, last] = [at(each.slice(0, 100), 0.5), at(each.slice(-100), 0.5)]
-  say(
-    `p50 ${at(each, 0.5).toFixed(2)} ms, p99 ${at(each, 0.99).toFixed(2)} ms; first 100: ` +
-      `${first.toFixed(2)} ms, last 100: ${last.toFixed(2)} ms (${(last / first).toFixed(2)} x)`,
-  )
+  figures.push({
+    p50Ms: round2(at(each, 0.5)),
+    p99Ms: round2(at(each, 0.99)),
+    first100Ms: round2(first),
+    last100Ms: round2(last),
+    lastToFirst: round2(last / first),
+  })
   return at(each, 0.5)
 }
 
@@ -125,6 +134,11 @@ async function open() {
   }
   const rss = (): string =>
     /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? ''
+  /** Processor time of all its threads; the kernel counts it in hundredths of a second. */
+  const cpuMs = (): number => {
+    const words = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return (Number(words[11]) + Number(words[12])) * 10
+  }
   const close = async (): Promise<void> => {
     const gone = new Promise((resolve) => child.once('exit', resolve))
     if (child.exitCode === null && child.kill('SIGTERM')) await gone
@@ -134,9 +148,10 @@ async function open() {
     removeProgram()
     rmSync(folder, { recursive: true })
   }
-  return { rss, close }
+  return { rss, cpuMs, close }
 }
 
+const docker = await openDocker()
 const world = await open()
 const rounds = COUNT > 500 ? 1 : 5
 try {
@@ -150,12 +165,17 @@ try {
         name: 'lanyard daemon, a request each',
         run: async () => {
           await ask('POST', '/v1/networks', network)
-          return await connectAll()
+          const before = world.cpuMs()
+          const p50 = await connectAll()
+          // A busy machine changes this little.
+          const cpuMs = round2((world.cpuMs() - before) / COUNT)
+          Object.assign(figures.at(-1) ?? {}, { cpuMs })
+          return p50
         },
         reset: async () => {
-          say(`the daemon weighs ${(Number(world.rss()) / 1024).toFixed(0)} MiB`)
+          const rssMib = Math.round(Number(world.rss()) / 1024)
           const ms = await timeMs(() => ask('DELETE', '/v1/networks/lan?disconnect=true'))
-          say(`removed with its ${COUNT} endpoints in ${ms.toFixed(0)} ms`)
+          Object.assign(figures.at(-1) ?? {}, { rssMib, removedMs: Math.round(ms) })
         },
       },
       {
@@ -170,10 +190,44 @@ try {
         },
         reset: () => ipBatch(['link set p0 group 0', 'link del p0', ...remade()], HOST),
       },
+      ...(docker === undefined ? [] : [docker.contestant]),
     ],
   }))
+  // The first round warmed up.
+  process.stdout.write(`${JSON.stringify({ figures: figures.slice(1) }, undefined, 2)}\n`)
 } finally {
+  await docker?.close()
   await world.close()
+}
+
+/** A dockerd of its own, with a container that comes to a network and goes. */
+async function openDocker(): Promise<
+  { readonly contestant: Contestant; close(): Promise<void> } | undefined
+> {
+  const why = whyNoDocker()
+  if (why !== undefined) {
+    process.stderr.write(`no docker beside it: ${why}\n`)
+    return undefined
+  }
+  const docker = new DockerWorld()
+  await docker.open()
+  await docker.startDockerd()
+  docker.importImage()
+  docker.docker('network create -d macvlan --subnet 10.8.0.0/24 -o parent=eth0 lan')
+  docker.docker('run -d --name box --network none bb sleep 100000')
+  docker.docker('network disconnect none box')
+  const api = new DockerApi(`/proc/${docker.init}/root/run/docker.sock`)
+  const run = async (): Promise<number> => {
+    const each: number[] = []
+    for (let i = 0; i < DOCKER_TIMES; i++) {
+      const body = { Container: 'box' }
+      each.push(await timeMs(() => api.ask('POST', '/networks/lan/connect', body)))
+      await api.ask('POST', '/networks/lan/disconnect', body)
+    }
+    return at(each, 0.5)
+  }
+  const contestant = { name: 'docker network connect, -d macvlan', run }
+  return { contestant, close: () => docker.close() }
 }
 
 /** Every child goes with its parent, and its routes. */

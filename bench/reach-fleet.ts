@@ -159,17 +159,22 @@ function router(): Op[] {
  */
 export function multiplied(snapshot: Snapshot, times: number): Snapshot {
   let number = 0
+  /** Addresses taken of each network: all of them together are more than one network has. */
+  const taken = new Map<number, number>()
   const netns = snapshot.netns.flatMap((one): NetnsSnapshot[] => {
     if (!/^c\d+$/.test(one.name)) return [one]
-    return Array.from({ length: times }, () => copy(one, number++))
+    const [own] = one.addresses.filter((a) => a.link === 'eth0')
+    const network = ((own?.address.address as number) >>> 16) * 0x10000
+    return Array.from({ length: times }, () => {
+      const last = (taken.get(network) ?? 511) + 1
+      taken.set(network, last)
+      return copy(one, number++, network + last)
+    })
   })
   return { netns }
 }
 
-function copy(one: NetnsSnapshot, number: number): NetnsSnapshot {
-  const [own] = one.addresses.filter((a) => a.link === 'eth0')
-  const network = ((own?.address.address as number) >>> 16) * 0x10000
-  const address = network + 512 + (number % 65_000)
+function copy(one: NetnsSnapshot, number: number, address: number): NetnsSnapshot {
   return {
     ...one,
     name: `c${number}`,

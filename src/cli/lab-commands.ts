@@ -1,7 +1,9 @@
 /** `lanyard lab ...`: what can be typed; the work is in the files loaded on demand. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { collect } from './explain-commands.ts'
 import { addLiveCommands } from './lab-live-commands.ts'
+import type { LabCheckOptions } from './lab-check.ts'
+import type { ExportFormat, ExportOptions } from './lab-export.ts'
 import type { GraphOptions } from './lab-graph.ts'
 import type { LabRunOptions } from './lab-run.ts'
 
@@ -21,6 +23,23 @@ Examples:
 const DOWN_EXAMPLES = `
 Without a name: the only lab that is up. A "lab run" that ends, or is stopped with Ctrl-C, removes
 what it made; what a killed one left on this kernel goes, too, and nothing else is touched.`
+
+const CHECK_EXAMPLES = `
+A file that cannot be read as a lab exits 2, with file, line and column of every problem. Warnings
+and notes are what the file may say and few mean: docs/reference/lab-rules.md lists them.
+
+Examples:
+  lanyard lab check mylab.yaml
+  lanyard lab check mylab.yaml --strict --json           in CI`
+
+const EXPORT_EXAMPLES = `
+sh           a script of ip, bridge and sysctl for root: "sh lab.sh" makes the lab, "sh lab.sh down"
+             removes it. Namespaces are called LAB-NODE.
+One combination at a time: --set chooses, else it is the first.
+
+Examples:
+  lanyard lab export examples/seed-001 sh --set mode=vepa -w lab.sh
+  sudo sh lab.sh && sudo ip netns exec seed-001-ns1 ping -c1 10.211.55.1; sudo sh lab.sh down`
 
 const GRAPH_EXAMPLES = `
 One picture shows all combinations of a lab: what differs between them as bridge|vepa, what is there
@@ -66,13 +85,17 @@ export function addLabCommands(program: Command): void {
   addLiveCommands(lab, seed)
   lab
     .command('check')
-    .description('check a lab file without running it, and draw it')
+    .description('check a lab file without running it, say what few mean, and draw it')
     .argument('<file>', 'lab file, or a directory with a lab.yaml')
-    .action(async (file: string) => {
+    .option('--json', 'print what was found as JSON')
+    .option('--strict', 'exit 1 when there are warnings')
+    .addHelpText('after', CHECK_EXAMPLES)
+    .action(async (file: string, options: LabCheckOptions) => {
       const { labCheck } = await import('./lab-check.ts')
-      labCheck(file)
+      process.exitCode = labCheck(file, options)
     })
   addGraph(lab)
+  addExport(lab)
   lab
     .command('down')
     .description('remove a lab, and what killed runs left on this kernel')
@@ -101,6 +124,21 @@ function addGraph(lab: Command): void {
     .action(async (file: string, options: GraphOptions) => {
       const { labGraph } = await import('./lab-graph.ts')
       labGraph(file, options)
+    })
+}
+
+function addExport(lab: Command): void {
+  lab
+    .command('export')
+    .description('write a lab for other tools')
+    .argument('<file>', 'lab file, or a directory with a lab.yaml')
+    .addArgument(new Argument('<format>', 'as what').choices(['sh']))
+    .option('--set <variable=value>', 'the combination with this value', collect, {})
+    .option('-w, --write <file>', 'into a file instead of standard output')
+    .addHelpText('after', EXPORT_EXAMPLES)
+    .action(async (file: string, format: ExportFormat, options: ExportOptions) => {
+      const { labExport } = await import('./lab-export.ts')
+      labExport(file, format, options)
     })
 }
 

@@ -95,12 +95,17 @@ async function isHere(context: Context, endpoint: Endpoint): Promise<boolean> {
 
 async function verify(context: Context, newcomers: readonly Newcomer[]): Promise<void> {
   const wrong = await verifyHostAccess(context, newcomers)
-  for (const { endpoint, network } of newcomers)
-    context.unreached.delete(endpointKey(network.name, endpoint.name))
-  for (const [{ endpoint, network }, why] of wrong) {
-    if (!(await isHere(context, endpoint))) continue
+  const { unreached } = context
+  for (const newcomer of newcomers) {
+    const { endpoint, network } = newcomer
+    const why = wrong.get(newcomer)
+    const key = endpointKey(network.name, endpoint.name)
+    if (why === undefined) unreached.delete(key)
+    if (why === undefined || !(await isHere(context, endpoint))) continue
     const detail = `${why} (MAC ${formatMac(endpoint.mac)})`
-    context.unreached.set(endpointKey(network.name, endpoint.name), detail)
+    // It is introduced again when its parent is back: what was told need not be told again.
+    if (unreached.get(key) === detail) continue
+    unreached.set(key, detail)
     context.emit({ what: 'drift', network: network.name, endpoint: endpoint.name, detail })
   }
 }

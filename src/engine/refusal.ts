@@ -51,9 +51,20 @@ export async function explainRefusal(
       return new LanyardError('parent-down', { parent, network: network.name }, { cause: error })
     }
   }
+  // The parent went while its child was being made: the child went with it, and so on.
+  if (GONE.includes(errno) && (await isGone(context, network))) return gone(network, error)
   if (op.do !== 'link.add' && op.do !== 'link.set') return error
   if (!['EBUSY', 'EINVAL', 'EADDRINUSE'].includes(errno)) return error
   return await explainOwner(context, network, error, errno, endpoint)
+}
+
+/** What ops on a link answer when it is there no more. */
+const GONE: readonly string[] = ['ENODEV', 'ENETUNREACH', 'ENETDOWN', 'ENOENT']
+
+async function isGone(context: Context, network: Network): Promise<boolean> {
+  const { fabric, host } = context
+  const [there] = (await fabric.snapshot({ netns: [host], parts: [] })).netns
+  return there !== undefined && !there.links.some(({ name }) => name === network.parentLink)
 }
 
 function gone(network: Network, cause: unknown): LanyardError {

@@ -282,7 +282,7 @@ export function freeAddress({ scene }: Failure, near: Ip): Ip | undefined {
   for (let by = 1; by < 200; by++) {
     const ip = addToIp(near, by)
     if (ip === undefined || !contains(owner.address, ip)) return undefined
-    if (scene.owners(ip).length === 0) return ip
+    if (scene.isFree(ip)) return ip
   }
   return undefined
 }

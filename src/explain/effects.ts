@@ -26,6 +26,8 @@ export class Pairs {
   readonly #name: (netns: string) => string
 
   readonly #alike: Alike
+  /** Those left out, by their sort: who stands for them may be touched by a plan. */
+  readonly #others: ReadonlyMap<string, readonly string[]>
 
   /**
    * @param base a world nobody else uses; its tables are emptied before every ping
@@ -39,6 +41,9 @@ export class Pairs {
     alike: Alike = NONE_ALIKE,
   ) {
     this.#alike = alike
+    this.#others = new Map(
+      [...alike.others].map(([one, list]) => [alike.sorts.get(one) ?? '', list]),
+    )
     this.#scene = scene
     this.#family = family
     this.#base = base
@@ -57,9 +62,9 @@ export class Pairs {
    * @param ends of the question: their own pair does not count
    */
   effects(after: SimFabric, plan: readonly Op[], ends: readonly string[]): Effects {
-    const classes = this.#classes(plan, ends).map((members) => [
+    const classes = [...this.#classes(plan, ends)].map(([key, members]) => [
       ...members,
-      ...members.flatMap((one) => this.#alike.others.get(one) ?? []),
+      ...(this.#others.get(key) ?? []),
     ])
     const opened: string[] = []
     const closed: string[] = []
@@ -112,7 +117,7 @@ export class Pairs {
   }
 
   /** Endpoints nothing tells apart, once a plan is done; each of the ends is alone. */
-  #classes(plan: readonly Op[], ends: readonly string[]): string[][] {
+  #classes(plan: readonly Op[], ends: readonly string[]): Map<string, string[]> {
     const alone = new Set([...ends, ...plan.map((op) => op.netns)])
     const prefixes = [...this.#prefixes(), ...plan.flatMap(prefixesOf)]
     const classes = new Map<string, string[]>()
@@ -123,7 +128,7 @@ export class Pairs {
       if (members === undefined) classes.set(key, [netns])
       else members.push(netns)
     }
-    return [...classes.values()]
+    return classes
   }
 
   /** Prefixes somebody's routes, rules or neighbours tell addresses apart by. */

@@ -19,8 +19,8 @@ import { headlineOf } from './headline.ts'
 import { placeOf } from './place.ts'
 import { formatProtocol, type Question } from './question.ts'
 import { Scene } from './scene.ts'
-import { findRemedies, reverseOf, type SearchOptions } from './search.ts'
-import type { Alike } from './thin.ts'
+import { findRemedies, reverseOf } from './search.ts'
+import { type Alike, crowdOf } from './thin.ts'
 import type { Explanation, Hop, Leg, Origin, Place } from './types.ts'
 import { wayOf } from './way.ts'
 
@@ -72,12 +72,20 @@ export function explain(
   const { world } = cold
   const at = answer.end === undefined ? endWithoutFrame(question, code) : placeOf(world, answer.end)
   const cause = code === undefined ? undefined : causeOf(scene, question, code, at)
-  const search: SearchOptions = { ...options, name }
+  const legs = wayOf(world, answer.steps, answer.end, question.port)
   const found =
     code === undefined || answer.open || options.remedies === false
       ? { remedies: [], rejected: [], search: { tried: 0, candidates: 0, bounded: false } }
-      : findRemedies(base, question, answer, search)
-  const legs = wayOf(world, answer.steps, answer.end, question.port)
+      : findRemedies(
+          base,
+          question,
+          { answer, world: cold },
+          {
+            ...options,
+            name,
+            alike: options.alike ?? takeCrowd(base, scene, question, legs),
+          },
+        )
   const way =
     code === undefined || answer.end !== undefined ? legs : [failedLeg(question, at, legs)]
   const filter = filterText(scene, question, code, answer, at)
@@ -106,6 +114,20 @@ export function quiet(fabric: SimFabric): SimFabric {
   runUntil(copy.world, copy.world.now + QUIET_NS)
   forget(copy)
   return copy
+}
+
+/** Takes those that others stand for out of a world: every trial of the search is a copy of it. */
+function takeCrowd(
+  fabric: SimFabric,
+  scene: Scene,
+  { from, to, target }: Question,
+  way: readonly Leg[],
+): Alike {
+  const holders = scene.owners(target).map((owner) => owner.netns)
+  const passed = way.flatMap((leg) => leg.hops.map((hop) => hop.netns))
+  const { alike, gone } = crowdOf(scene, [from, to, ...holders, ...passed])
+  fabric.applyNow([...gone].map((netns) => ({ do: 'netns.del', netns })))
+  return alike
 }
 
 /** Whether it works once the other end has spoken first. */

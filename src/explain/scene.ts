@@ -19,8 +19,12 @@ export class Scene {
   readonly snapshot: Snapshot
   readonly #netns: ReadonlyMap<string, NetnsSnapshot>
 
-  constructor(snapshot: Snapshot) {
+  readonly #taken: ReadonlySet<Ip>
+
+  /** @param taken addresses of those who are not in it */
+  constructor(snapshot: Snapshot, taken: ReadonlySet<Ip> = new Set()) {
     this.snapshot = snapshot
+    this.#taken = taken
     this.#netns = new Map(snapshot.netns.map((n) => [n.name, n]))
   }
 
@@ -82,6 +86,10 @@ export class Scene {
         .filter((a) => a.address.address === ip)
         .map((a) => ({ netns: n.name, link: a.link, address: a.address })),
     )
+  }
+
+  isFree(ip: Ip): boolean {
+    return !this.#taken.has(ip) && this.owners(ip).length === 0
   }
 
   /** The address of a namespace that lies on a subnet with another. */

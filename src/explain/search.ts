@@ -94,10 +94,16 @@ export interface SearchOptions {
 export function findRemedies(
   base: SimFabric,
   question: Question,
-  failed: Answer,
+  failed: Failed,
   options: SearchOptions,
 ): Found {
   return new Searcher(base, question, options).run(failed)
+}
+
+/** An answer, and the world it was given in. */
+export interface Failed {
+  readonly answer: Answer
+  readonly world: SimFabric
 }
 
 interface Tried {
@@ -119,15 +125,19 @@ class Searcher {
 
   constructor(base: SimFabric, question: Question, options: SearchOptions) {
     this.#base = base
-    this.#scene = new Scene(takeSnapshot(base.world))
     this.#question = question
     this.#options = options
+    this.#scene = this.#sceneOf(base)
     this.#limit = options.trials ?? TRIALS
   }
 
-  run(failed: Answer): Found {
-    const failure = this.#failure(this.#base, this.#scene, failed)
-    const was = endKey(this.#base, failed)
+  #sceneOf({ world }: SimFabric): Scene {
+    return new Scene(takeSnapshot(world), this.#options.alike?.addresses)
+  }
+
+  run(failed: Failed): Found {
+    const failure = this.#failure(failed.world, this.#scene, failed.answer)
+    const was = endKey(failed.world, failed.answer)
     const first = this.#tryAll(candidates(failure), [], was)
     const works = first.filter((t) => t.answer?.open === true).map((t) => t.edit)
     const pairs = [...works, ...(works.length < REMEDIES ? this.#second(first, works) : [])]
@@ -137,7 +147,7 @@ class Searcher {
       candidates: this.#offered,
       bounded: this.#tried < this.#offered,
     }
-    return { remedies, rejected: this.#rejected(failed, first), search }
+    return { remedies, rejected: this.#rejected(failed.answer, first), search }
   }
 
   #failure(world: SimFabric, scene: Scene, answer: Answer): Failure {
@@ -187,7 +197,7 @@ class Searcher {
     for (const step of further) {
       const { world } = step
       if (world === undefined) continue
-      const scene = new Scene(takeSnapshot(world.world))
+      const scene = this.#sceneOf(world)
       const failure = this.#failure(world, scene, step.answer as Answer)
       const next = candidates(failure)
         .filter((second) => !undoes(second.plan, step.edit.plan))

@@ -4,6 +4,7 @@
  * by two of them. What a change does to the two it does to all.
  */
 import { networkOf } from '../addr/prefix.ts'
+import type { Ip } from '../addr/ip.ts'
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../fabric/snapshot.ts'
 import { Scene } from './scene.ts'
 
@@ -18,9 +19,11 @@ export interface Alike {
   readonly others: ReadonlyMap<string, readonly string[]>
   /** Endpoint -> its sort. */
   readonly sorts: ReadonlyMap<string, string>
+  /** Addresses of those left out: they are not free. */
+  readonly addresses: ReadonlySet<Ip>
 }
 
-export const NONE_ALIKE: Alike = { others: new Map(), sorts: new Map() }
+export const NONE_ALIKE: Alike = { others: new Map(), sorts: new Map(), addresses: new Set() }
 
 export interface Thinned {
   readonly snapshot: Snapshot
@@ -31,8 +34,32 @@ export interface Thinned {
 
 /** @param keep namespaces that stay whatever they are like: the ends of the question */
 export function thin(snapshot: Snapshot, keep: readonly (string | undefined)[]): Thinned {
-  if (snapshot.netns.length <= SMALL) return { snapshot, alike: NONE_ALIKE, left: 0 }
   const scene = new Scene(snapshot)
+  const { alike, gone } = crowdOf(scene, keep)
+  if (gone.size === 0) return { snapshot, alike, left: 0 }
+  // Both ends of a cable go.
+  const peers = new Set<LinkSnapshot | undefined>()
+  for (const name of gone) {
+    for (const link of scene.netns(name)?.links ?? []) {
+      if (link.kind === 'veth') peers.add(scene.parentOf(link)?.link)
+    }
+  }
+  const netns = snapshot.netns
+    .filter(({ name }) => !gone.has(name))
+    .map((n) => {
+      const links = n.links.filter((link) => !peers.has(link))
+      return links.length === n.links.length ? n : { ...n, links }
+    })
+  return { snapshot: { netns }, alike, left: gone.size }
+}
+
+/** Who stands for others in a scene, and who may be left out for that. */
+export function crowdOf(
+  scene: Scene,
+  keep: readonly (string | undefined)[],
+): { readonly alike: Alike; readonly gone: ReadonlySet<string> } {
+  const { snapshot } = scene
+  if (snapshot.netns.length <= SMALL) return { alike: NONE_ALIKE, gone: new Set() }
   const crowd = new Crowd(scene)
   const sorts = new Map<string, NetnsSnapshot[]>()
   for (const netns of snapshot.netns) {
@@ -43,34 +70,23 @@ export function thin(snapshot: Snapshot, keep: readonly (string | undefined)[]):
     else members.push(netns)
   }
   const gone = new Set<string>()
-  const peers = new Set<LinkSnapshot>()
+  const addresses = new Set<Ip>()
   const others = new Map<string, string[]>()
   const sortOf = new Map<string, string>()
   for (const [sort, members] of sorts) {
     if (members.length <= KEPT) continue
-    const [first] = members
     const left = members.slice(KEPT)
     for (const { name } of members.slice(0, KEPT)) sortOf.set(name, sort)
     others.set(
-      first?.name ?? '',
+      members[0]?.name ?? '',
       left.map(({ name }) => name),
     )
     for (const netns of left) {
       gone.add(netns.name)
-      // Both ends of a cable go.
-      for (const link of netns.links) {
-        const peer = link.kind === 'veth' ? scene.parentOf(link)?.link : undefined
-        if (peer !== undefined) peers.add(peer)
-      }
+      for (const { address } of netns.addresses) addresses.add(address.address)
     }
   }
-  const netns = snapshot.netns
-    .filter(({ name }) => !gone.has(name))
-    .map((n) => {
-      const links = n.links.filter((link) => !peers.has(link))
-      return links.length === n.links.length ? n : { ...n, links }
-    })
-  return { snapshot: { netns }, alike: { others, sorts: sortOf }, left: gone.size }
+  return { alike: { others, sorts: sortOf, addresses }, gone }
 }
 
 class Crowd {

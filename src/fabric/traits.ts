@@ -3,6 +3,7 @@
  * simulator opened with the traits of a kernel refuses what that kernel refuses.
  */
 import type { Fabric } from './fabric.ts'
+import type { FilterVerdict } from './filter.ts'
 import type { Op } from './plan.ts'
 
 export interface KernelTraits {
@@ -15,6 +16,11 @@ export interface KernelTraits {
   readonly bridgeVlanFiltering: boolean
   /** `iptables` goes through ip_tables: built-in chains are always there and cannot be removed. */
   readonly legacyFilters: boolean
+  /**
+   * No ICMP error is sent about ICMP of the kernel's own (a rejected echo reply): its socket is
+   * locked meanwhile. A kernel for one processor takes no locks.
+   */
+  readonly locksIcmp: boolean
 }
 
 /**
@@ -62,6 +68,7 @@ export async function detectTraits(fabric: Fabric, netns: string): Promise<Kerne
       bridgeNetfilter: await works(nf),
       bridgeVlanFiltering: await works(filtering),
       legacyFilters: await hasLegacyFilters(fabric, netns),
+      locksIcmp: await locksIcmp(fabric, netns),
     }
   } finally {
     await fabric.apply([{ do: 'netns.del', netns }], { keepGoing: true })
@@ -86,4 +93,28 @@ async function hasLegacyFilters(fabric: Fabric, netns: string): Promise<boolean>
   const del: Op = { do: 'filter.del', ...table, chain: 'INPUT', rule: 1 }
   const [outcome] = await fabric.apply([del], { keepGoing: true })
   return outcome !== undefined && !outcome.ok && outcome.errno === 'E2BIG'
+}
+
+/** Whether a rejected echo reply goes without an error. */
+async function locksIcmp(fabric: Fabric, netns: string): Promise<boolean> {
+  const of = { netns, family: 4, table: 'filter', chain: 'OUTPUT', do: 'filter.add' } as const
+  const rule = (icmpType: number, verdict: FilterVerdict): Op => ({
+    ...of,
+    rule: { match: { protocol: 1, icmpType }, verdict },
+  })
+  const outcomes = await fabric.apply(
+    [
+      { do: 'link.set', netns, name: 'lo', up: true },
+      rule(3, { do: 'continue' }),
+      rule(0, { do: 'reject', with: 'icmp-port-unreachable' }),
+    ],
+    { keepGoing: true },
+  )
+  if (!outcomes.every(({ ok }) => ok)) return true
+  const probe = { protocol: 'icmp', from: netns, to: 0x7f000001, timeoutMs: 100 } as const
+  await fabric.probe([probe])
+  const { netns: seen } = await fabric.snapshot({ netns: [netns], parts: ['filters'] })
+  const chains = seen[0]?.filters ?? []
+  const output = chains.find(({ chain, rules }) => chain === of.chain && rules.length === 2)
+  return output?.rules[0]?.packets === 0
 }

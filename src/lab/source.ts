@@ -75,6 +75,12 @@ export class LabSource {
     return this.#lines.linePos(this.#offset(path, 'value')).line
   }
 
+  /** Line and column of a value, counted from 1. */
+  placeOf(path: Path): { readonly line: number; readonly column: number } {
+    const { line, col } = this.#lines.linePos(this.#offset(path, 'value'))
+    return { line: Math.max(1, line), column: col }
+  }
+
   /** The text of a line, without what stands around it. */
   textAt(line: number): string {
     return (this.#text.split('\n')[line - 1] ?? '').trim()

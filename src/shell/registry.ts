@@ -15,6 +15,7 @@ import { busyboxPing, busyboxPing6, ping6Command, pingCommand } from './commands
 import { routeCommand } from './commands/route.ts'
 import { sysctlCommand } from './commands/sysctl.ts'
 import { hostnameCommand, lsmodCommand, modprobeCommand, unameCommand } from './commands/system.ts'
+import { tcpdumpCommand } from './commands/tcpdump.ts'
 import { TEXT_COMMANDS } from './commands/text.ts'
 import { busyboxTraceroute, tracerouteCommand } from './commands/traceroute.ts'
 import { vconfigCommand } from './commands/vconfig.ts'
@@ -72,6 +73,7 @@ export function makeRegistry(exec: Exec): Registry {
     ['route', routeCommand],
     ['traceroute', tracerouteCommand],
     ['nc', ncCommand],
+    ['tcpdump', tcpdumpCommand],
     ['nslookup', nslookupCommand],
     ['dig', digCommand],
     ['hostname', hostnameCommand],

@@ -2,7 +2,7 @@
 import { DIALECT_FILE } from './docker/state.ts'
 import { HOSTS_FILE } from './machine.ts'
 import { makeRegistry, unknownCommand } from './registry.ts'
-import { done, failed, type Output, type Session } from './session.ts'
+import { done, failed, type Job, type Output, type Session } from './session.ts'
 import { writeProcFile } from './commands/sysctl.ts'
 import {
   type List,
@@ -13,10 +13,13 @@ import {
   type Word,
 } from './words.ts'
 
+/** What a frame takes across a lab, and more, ms. */
+const UNDER_WAY_MS = 100
+
 const { commands: COMMANDS, applets: APPLETS } = makeRegistry(runWords)
 
 /** Commands this shell has. */
-export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys(), 'sh']
+export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys(), 'sh', 'wait', 'kill']
 
 /**
  * Runs one command line in a session.
@@ -33,7 +36,38 @@ export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys(), 'sh']
 export async function runCommand(session: Session, line: string): Promise<Output> {
   const tree = parseLine(line)
   if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
-  return runList(session, tree, '')
+  const jobs: Job[] = []
+  const out = await runList({ ...session, jobs }, tree, '')
+  const rest = await endJobs({ ...session, jobs })
+  return { ...out, stdout: out.stdout + rest.stdout, stderr: out.stderr + rest.stderr }
+}
+
+/** Ends what runs in the background, once what is under way has arrived. */
+async function endJobs(session: Session): Promise<Output> {
+  const jobs = session.jobs?.splice(0) ?? []
+  if (jobs.length > 0) await session.fabric.clock.sleep(UNDER_WAY_MS)
+  for (const job of jobs) job.stop()
+  let out = done()
+  for (const job of jobs) {
+    const { code, stdout, stderr } = await job.output
+    out = { code, stdout: out.stdout + stdout, stderr: out.stderr + stderr }
+  }
+  return out
+}
+
+/** Starts a pipeline beside the rest of its line; one that does not listen is done at once. */
+async function startJob(session: Session, pipeline: Pipeline): Promise<void> {
+  let started = (): void => undefined
+  let stop = (): void => undefined
+  const begun = new Promise<void>((resolve) => {
+    started = resolve
+  })
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve
+  })
+  const output = runPipeline({ ...session, background: { started, stopped } }, pipeline, '')
+  session.jobs?.push({ stop, output })
+  await Promise.race([begun, output])
 }
 
 /** Runs words as they are: no quotes, variables or pipes in them any more. */
@@ -45,6 +79,7 @@ export async function runWords(
   const [path = '', ...args] = words
   const name = path.replace(/^(\/usr)?\/s?bin\//, '')
   if (name === 'sh' || name === 'ash' || name === 'bash') return runShell(session, args, stdin)
+  if (name === 'wait' || name === 'kill') return endJobs(session)
   const table = session.busybox === true ? APPLETS : COMMANDS
   const command = table.get(name)
   if (command === undefined) return unknownCommand(name, [...table.keys()])
@@ -66,8 +101,13 @@ async function runList(session: Session, list: List, stdin: string): Promise<Out
   let stdout = ''
   let stderr = ''
   let inside: Output['inside']
-  for (const { join, pipeline } of list) {
+  for (const { join, pipeline, background } of list) {
     if ((join === '&&' && code !== 0) || (join === '||' && code === 0)) continue
+    if (background) {
+      await startJob(session, pipeline)
+      code = 0
+      continue
+    }
     const out = await runPipeline(session, pipeline, stdin)
     code = out.code
     stdout += out.stdout

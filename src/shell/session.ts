@@ -30,8 +30,26 @@ export interface Session {
   readonly reach?: () => readonly string[]
   /** Undefined where commands run without a lab around them: then there are no names. */
   readonly machine?: Machine
+  /** Runs beside the rest of its line. */
+  readonly background?: Background
+  /** What runs so, of the line that is being run. */
+  readonly jobs?: Job[]
   /** The programs are busybox's, as in a container of such an image. */
   readonly busybox?: true
+}
+
+/** How a command in the background knows when to begin and to end. */
+export interface Background {
+  /** Said when the rest of the line may go on. */
+  readonly started: () => void
+  /** Done when it is to end, as by Ctrl-C. */
+  readonly stopped: Promise<void>
+}
+
+/** A command in the background. */
+export interface Job {
+  readonly stop: () => void
+  readonly output: Promise<Output>
 }
 
 /** What a command leaves behind, as a process would. */

@@ -1,6 +1,6 @@
 /**
  * The grammar of a command line, as far as the shell speaks it: quotes, `$name`, `$(...)`,
- * pipes, `&&`, `||`, `;`, `(...)`, `for`, redirection. Text in, a tree out; nothing runs here.
+ * pipes, `&&`, `||`, `;`, `&`, `(...)`, `for`, redirection. Text in, a tree out; nothing runs here.
  */
 
 /** A piece of a word: `quoted` pieces are not split, `text` may hold `$name`. */
@@ -35,7 +35,12 @@ export type Node =
 
 export type Pipeline = readonly Node[]
 /** Pipelines with what joins each to the one before. */
-export type List = readonly { readonly join: ';' | '&&' | '||'; readonly pipeline: Pipeline }[]
+export type List = readonly {
+  readonly join: ';' | '&&' | '||'
+  readonly pipeline: Pipeline
+  /** `&` behind it. */
+  readonly background: boolean
+}[]
 
 type Token =
   | { readonly kind: 'word'; readonly word: Word; readonly bare: string | undefined }
@@ -85,7 +90,7 @@ function isOp(token: Token | undefined, op: string): boolean {
 }
 
 function readList(r: Reader): List {
-  const list: { join: ';' | '&&' | '||'; pipeline: Pipeline }[] = []
+  const list: { join: ';' | '&&' | '||'; pipeline: Pipeline; background: boolean }[] = []
   let join: ';' | '&&' | '||' = ';'
   for (;;) {
     const token = r.tokens[r.at]
@@ -97,9 +102,16 @@ function readList(r: Reader): List {
       r.at++
       continue
     }
-    list.push({ join, pipeline: readPipeline(r) })
+    const item = { join, pipeline: readPipeline(r), background: false }
+    list.push(item)
     if (r.wrong !== undefined) return list
     const next = r.tokens[r.at]
+    if (isOp(next, '&')) {
+      item.background = true
+      join = ';'
+      r.at++
+      continue
+    }
     if (next?.kind === 'op' && (next.op === ';' || next.op === '&&' || next.op === '||')) {
       join = next.op
       r.at++
@@ -205,13 +217,13 @@ function tokenize(line: string): Token[] | SyntaxFailure {
       at += redirect[0].length
       continue
     }
-    const op = /^(&&|\|\||[;|()\n])/.exec(line.slice(at))
+    const op = /^(&&|\|\||[;|()&\n])/.exec(line.slice(at))
     if (op !== null) {
       tokens.push({ kind: 'op', op: op[0] === '\n' ? ';' : op[0] })
       at += op[0].length
       continue
     }
-    if (c === '&' || c === '<' || c === '`') return { kind: 'syntax', near: c }
+    if (c === '<' || c === '`') return { kind: 'syntax', near: c }
     const read = readWord(line, at)
     if (typeof read === 'string') return { kind: 'syntax', near: read }
     tokens.push({ kind: 'word', word: read.word, bare: read.bare })

@@ -92,6 +92,8 @@ function leftover(world: World, dev: Device, frame: Frame, type: PacketType): vo
   }
   world.trace.record(world, dev, STEP_DELIVER, PACKET_OTHERHOST, frame)
   if (world.taps.size > 0) tap(world, dev, frame, PACKET_OTHERHOST, frame.etherType)
+  // The inner tag makes it of a type nobody takes; a single tag is gone, and its type is known.
+  if (frame.tags.length > 1) dev.rxDropped++
   drop(world, dev, frame, 'VLAN_NO_DEVICE')
 }
 

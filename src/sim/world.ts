@@ -91,6 +91,7 @@ export function createWorld(options: WorldOptions = {}): World {
       missingKinds: [],
       bridgeNetfilter: false,
       legacyFilters: false,
+      locksIcmp: true,
       bridgeVlanFiltering: true,
       ...options.kernel,
     } satisfies KernelTraits),

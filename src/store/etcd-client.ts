@@ -79,6 +79,7 @@ export class EtcdClient {
     how: { readonly reads: boolean },
   ): Promise<A> {
     const end = performance.now() + PATIENCE_MS
+    const distrusted = new Set<number>()
     let renewed = 0
     for (let attempt = 1; ; attempt++) {
       this.#assertOpen()
@@ -100,6 +101,8 @@ export class EtcdClient {
       }
       if (means === 'no' || means === 'lease' || means === 'token') throw error
       this.#leave(at)
+      if (means === 'elsewhere') distrusted.add(at)
+      if (distrusted.size === this.#clients.length) throw error
       if (means === 'unknown' && !how.reads) throw error
       if (performance.now() > end) throw error
       if (attempt % this.#clients.length === 0)

@@ -5,11 +5,12 @@ import { LanyardError } from '../errors.ts'
 /** What a failed call means for whoever made it. */
 export interface Verdict {
   /**
-   * `again`: it was not done and may be elsewhere or later; `token`: it was not done, our token is
+   * `again`: it was not done and may be elsewhere or later; `elsewhere`: it was not done and no
+   * waiting changes that, but another member may do it; `token`: it was not done, our token is
    * no longer good; `lease`: it was not done, the lease of a ttl is gone; `unknown`: nobody knows;
    * `no`: it was not done and never will be.
    */
-  readonly means: 'again' | 'token' | 'lease' | 'unknown' | 'no'
+  readonly means: 'again' | 'elsewhere' | 'token' | 'lease' | 'unknown' | 'no'
   readonly error: LanyardError
 }
 
@@ -20,6 +21,12 @@ const DROPPED = /no leader|too many requests|not capable/
 
 const TLS =
   /certificate|self.signed|altname|wrong version number|SSL|TLS|handshake|CERT_|disconnected before secure/i
+
+/**
+ * Of those, what one side said of the other's certificate. A handshake that merely broke off is not
+ * among them: a server that is killed breaks it off, too.
+ */
+const DISTRUST = /certificate|self.signed|altname|wrong version number|alert unknown ca/i
 
 export function judge(error: unknown, store: string, prefix: string): Verdict {
   const { code, details = String(error) } = error as Partial<ServiceError>
@@ -66,7 +73,7 @@ export function judge(error: unknown, store: string, prefix: string): Verdict {
     return { means: 'no', error: new LanyardError('store-request-invalid', { why }, cause) }
   if (UNSENT.test(details))
     return {
-      means: 'again',
+      means: DISTRUST.test(details) ? 'elsewhere' : 'again',
       error: TLS.test(details)
         ? unavailable(
             'look at "ca", "cert" and "key" in the store file, and at what the server asks',
@@ -77,12 +84,16 @@ export function judge(error: unknown, store: string, prefix: string): Verdict {
   return { means: 'unknown', error: unavailable() }
 }
 
+const ALERT = 'it refuses our certificate (TLS alert "$1")'
+
 /** One line, without what grpc-js adds for its own developers. */
 function sentence(details: string): string {
   const text = details
     .replace(/^No connection established\. Last error: /, '')
     .replace(/^Deadline exceeded after ([0-9.]+)s.*$/s, 'no answer within $1 s')
     .replace(/^Error: /, '')
+    .replace(/^.*alert ([a-z ]*(?:certificate|unknown ca)[a-z ]*):.*$/s, ALERT)
+    .replace(/^Failed to connect \(.*\)$/s, 'it closed the connection at once')
     .replace(/\. Resolution note:.*$/s, '')
     .replace(/^(?:etcdserver: )+/, '')
   return (text.split('\n')[0] ?? text).trim()

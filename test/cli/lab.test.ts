@@ -83,7 +83,35 @@ describe('lanyard lab check', () => {
     const { status, stdout } = await runProgram('lab', 'check', 'examples/seed-001')
     expect(status).toBe(0)
     expect(stdout).toContain('│ hairpin? p0 ├────┤ enp0s5  10.211.55.18/24  promisc')
-    expect(stdout).toMatch(/lab\.yaml: good: 8 combinations, \d+ expectations\n$/)
+    expect(stdout).toMatch(/lab\.yaml: 2 warnings, 1 note: 8 combinations, \d+ expectations\n$/)
+    expect(stdout).toContain(
+      'lab.yaml:32:48: networks.lan.mode: ns1 and ns2 on centos18 cannot reach each other: ' +
+        'sw:p0 has no hairpin\n  warning[vepa-without-hairpin] mend: hairpin: true at the port, ' +
+        'or mode: bridge\n  where mode=vepa hairpin=false\n',
+    )
+  })
+
+  test('--json says it in data, --strict with the exit code', async () => {
+    const { status, stdout } = await runProgram(
+      ...['lab', 'check', 'examples/seed-001', '--json', '--strict'],
+    )
+    const { combinations, findings } = JSON.parse(stdout) as {
+      combinations: number
+      findings: { rule: string; line: number }[]
+    }
+    expect([status, combinations]).toEqual([1, 8])
+    expect(findings.map((f) => [f.rule, f.line])).toEqual([
+      ['host-apart', 21],
+      ['vepa-without-hairpin', 32],
+      ['passthru-on-a-spoken-parent', 32],
+    ])
+  })
+
+  test('a good one is called good', async () => {
+    const text = 'lab: fine\nhosts: {a: {nics: {eth0: {to: b:eth0}}}, b: {nics: {eth0: {}}}}\n'
+    const { status, stdout } = await runProgram('lab', 'check', labFile('good.yaml', text))
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/good\.yaml: good: 0 expectations\n$/)
   })
 
   test('LANYARD_DEBUG=1 shows where an error comes from', async () => {

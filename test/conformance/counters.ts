@@ -17,7 +17,7 @@ const address = (netns: string, link: string, last: number): Op => ({
 const up = (netns: string, name: string): Op => ({ do: 'link.set', netns, name, up: true })
 
 /** A switch with hosts h1, h2, ...: eth0 of host N is 10.9.0.N. */
-function lan({ ns }: Bench, hosts: number, hairpin = false): Op[] {
+function lan({ ns }: Bench, hosts: number, hairpin = false, addresses = true): Op[] {
   const sw = ns('sw')
   const one = (n: number): Op[] => {
     const netns = ns(`h${n}`)
@@ -26,7 +26,7 @@ function lan({ ns }: Bench, hosts: number, hairpin = false): Op[] {
       ...netnsOps(netns, { ip6: false }),
       ...cableOps({ sw, port: `p${n}`, netns, ...macs }),
       { do: 'link.set', netns: sw, name: `p${n}`, port: { hairpin } },
-      address(netns, 'eth0', n),
+      ...(addresses ? [address(netns, 'eth0', n)] : []),
       up(netns, 'eth0'),
     ]
   }
@@ -161,6 +161,52 @@ for (const mode of ['bridge', 'private', 'vepa'] as const) {
     expect(await counted(bench, 'h1', 'h2', 'a', 'b')).toEqual(MACVLAN_ROWS[mode])
   })
 }
+
+conforms(
+  'counters: a VLAN counts no tag, the link below not the outer one',
+  async (bench) => {
+    const sub = (n: number): Op[] => {
+      const netns = bench.ns(`h${n}`)
+      return [
+        {
+          do: 'link.add',
+          netns,
+          name: 'v',
+          spec: { kind: 'vlan', parent: 'eth0', id: 7 },
+          up: true,
+        },
+        {
+          do: 'link.add',
+          netns,
+          name: 'q',
+          spec: { kind: 'vlan', parent: 'v', id: 8 },
+          up: true,
+        },
+        address(netns, 'q', n),
+        { do: 'address.add', netns, link: 'v', address: { address: 0x0a0a0000 + n, length: 24 } },
+      ]
+    }
+    await bench.build(lan(bench, 2, false, false), sub(1), sub(2))
+    await bench.fabric.settle()
+    expect(await ping(bench, 'h1', 2)).toBe('reply')
+    const from = bench.ns('h1')
+    expect(await bench.fabric.probe([{ protocol: 'icmp', from, to: 0x0a0a0002 }])).toMatchObject([
+      { outcome: 'reply' },
+    ])
+    expect(await counted(bench, 'sw', 'h1', 'h2')).toEqual({
+      'h1 eth0': 'rx 4/288 tx 4/288',
+      'h1 q': 'rx 2/112 tx 2/140',
+      'h1 v': 'rx 4/232 tx 4/288',
+      'h2 eth0': 'rx 4/288 tx 4/288',
+      'h2 q': 'rx 2/112 tx 2/140',
+      'h2 v': 'rx 4/232 tx 4/288',
+      'sw br0': 'rx 2/60 1 dropped tx 0/0',
+      'sw p1': 'rx 4/288 tx 4/288',
+      'sw p2': 'rx 4/288 tx 4/288',
+    })
+  },
+  'vlan',
+)
 
 /** As in macvlan: between children a header counts twice. */
 const IPVLAN_ROWS = {

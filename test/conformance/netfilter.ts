@@ -74,10 +74,13 @@ conforms('netfilter: no error is sent about an answer of its own', async (bench)
   const counts = (netns[0]?.filters ?? [])
     .filter(({ rules }) => rules.length > 0)
     .map(({ family, rules }) => [family, ...rules.map(({ packets }) => packets)])
-  // An answer, a question of its own and the error about that, which is rejected itself.
+  // An answer, a question of its own and the error about that, which is rejected itself; on one
+  // processor nothing is locked.
+  const { locksIcmp } = await detectTraits(bench.fabric, bench.ns('traits'))
+  const [expected4, expected6] = locksIcmp ? [3, 0] : [4, 1]
   expect(counts).toEqual([
-    [4, 3],
-    [6, 1, 0],
+    [4, expected4],
+    [6, 1, expected6],
   ])
 })
 

@@ -3,7 +3,7 @@ import { formatIp } from '../../src/addr/ip.ts'
 import type { Ip } from '../../src/addr/ip.ts'
 import { compareSnapshots, formatDifference } from '../../src/fabric/compare.ts'
 import { macsOf } from '../../src/fabric/normalise.ts'
-import type { Fabric, OpOutcome, ProbeResult } from '../../src/fabric/fabric.ts'
+import type { Fabric, OpOutcome, Probe, ProbeResult } from '../../src/fabric/fabric.ts'
 import type { Op, Plan } from '../../src/fabric/plan.ts'
 import { printPlan } from '../../src/fabric/print-ip.ts'
 import type { NetnsSnapshot, Snapshot } from '../../src/fabric/snapshot.ts'
@@ -74,6 +74,8 @@ async function perform(fabric: Fabric, plan: Plan, frames: boolean): Promise<Don
     const outcomes = await applyInSteps(fabric, plan)
     await fabric.settle({ netns })
     const snapshot = await fabric.snapshot({ netns })
+    // An answer to a SYN that was lost comes again after seconds, into another probe's tables.
+    if (fabric.kind === 'kernel') await fabric.apply(netns.map(answersOnce), { keepGoing: true })
     const listens = frames && isSilent(snapshot)
     const listening = listens ? await Listening.open(fabric, snapshot) : undefined
     const cells = await matrix(fabric, snapshot, listening)
@@ -87,6 +89,13 @@ async function perform(fabric: Fabric, plan: Plan, frames: boolean): Promise<Don
     )
   }
 }
+
+const answersOnce = (netns: string): Op => ({
+  do: 'sysctl.set',
+  netns,
+  key: 'net.ipv4.tcp_synack_retries',
+  value: '0',
+})
 
 /**
  * Lets everything come to rest before a link is taken down or away: whether an address is still
@@ -149,17 +158,31 @@ async function matrix(
     const { name } = snapshot.netns[number] as NetnsSnapshot
     for (const what of asked(snapshot, number, to)) {
       await fabric.apply(flush, { keepGoing: true })
-      const [result] = await fabric.probe([{ ...probeOf(what, name, to), timeoutMs: TIMEOUT_MS }])
+      const result = await probeOnce(fabric, { ...probeOf(what, name, to), timeoutMs: TIMEOUT_MS })
       // Errors for want of a route cost a second each of what their receiver has.
       if (result?.outcome === 'icmp-error') await fabric.clock.sleep(1100)
       // A connection says good-bye after its answer.
       if (what.startsWith('tcp')) await rest(fabric, listening)
-      const text = result === undefined ? 'nothing' : resultText(result)
+      const own = (snapshot.netns[number] as NetnsSnapshot).addresses
+      const text = result === undefined ? 'nothing' : resultText(result, own)
       cells.set(`${what} ${name} > ${formatIp(to)}`, text)
     }
   }
   for (const listener of listeners) listener.close()
   return cells
+}
+
+/**
+ * One probe. All namespaces of a kernel share one table of neighbours: where somebody else has
+ * filled it (ENOBUFS), the probe is asked again when that has passed.
+ */
+async function probeOnce(fabric: Fabric, probe: Probe): Promise<ProbeResult | undefined> {
+  for (let tries = 0; ; tries++) {
+    const [result] = await fabric.probe([probe])
+    const isFull = result?.outcome === 'errno' && result.errno === 'ENOBUFS'
+    if (!isFull || fabric.kind === 'sim' || tries === 20) return result
+    await fabric.clock.sleep(500)
+  }
 }
 
 /** Until nothing is heard any more. */
@@ -182,7 +205,8 @@ function outcomeText(outcome: OpOutcome | undefined): string {
   return outcome.ok ? 'ok' : `${outcome.errno} "${outcome.extack ?? ''}"`
 }
 
-function resultText(result: ProbeResult): string {
+function resultText(result: ProbeResult, own: NetnsSnapshot['addresses']): string {
+  if (isSilence(result, own)) return 'timeout'
   switch (result.outcome) {
     case 'reply':
       return `reply ttl ${result.ttl} from ${formatIp(result.responder)}`
@@ -193,4 +217,16 @@ function resultText(result: ProbeResult): string {
     case 'timeout':
       return 'timeout'
   }
+}
+
+/**
+ * A neighbour that answers nothing is given up after 3 s: a machine so busy that a probe's own end
+ * comes later hears of that first.
+ */
+function isSilence(result: ProbeResult, own: NetnsSnapshot['addresses']): boolean {
+  if (result.outcome !== 'icmp-error' || result.sendErrno !== undefined) return false
+  const { type, code, responder } = result
+  const isGivenUp =
+    typeof responder === 'number' ? type === 3 && code === 1 : type === 1 && code === 3
+  return isGivenUp && own.some(({ address }) => address.address === responder)
 }

@@ -7,6 +7,7 @@
  * discovery, TCP) only the presence is.
  */
 import { formatIp } from '../../src/addr/ip.ts'
+import { MAC_BROADCAST } from '../../src/addr/mac.ts'
 import type { CapturedFrame, Closer, Fabric } from '../../src/fabric/fabric.ts'
 import type { Snapshot } from '../../src/fabric/snapshot.ts'
 import { decodeFrame } from '../../src/wire/codec.ts'
@@ -22,6 +23,8 @@ export class Listening {
   readonly #fabric: Fabric
   readonly #counts = new Map<string, { count: number; exact: boolean }>()
   readonly #ports: Closer[] = []
+  /** Asked of everybody. */
+  readonly #asked = new Set<string>()
   #heard = 0
 
   private constructor(fabric: Fabric) {
@@ -47,6 +50,19 @@ export class Listening {
     )
   }
 
+  /**
+   * A known neighbour asked once more, to itself, and its answer: a machine does that when what was
+   * learned is 5 s old, which on a slow one it gets to be.
+   */
+  #isAgain({ dst, packet }: Frame): boolean {
+    if (packet.kind !== 'arp') return false
+    const { operation, senderIp, targetIp } = packet
+    if (operation !== 1) return !this.#asked.has(pairOf(senderIp, targetIp))
+    if (dst !== MAC_BROADCAST) return true
+    this.#asked.add(pairOf(targetIp, senderIp))
+    return false
+  }
+
   /** How many frames so far. */
   get heard(): number {
     return this.#heard
@@ -57,7 +73,7 @@ export class Listening {
     const frame = decodeFrame(bytes)
     if (frame === undefined) return
     const said = describe(frame)
-    if (said === undefined) return
+    if (said === undefined || this.#isAgain(frame)) return
     const tags = frame.tags.map(({ id }) => ` vlan ${id}`).join('')
     const key = `${where}: ${type}${tags} ${said.text}`
     const known = this.#counts.get(key)
@@ -65,6 +81,9 @@ export class Listening {
     else this.#counts.set(key, { count: 1, exact: said.exact })
   }
 }
+
+/** Who asks about whom; both address one pair. */
+const pairOf = (asked: number, by: number): string => `${asked} ${by}`
 
 interface Described {
   readonly text: string

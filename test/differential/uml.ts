@@ -10,9 +10,9 @@ export interface Tally {
 }
 
 /** More worlds than this in one boot and a guest that dies takes too much with it. */
-const WORLDS_A_BOOT = 50
+const WORLDS_A_BOOT = 25
 /** A boot, and for each world its pings; shrinking a failure takes a minute or two. */
-const TIMEOUT_MS = 600_000
+const TIMEOUT_MS = 900_000
 
 /** @param program the bundle of main.ts */
 export async function differInUml(

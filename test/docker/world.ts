@@ -315,13 +315,18 @@ export class DockerWorld {
 
   /** An image of busybox, called bb. */
   importImage(): void {
+    this.docker(`import ${this.imageTar()} bb`)
+  }
+
+  /** @returns the path of the tree of that image */
+  imageTar(): string {
     const root = join(this.folder, 'image')
     mkdirSync(join(root, 'bin'), { recursive: true })
     cpSync('/bin/busybox', join(root, 'bin/busybox'))
     for (const applet of APPLETS) symlinkSync('busybox', join(root, 'bin', applet))
     const tar = join(this.folder, 'image.tar')
     this.ok('tar', '-C', root, '-cf', tar, '.')
-    this.docker(`import ${tar} bb`)
+    return tar
   }
 
   writeFile(name: string, text: string): string {

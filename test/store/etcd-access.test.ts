@@ -124,7 +124,9 @@ describe('TLS with certificates on both sides', () => {
     ours = new Authority(folder, 'ours')
     ours.sign('server', 'serverAuth,clientAuth')
     ours.sign('host', 'clientAuth')
-    new Authority(folder, 'theirs').sign('stranger', 'clientAuth')
+    const theirs = new Authority(folder, 'theirs')
+    theirs.sign('stranger', 'clientAuth')
+    theirs.sign('impostor', 'serverAuth,clientAuth')
     const files = ['--cert-file', ours.path('server.pem'), '--key-file', ours.path('server.key')]
     const asks = ['--client-cert-auth', '--trusted-ca-file', ours.path('ours.pem')]
     etcd = await startEtcd({ scheme: 'https', args: [...files, ...asks] })
@@ -152,6 +154,23 @@ describe('TLS with certificates on both sides', () => {
     for (const text of said) {
       expect(text).toContain(`the store ${name()} does not answer: `)
       expect(text).not.toContain('\n')
+    }
+    expect(said[0]).toMatch(/: it refuses our certificate \(TLS alert ".*certificate.*"\)$/)
+    expect(said[1]).toMatch(/: it refuses our certificate \(TLS alert ".*certificate.*"\)$/)
+  })
+
+  test('a member whose certificate is not good is passed over for one whose is', async () => {
+    const [cert, key, ca] = ['impostor.pem', 'impostor.key', 'theirs.pem'].map((file) =>
+      ours.path(file),
+    ) as [string, string, string]
+    const args = ['--cert-file', cert, '--key-file', key, '--trusted-ca-file', ca]
+    const impostor = await startEtcd({ scheme: 'https', args })
+    try {
+      const tls = { ca: ours.text('ours.pem'), ...pair('host') }
+      const endpoints = [...impostor.endpoints, ...etcd.endpoints]
+      expect(await tryOut({ endpoints, tls })).toBe('y')
+    } finally {
+      await impostor.stop()
     }
   })
 

@@ -195,7 +195,8 @@ function pass<P extends Packet>(
   const isNat = result.verdict === 'drop' && result.table === 'nat'
   if (dev !== undefined) dropPacket(world, dev, packet, isNat ? 'NETFILTER_NAT' : reason)
   world.trace.note(`${isNat ? 'nat' : 'filter'} ${result.rule}`)
-  if (result.verdict === 'reject' && !(hook === 'OUTPUT' && isOwnAnswer(packet))) {
+  const isSilent = hook === 'OUTPUT' && world.traits.locksIcmp && isOwnAnswer(packet)
+  if (result.verdict === 'reject' && !isSilent) {
     if (hook === 'OUTPUT') nf.rejections++
     const rejection: Rejection = {
       what: 'reject',

@@ -42,6 +42,8 @@ function senderOf(ns: NetnsIp, quoted: Ip4Packet | Ip6Packet): ProbeSocket | und
 function socketOf(ns: NetnsIp, quoted: Ip4Packet | Ip6Packet): ProbeSocket | undefined {
   const payload = quoted.payload
   if (payload.kind === 'icmp') {
+    // ping_err: an answer that got nowhere is no question of ours, whatever its number.
+    if (payload.type !== (payload.version === 4 ? 8 : 128)) return undefined
     const socket = ns.echoSockets.get(payload.id)
     return socket?.sequence === payload.sequence ? socket : undefined
   }

@@ -1,0 +1,43 @@
+/**
+ * `npm run soak -- [--minutes 5] [--seed 1] [--members 3]`, as root on Linux with etcd: two hosts
+ * that share an etcd, while sandboxes, daemons and members come and go. Ends with 1 when an address
+ * was there twice, or kernel, table and store do not agree.
+ */
+import { parseArgs } from 'node:util'
+import { whyNoEtcd } from '../support/etcd.ts'
+import { buildProgram, removeProgram } from '../support/program.ts'
+import { soak } from './soak.ts'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string', default: '1' },
+    members: { type: 'string', default: '3' },
+  },
+})
+const minutes = Number(values.minutes)
+const [seed, members] = [Number(values.seed), Number(values.members)]
+const missing = process.getuid?.() === 0 ? whyNoEtcd() : 'this needs root, and Linux'
+if (!(minutes > 0) || !Number.isSafeInteger(seed) || ![1, 3].includes(members)) {
+  console.error('npm run soak -- --minutes NUMBER --seed WHOLE-NUMBER --members 1|3')
+  process.exitCode = 2
+} else if (missing !== undefined) {
+  console.error(missing)
+  process.exitCode = 2
+} else {
+  await buildProgram()
+  try {
+    const { wrong, ...result } = await soak({
+      seconds: minutes * 60,
+      seed,
+      members,
+      log: (line) => console.log(line),
+    })
+    console.log(JSON.stringify(result, undefined, 2))
+    for (const line of wrong) console.log(`WRONG ${line}`)
+    console.log(wrong.length === 0 ? 'kernel, table and store agree' : `${wrong.length} wrong`)
+    if (wrong.length > 0) process.exitCode = 1
+  } finally {
+    removeProgram()
+  }
+}

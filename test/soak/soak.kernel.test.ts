@@ -1,0 +1,17 @@
+/** A quarter of a minute of `npm run soak`. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeKernel } from '../describe-kernel.ts'
+import { buildProgram, removeProgram } from '../support/program.ts'
+import { soak } from './soak.ts'
+
+describeKernel('two hosts, sandboxes and illnesses at random', () => {
+  beforeAll(() => buildProgram())
+  afterAll(() => removeProgram())
+
+  test('no address twice; kernel, table and store agree', async () => {
+    const { wrong, connects, looks } = await soak({ seconds: 15, seed: 2, members: 1 })
+    expect(wrong).toEqual([])
+    expect(connects).toBeGreaterThan(0)
+    expect(looks).toBeGreaterThan(0)
+  })
+})
