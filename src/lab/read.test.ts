@@ -257,6 +257,12 @@ describe('readLab says with line and column', () => {
       'lab.yaml:7:34: networks.lan.parent: eth0.10.20 is a sub-interface of the sub-interface eth0.10: give it the parent eth0; for a tag within a tag write {parent: eth0.10, id: 20} in vlans',
     ],
     [
+      'a VLAN link with a larger MTU than its parent',
+      'h2: {nics: {eth0: {to: sw:p1, addr: 10.0.0.2/24}}}',
+      'h2: {nics: {eth0: {to: sw:p1, addr: 10.0.0.2/24}}, vlans: [{parent: eth0, id: 7, mtu: 9000}]}',
+      'lab.yaml:5:89: hosts.h2.vlans[0].mtu: eth0.7 cannot have MTU 9000: its parent eth0 has 1500 (the kernel: "RTNETLINK answers: Invalid argument"): give eth0 mtu: 9000, or leave this one out',
+    ],
+    [
       'a VLAN link over a parent that is down',
       'hosts:\n',
       'hosts:\n  h3: {nics: {eth0: {to: none, up: false}}, vlans: [eth0.5]}\n',

@@ -79,6 +79,7 @@ export function resolveUppers(
       continue
     }
     checkParentUp(reading, at, host, upper, uppers)
+    checkMtu(reading, at, host, upper, uppers)
     uppers.set(upper.name, upper)
   }
   for (const network of networks) {
@@ -167,4 +168,30 @@ function checkParentUp(
       `Network is down"): bring ${upper.parent} up, or write {parent: ${upper.parent}, id: ` +
       `${upper.id}, up: false} in vlans`,
   )
+}
+
+/** vlan_newlink: no larger than what the parent takes. */
+function checkMtu(
+  { source }: Resolving,
+  at: Path,
+  host: HostFile,
+  { name, parent, mtu }: Upper,
+  uppers: ReadonlyMap<string, Upper>,
+): void {
+  if (mtu === undefined || parent === undefined) return
+  const most = mtuOf(parent, host, uppers)
+  if (mtu <= most) return
+  source.problem(
+    [...at, 'mtu'],
+    `${name} cannot have MTU ${mtu}: its parent ${parent} has ${most} (the kernel: "RTNETLINK ` +
+      `answers: Invalid argument"): give ${parent} mtu: ${mtu}, or leave this one out`,
+  )
+}
+
+function mtuOf(link: string, host: HostFile, uppers: ReadonlyMap<string, Upper>): number {
+  const nic = host.nics?.[link]
+  if (nic !== undefined) return Number((typeof nic === 'string' ? undefined : nic.mtu) ?? 1500)
+  const upper = uppers.get(link)
+  if (upper === undefined) return 1500
+  return upper.mtu ?? (upper.parent === undefined ? 1500 : mtuOf(upper.parent, host, uppers))
 }
