@@ -22,6 +22,8 @@ async function main(): Promise<void> {
   const why = whyNoDocker()
   if (why !== undefined) throw new Error(`no dockerd can run here: ${why}`)
   const world = new DockerWorld()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void world.close().finally(() => process.exit(130)))
   await buildProgram()
   try {
     await world.open()

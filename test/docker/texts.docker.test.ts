@@ -20,7 +20,7 @@ const REFUSED: Readonly<Record<string, readonly [string, RegExp]>> = {
   'parent missing': [`${OURS} -o parent=nosuch x`, /nosuch/],
   'parent of a VLAN missing': [`${OURS} -o parent=nosuch.10 x`, /nosuch/],
   'VLAN id too large': [`${OURS} -o parent=eth0.4095 x`, /4095/],
-  'VLAN id no number': [`${OURS} -o parent=eth0.abc x`, /eth0\.abc/],
+  'VLAN id no number': [`${OURS} -o parent=eth0.abc x`, /vlan id from: abc/],
   'VLAN in a VLAN by name': [`${OURS} -o parent=eth0.10.20 x`, /eth0\.10\.20/],
   'no pool': ['network create -d lanyard --ipam-driver null -o parent=eth0 x', /pool is empty/],
   'option that does not exist': [`${OURS} -o parnt=eth0 x`, /did you mean "parent"/],
@@ -36,7 +36,6 @@ inWorld(
           .trim()
           .split('\n')
           .filter((one) => one !== 'exit status 1')
-        if (process.env['SHOW'] !== undefined) console.log(`${name}: ${stderr}`)
         expect([line, status, lines.length, lines[0]]).toEqual([
           line,
           1,
@@ -54,7 +53,6 @@ inWorld(
       const line = hands.fails(
         'run --name c2 --network lan --mac-address 02:42:aa:bb:cc:01 bb true',
       )
-      if (process.env['SHOW'] !== undefined) console.log(`MAC: ${line}`)
       expect(line).toMatch(/remote: .*02:42:aa:bb:cc:01/)
     })
 
@@ -64,15 +62,15 @@ inWorld(
       hands.create('--subnet 10.77.0.0/24 -o parent=gone0 lan')
       world.ok('ip', 'link', 'del', 'gone0')
       const line = hands.fails('run --name c1 --network lan bb true')
-      if (process.env['SHOW'] !== undefined) console.log(`gone: ${line}`)
       expect(line).toMatch(/remote: .*gone0/)
     })
 
     add('a second container on a passthru network', () => {
-      hands.create('--subnet 10.78.0.0/24 -o parent=eth0 -o macvlan_mode=passthru lan')
+      const { world } = hands
+      world.ok('ip', 'link', 'add', 'whole0', 'type', 'veth', 'peer', 'name', 'whole1')
+      hands.create('--subnet 10.78.0.0/24 -o parent=whole0 -o macvlan_mode=passthru lan')
       hands.run('c1', '--network lan')
       const line = hands.fails('run --name c2 --network lan bb true')
-      if (process.env['SHOW'] !== undefined) console.log(`passthru: ${line}`)
       expect(line).toMatch(/remote: .*passthru/)
     })
   },

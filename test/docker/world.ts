@@ -140,11 +140,8 @@ export class DockerWorld {
     return this.#init
   }
 
-  /**
-   * The plug is pulled: every process and all of the kernel's are gone, disks stay. `open` is the
-   * boot after it.
-   */
-  async pullPlug(): Promise<void> {
+  /** Ends everything in it. */
+  async close(): Promise<void> {
     const child = this.#unshare
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve))
@@ -152,14 +149,6 @@ export class DockerWorld {
       process.kill(this.#init, 'SIGKILL')
       await gone
     }
-    rmSync(join(this.folder, 'ready'), { force: true })
-    this.#dockerd = undefined
-    this.#lanyard = undefined
-  }
-
-  /** Ends everything in it. */
-  async close(): Promise<void> {
-    await this.pullPlug()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     spawnSync('sh', [
       '-c',
