@@ -130,8 +130,9 @@ export async function storeRestore(path: string, options: StoreOptions): Promise
   const pairs = readBackup(path)
   const where = options.store ?? 'file'
   await withStore(where, options.state, async (store, name) => {
-    // Without their epochs no host leases anything before it has said what it holds.
-    const kept = pairs.filter(([key]) => !/^host(-epoch)?\//.test(key))
+    // Without their epochs no host leases anything before it has said what it holds. Their records
+    // stay: whether a host is drained, its labels, and that one that is gone can be forgotten.
+    const kept = pairs.filter(([key]) => !key.startsWith('host-epoch/'))
     await fill(store, name, kept)
     process.stdout.write(`${kept.length} records are in ${name === '' ? 'the file' : name} now\n`)
   })

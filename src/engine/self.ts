@@ -48,7 +48,7 @@ export class Self {
   readonly id: string
   readonly name: string
   readonly boot: string
-  /** That the store did not know this host, and nobody forgot it on purpose. */
+  /** That the store did not know this host's boot, and nobody forgot the host on purpose. */
   readonly lost: boolean
   readonly #identity: HostIdentity
   readonly #store: Store
@@ -113,7 +113,7 @@ export class Self {
 
   /** Once more, with a store that may have lost it. */
   async register(): Promise<void> {
-    const state = await enter(this.#store, this.#identity, this.#record.since)
+    const state = await enter(this.#store, this.#identity, this.#record.since, this.#record)
     this.#record = state.record
   }
 
@@ -171,11 +171,12 @@ export async function openSelf(
   return new Self(identity, store, clock, await enter(store, identity, nowIso))
 }
 
-/** Puts the host's record and its epoch. */
+/** Puts the host's record and its epoch; `remembered` is for a store that has none. */
 async function enter(
   store: Store,
   { id, name, boot }: HostIdentity,
   nowIso: string,
+  remembered?: HostRecord,
 ): Promise<{ readonly record: HostRecord; readonly lost: boolean }> {
   for (;;) {
     const [key, epoch] = [hostKey(id), epochKey(id)]
@@ -185,8 +186,11 @@ async function enter(
       store.get(forgottenKey(id)),
     ])
     const before = known === undefined ? undefined : (JSON.parse(known.value) as HostRecord)
-    const record: HostRecord = { since: nowIso, ...before, name, boot }
-    const lost = known === undefined && forgotten === undefined
+    // A store that lost the host is told its labels, and whether it is drained, by whoever lives.
+    const last = before ?? (forgotten === undefined ? remembered : undefined)
+    const record: HostRecord = { since: nowIso, ...last, name, boot }
+    // A store put back from a backup knows the host, and not under which boot.
+    const lost = was === undefined && forgotten === undefined
     const state = { record, lost }
     const then: Write[] = [
       { put: key, value: JSON.stringify(record) },

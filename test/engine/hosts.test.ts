@@ -203,6 +203,38 @@ onHosts('a store that lost everything is told again; who came later stands back'
   expect(await isUp(world, 'a')).toBe(true)
 })
 
+onHosts(
+  'a store put back from a backup knows its hosts, and is told what came after it',
+  async (hosts) => {
+    const { world, memory, a, b, open } = hosts
+    await a.createNetwork(world.network({ check: 'never' }))
+    await b.connect(world.request('b'))
+    const store = openMemoryStore({ memory })
+    const entry = await store.get('host/peer-id')
+    const drained = JSON.stringify({ ...(JSON.parse(entry?.value ?? '') as object), drained: true })
+    await store.transact({ when: [], then: [{ put: 'host/peer-id', value: drained }] })
+    const backup = (await store.range('')).entries
+    const later = await a.connect(world.request('a'))
+    await a.close()
+    await b.close()
+    // As `lanyard store restore` does it.
+    for (const [key] of [...memory.range('', '\x7f', 1e9)]) memory.remove(key)
+    for (const { key, value } of backup)
+      if (!key.startsWith('host-epoch/'))
+        await store.transact({ when: [], then: [{ put: key, value }] })
+    const [alpha, beta] = [await open('host'), await open('peer')]
+    expect((await alpha.endpoints()).map((e) => e.name)).toEqual(['a'])
+    expect((await beta.endpoints()).map((e) => e.name)).toEqual(['b'])
+    const ip = later.addresses[0]?.address ?? 0
+    expect(await refusal(alpha.connect(world.request('c', { addresses: [ip] })))).toContain(
+      'is held by endpoint "a"',
+    )
+    expect(await refusal(beta.connect(world.request('d')))).toBe(
+      'host beta is drained: it takes no new endpoints',
+    )
+  },
+)
+
 onHosts('a disconnect while the store is away is told when it is back', async (hosts) => {
   const { world, a, b, cut } = hosts
   await a.createNetwork(world.network({ check: 'never' }))
