@@ -11,6 +11,8 @@ const CREATE =
 const noCompose =
   process.env['CI'] !== 'true' && spawnSync('sh', ['-c', 'command -v docker-compose']).status !== 0
 
+const whyNoCompose = noCompose ? ' (skipped: needs docker-compose)' : ''
+
 describeDocker('docker on lanyard over its life', () => {
   let world: DockerWorld
   const docker = (line: string): string => world.docker(line)
@@ -103,7 +105,7 @@ describeDocker('docker on lanyard over its life', () => {
   })
 
   test.skipIf(noCompose)(
-    `docker compose: two networks, the same places after a restart${noCompose ? ' (skipped: needs docker-compose)' : ''}`,
+    `docker compose: two networks, the same places after a restart${whyNoCompose}`,
     async () => {
       await world.startDockerd()
       world.importImage()
