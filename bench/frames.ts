@@ -2,19 +2,14 @@
  * Frames through veth, bridge, veth and macvlan to a container's stack: simulated with the trace
  * on, beside the kernel's own path, fed by an AF_PACKET socket and counted at the child.
  */
-import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseMac } from '../src/addr/mac.ts'
 import type { Op } from '../src/fabric/plan.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
-import { inNetns } from '../src/kernel/netns.ts'
 import { transmit } from '../src/sim/core.ts'
 import { openSim } from '../src/sim/fabric.ts'
 import { runUntil } from '../src/sim/run.ts'
-import { linkAddress } from '../src/sys/sockaddr.ts'
-import { AF_PACKET, bindSocket, closeFd, linkIndex } from '../src/sys/socket.ts'
-import { openSocket, SOCK_RAW, sendTo } from '../src/sys/socket.ts'
 import { makeFrame } from '../src/wire/make.ts'
+import { flood } from './flood.ts'
 import { measure, needRoot } from './harness.ts'
 import { endpoint, macvlanLan, namespacesOf, PREFIX, SWITCH, withoutLan } from './worlds.ts'
 
@@ -74,12 +69,7 @@ function simulated(): { readonly name: string; run(): number } {
   }
 }
 
-function received(): number {
-  const text = inNetns(CHILD, () => readFileSync('/proc/thread-self/net/dev', 'utf8'))
-  return Number(/eth0:\s*\d+\s+(\d+)/.exec(text)?.[1])
-}
-
-async function kernelPath(): Promise<number> {
+function kernelPath(): Promise<number> {
   const bytes = new Uint8Array(60)
   const view = new DataView(bytes.buffer)
   for (const [at, mac] of [CHILD_MAC, SOURCE_MAC].entries()) {
@@ -87,26 +77,7 @@ async function kernelPath(): Promise<number> {
     view.setUint32(at * 6 + 2, mac % 2 ** 32)
   }
   view.setUint16(12, ETHER_TYPE)
-  const fd = inNetns(SOURCE, () => {
-    const socket = openSocket(AF_PACKET, SOCK_RAW, 0)
-    bindSocket(socket, linkAddress(linkIndex('v0') ?? 0, 0))
-    return socket
-  })
-  const before = received()
-  const started = performance.now()
-  for (let i = 0; i < KERNEL_FRAMES; i++) sendTo(fd, bytes)
-  let arrived = received() - before
-  let ended = performance.now()
-  // What still is in a backlog arrives now.
-  for (let more = -1; more !== arrived; ) {
-    more = arrived
-    await sleep(5)
-    arrived = received() - before
-    if (arrived !== more) ended = performance.now()
-  }
-  closeFd(fd)
-  if (arrived < KERNEL_FRAMES / 2) throw new Error(`${arrived} of ${KERNEL_FRAMES} arrived`)
-  return arrived / ((ended - started) / 1000)
+  return flood({ netns: SOURCE, link: 'v0' }, CHILD, [bytes], KERNEL_FRAMES)
 }
 
 await measure('frames', async () => {

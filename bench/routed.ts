@@ -4,23 +4,18 @@
  * A kernel without 8021q gets the same router with plain links, and so does the simulator beside
  * it.
  */
-import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseIp4 } from '../src/addr/ip4.ts'
 import { parseMac } from '../src/addr/mac.ts'
 import type { Op } from '../src/fabric/plan.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
-import { inNetns } from '../src/kernel/netns.ts'
 import { planOfLine } from '../src/shell/plan-of.ts'
 import { transmit } from '../src/sim/core.ts'
 import { openSim } from '../src/sim/fabric.ts'
 import { runUntil } from '../src/sim/run.ts'
-import { linkAddress } from '../src/sys/sockaddr.ts'
-import { AF_PACKET, bindSocket, closeFd, linkIndex } from '../src/sys/socket.ts'
-import { openSocket, SOCK_RAW, sendTo } from '../src/sys/socket.ts'
 import { encodeFrame } from '../src/wire/codec.ts'
 import { ETH_IP4, type Frame } from '../src/wire/frame.ts'
 import { makeFrame, makeUdp, makeUdp4 } from '../src/wire/make.ts'
+import { flood } from './flood.ts'
 import { type Contestant, measure, needRoot } from './harness.ts'
 import { PREFIX } from './worlds.ts'
 
@@ -158,33 +153,9 @@ function simulated(hasVlans: boolean): Contestant {
   }
 }
 
-function received(): number {
-  const text = inNetns(SINK, () => readFileSync('/proc/thread-self/net/dev', 'utf8'))
-  return Number(/eth0:\s*\d+\s+(\d+)/.exec(text)?.[1])
-}
-
-async function kernelPath(): Promise<number> {
+function kernelPath(): Promise<number> {
   const frames = datagrams().map((frame) => encodeFrame(frame))
-  const fd = inNetns(SOURCE, () => {
-    const socket = openSocket(AF_PACKET, SOCK_RAW, 0)
-    bindSocket(socket, linkAddress(linkIndex('eth0') ?? 0, 0))
-    return socket
-  })
-  const before = received()
-  const started = performance.now()
-  for (let i = 0; i < KERNEL_FRAMES; i++) sendTo(fd, frames[i % FLOWS] as Uint8Array)
-  let arrived = received() - before
-  let ended = performance.now()
-  // What still is in a backlog arrives now.
-  for (let more = -1; more !== arrived; ) {
-    more = arrived
-    await sleep(5)
-    arrived = received() - before
-    if (arrived !== more) ended = performance.now()
-  }
-  closeFd(fd)
-  if (arrived < KERNEL_FRAMES / 2) throw new Error(`${arrived} of ${KERNEL_FRAMES} arrived`)
-  return arrived / ((ended - started) / 1000)
+  return flood({ netns: SOURCE, link: 'eth0' }, SINK, frames, KERNEL_FRAMES)
 }
 
 await measure('routed', async () => {

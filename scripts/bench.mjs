@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs'
 
 // npm runs this in the root of the project.
 const names = readdirSync('bench')
-  .filter((name) => !['harness.ts', 'worlds.ts', 'reach-fleet.ts'].includes(name))
+  .filter((name) => !['harness.ts', 'worlds.ts', 'flood.ts', 'reach-fleet.ts'].includes(name))
   .map((name) => name.slice(0, -3))
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !names.includes(name))

@@ -509,9 +509,10 @@ const TABLE = {
     say: (d) => `User Mode Linux cannot run here: ${d.why}`,
     mend: () => 'install it (apt install user-mode-linux), or use the simulator: --fabric sim',
   }),
-  'uml-died': row<{ said: string }>({
+  'uml-died': row<{ ended: string; said: string }>({
     status: 500,
-    say: (d) => `the kernel in User Mode Linux died; it last said: ${d.said || 'nothing'}`,
+    say: (d) =>
+      `the kernel in User Mode Linux died (${d.ended}); it last said: ${d.said || 'nothing'}`,
     mend: () => 'run it again; on this kernel, as root: --fabric kernel',
   }),
   'command-missing': row<{ command: string; why: string }>({

@@ -9,6 +9,8 @@ import { LanyardError } from '../errors.ts'
 import { nodeInUml, runInUml, umlMissing } from '../kernel/uml.ts'
 import { onStop } from './stop.ts'
 
+/** Whoever waits for a lab may stop it; nobody else does. */
+const LONGEST_MS = 24 * 3600_000
 /** Passed on when set: how it looks and what it says. */
 const ENVIRONMENT = ['NO_COLOR', 'FORCE_COLOR', 'LANYARD_DEBUG']
 
@@ -31,13 +33,15 @@ export async function runLanyardInUml(lab: string, args: readonly string[]): Pro
       // The console has one stream: what goes to standard error is kept apart in a file.
       command: ['sh', '-c', 'exec "$@" 2>"$0"', errors, ...command],
       env: environment(),
+      timeoutMs: LONGEST_MS,
       signal: stop.signal,
       onOutput: (text) => void process.stdout.write(text),
     })
     if (stop.signal.aborted) throw new LanyardError('lab-stopped', { lab })
     process.stderr.write(readIfThere(errors))
     if (result.exitCode === undefined) {
-      throw new LanyardError('uml-died', { said: lastLine(result.console + result.output) })
+      const said = lastLine(result.output.trim() === '' ? result.console : result.output)
+      throw new LanyardError('uml-died', { ended: result.ended, said })
     }
     return result.exitCode
   } finally {

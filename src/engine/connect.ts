@@ -5,7 +5,7 @@
  * says (reconcile.ts).
  */
 import { familyOf, formatIp, type Ip, type Prefix } from '../addr/ip.ts'
-import { formatMac, isGroupMac, isZeroMac } from '../addr/mac.ts'
+import { formatMac, isGroupMac, isZeroMac, type Mac } from '../addr/mac.ts'
 import { contains } from '../addr/prefix.ts'
 import { planEndpoint, planLeave } from '../driver/endpoint.ts'
 import { freeLinkName, LINK_NAME_MAX } from '../driver/names.ts'
@@ -32,7 +32,7 @@ import {
   putEndpoint,
   write,
 } from './records.ts'
-import { explainRefusal } from './refusal.ts'
+import { explainRefusal, isGhost } from './refusal.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
 import { tellRelease } from './restore.ts'
 import { mustBeHere } from './self.ts'
@@ -103,7 +103,7 @@ async function claim(
     endpoint: name,
     mac: isIpvlan ? 'none' : mac,
     addresses: wanted,
-    taken: takenOnLan(context, network),
+    taken: takenOnLan(context, network, isIpvlan ? undefined : mac),
     also: (leased) => putEndpoint(recordOf(leased)),
   })
   const endpoint = recordOf(ips)
@@ -215,8 +215,13 @@ export function macOf(context: Context, network: Network, request: ConnectReques
   return request.mac ?? stableMac(context.id, network.name, request.endpoint)
 }
 
-/** Asks the host's own tables and, where the network wants it, the LAN. */
-export function takenOnLan(context: Context, network: Network): Taken {
+/**
+ * Asks the host's own tables and, where the network wants it, the LAN.
+ *
+ * @param own the MAC of whoever asks: what answers with it is his link in a namespace that ended,
+ * which the kernel keeps for a moment
+ */
+export function takenOnLan(context: Context, network: Network, own?: Mac): Taken {
   return async (ip) => {
     const link = await context.view.holderOf(ip)
     const address = formatIp(ip)
@@ -226,7 +231,7 @@ export function takenOnLan(context: Context, network: Network): Taken {
     const lan = await lanLink(context, network)
     if (lan === undefined) return undefined
     const holder = await context.lan.whoHas(lan, ip)
-    if (holder === undefined) return undefined
+    if (holder === undefined || holder === own) return undefined
     const mac = formatMac(holder)
     const detail = `${address} is in use on the LAN by ${mac}`
     context.emit({ what: 'conflict', network: network.name, endpoint: undefined, detail })
@@ -271,6 +276,10 @@ export function draft(
   }
 }
 
+/** How long the links of a namespace that ended are waited for, and how often they are tried. */
+const GHOST_MS = 2000
+const GHOST_EVERY_MS = 50
+
 /**
  * The link, its addresses, the sandbox's default route and the ways between it and its host, in one
  * plan. What a crash leaves of it is finished by the next reconcile.
@@ -291,7 +300,7 @@ export async function makeLink(
     ...(await planHostWays(context, network, endpoint)),
   ]
   let made = false
-  undo.push(async () => {
+  const takeBack = async (): Promise<void> => {
     // A name that was taken belongs to somebody else.
     if (!made) return
     await dropHostWays(context, network, endpoint)
@@ -300,14 +309,21 @@ export async function makeLink(
       (one) => one.endpoint.name !== endpoint.name || one.endpoint.network !== endpoint.network,
     )
     await applyGently(context, planGateway(sandbox, others), GONE)
-  })
-  try {
-    if (network.macvlanMode === 'passthru') await applyGuarded(context, network, plan)
-    else await context.fabric.apply(plan)
-    made = true
-  } catch (error) {
-    made = !isFirstOp(error)
-    throw await explainRefusal(context, network, plan, error, endpoint)
+  }
+  undo.push(takeBack)
+  for (let waitedMs = 0; !made; waitedMs += GHOST_EVERY_MS) {
+    try {
+      if (network.macvlanMode === 'passthru') await applyGuarded(context, network, plan)
+      else await context.fabric.apply(plan)
+      made = true
+    } catch (error) {
+      made = !isFirstOp(error)
+      const why = await explainRefusal(context, network, plan, error, endpoint)
+      if (!isGhost(why) || waitedMs >= GHOST_MS) throw why
+      await takeBack()
+      made = false
+      await context.clock.sleep(GHOST_EVERY_MS)
+    }
   }
   if (network.attach === 'veth') context.view.forget()
 }

@@ -96,7 +96,7 @@ async function leaseClaimed(
   mac: number,
 ) {
   const { endpoint, addresses = [] } = request
-  const ask = takenOnLan(context, network)
+  const ask = takenOnLan(context, network, network.kind === 'ipvlan' ? undefined : mac)
   return await context.locks.run({ alone: [claimLock(network.segment)] }, async () => {
     const claimed = await takeOver(context, network, addresses)
     return await context.addresses.lease(network, {

@@ -72,6 +72,15 @@ function gone(network: Network, cause: unknown): LanyardError {
   return new LanyardError('parent-gone', { parent, network: name }, { cause })
 }
 
+/** Who has a MAC that no link of any namespace has that can be looked into. */
+const NOBODY_SEEN = 'another link'
+
+/** A namespace that ended keeps its links for a moment, and their MACs, where nobody sees them. */
+export function isGhost(error: unknown): boolean {
+  if (!(error instanceof LanyardError) || error.code !== 'mac-taken') return false
+  return (error.detail as ErrorDetail<'mac-taken'>).owner === NOBODY_SEEN
+}
+
 /** Looks at all namespaces for who is in the way. Slow, and only on the way to an error. */
 async function explainOwner(
   context: Context,
@@ -132,7 +141,7 @@ function macOwner(
   const found = childrenOf(snapshot, host, parent).find(
     ({ netns, link }) => link.address === mac && (netns !== sandbox || link.name !== own),
   )
-  return found === undefined ? 'another link' : nameOf(found.netns, found.link)
+  return found === undefined ? NOBODY_SEEN : nameOf(found.netns, found.link)
 }
 
 function nameOf(netns: string, link: LinkSnapshot): string {

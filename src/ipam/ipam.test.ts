@@ -242,6 +242,31 @@ test('release() of an old lease never takes a new one away', async () => {
   expect(await whoHolds(ipam, parseIp('10.0.0.1'))).toMatchObject([{ holder: 'a', mac: now.mac }])
 })
 
+test('lease() takes no one for a stranger who leased the address meanwhile', async () => {
+  const { ipam, store, define } = start()
+  await define('lan', pool('10.0.0.0/24'))
+  /** While the LAN is asked, `faster` takes the address, and answers for it. */
+  const overtaken = (faster: string) => async (ip: number | bigint) => {
+    if (formatIp(ip) !== '10.0.0.1') return undefined
+    await ask(ipam, faster, { ip: '10.0.0.1' }).catch(() => undefined)
+    return new LanyardError('address-on-lan', {
+      address: formatIp(ip),
+      network: 'lan',
+      mac: '02:00:00:00:00:99',
+    })
+  }
+  expect(await why(ask(ipam, 'b', { ip: '10.0.0.1', check: overtaken('a') }))).toBe(
+    'address-in-use: Address already in use: 10.0.0.1 is held by endpoint "a" of "lan"',
+  )
+  // The endpoint itself, asked for twice at once, is told what it holds.
+  await drop(ipam, 'a')
+  expect(await ask(ipam, 'c', { ip: '10.0.0.1', check: overtaken('c') })).toBe('10.0.0.1')
+  await drop(ipam, 'c')
+  expect(await ask(ipam, 'd', { check: overtaken('e') })).not.toBe('10.0.0.1')
+  const resting = (await store.range('ipam/cool/')).entries
+  expect(resting.filter(({ value }) => value.includes('conflict'))).toEqual([])
+})
+
 test('an exact address is given or refused with its holder', async () => {
   const { ipam, define } = start()
   await define('lan', pool('10.0.0.0/24', { range: '10.0.0.16/28', gateway: '10.0.0.1' }))

@@ -79,8 +79,10 @@ export async function lease(ipam: Ipam, request: LeaseRequest): Promise<LeaseRes
       const candidates = await chooseOrAnswer(ipam, request, { segment, vain, claim })
       if ('revision' in candidates) return candidates
       for (const { ip } of candidates) claim(ip)
-      if (!(await askLan(ipam, request, candidates, vain))) continue
-      const outcome = await take(ipam, request, segment, candidates, salt)
+      const lan = await askLan(ipam, request, candidates, vain)
+      if (lan === 'taken') continue
+      const outcome =
+        lan === 'leased' ? 'try again' : await take(ipam, request, segment, candidates, salt)
       if (typeof outcome === 'object') return outcome
       if (outcome === 'mac taken') salt++
       else {
@@ -242,18 +244,24 @@ async function anyFree(
   throw new LanyardError('pool-exhausted', { network, pools: text, size: `${size}` })
 }
 
-/** @returns false when somebody on the LAN has one of them; that one is left alone from now on */
+/**
+ * @returns `taken` when somebody on the LAN has one of them, which is left alone from now on;
+ * `leased` when who answers has a lease that was not seen yet, and is no stranger
+ */
 async function askLan(
   ipam: Ipam,
   { check, segment, network, endpoint }: LeaseRequest,
   candidates: readonly Candidate[],
   vain: Set<Ip>,
-): Promise<boolean> {
-  if (check === undefined) return true
+): Promise<'free' | 'taken' | 'leased'> {
+  if (check === undefined) return 'free'
   const answers = await Promise.all(
     candidates.map(async (candidate) => ({ candidate, conflict: await check(candidate.ip) })),
   )
   const conflicts = answers.filter((a) => a.conflict !== undefined)
+  for (const { candidate } of conflicts)
+    if ((await ipam.store.get(addressKey('ip', segment, candidate.ip))) !== undefined)
+      return 'leased'
   for (const { candidate, conflict } of conflicts) {
     vain.add(candidate.ip)
     const address = candidate.ip
@@ -262,7 +270,7 @@ async function askLan(
   }
   const fatal = conflicts.find((a) => a.candidate.exact)?.conflict
   if (fatal !== undefined) throw fatal
-  return conflicts.length === 0
+  return conflicts.length === 0 ? 'free' : 'taken'
 }
 
 type Outcome = LeaseResult | 'mac taken' | 'try again'

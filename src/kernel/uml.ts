@@ -8,22 +8,23 @@
  * else.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hidePtraceXstate } from '../sys/seccomp.ts'
 
 const PROGRAM = '/usr/bin/linux.uml'
 const MODULES = '/usr/lib/uml/modules'
-/** Modules a run may need; those they depend on are found in modules.dep. */
+/** Modules loaded at once at the boot; the guest loads the rest when something asks for it. */
 const WANTED: readonly string[] = [
   ...['8021q', 'macvlan', 'macvtap', 'ipvlan', 'dummy', 'veth', 'bridge', 'br_netfilter', 'vxlan'],
   ...['tun', 'af_packet', 'ipv6', 'nf_tables', 'nft_compat', 'nft_ct', 'nft_masq', 'nft_redir'],
-  ...['nft_reject', 'iptable_filter', 'iptable_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state'],
-  ...['ip6table_filter', 'ip6table_nat', 'ip6t_REJECT'],
-  ...['ipt_REJECT', 'xt_nat', 'xt_REDIRECT', 'xt_comment', 'xt_tcpudp'],
-  ...['ip6table_filter', 'ip6table_nat', 'ip6t_REJECT'],
+  ...['nft_chain_nat', 'nft_reject_inet', 'iptable_filter', 'iptable_nat', 'ip6table_filter'],
+  ...['ip6table_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state', 'xt_nat', 'xt_REDIRECT'],
+  ...['xt_comment', 'xt_tcpudp', 'ipt_REJECT', 'ip6t_REJECT'],
 ]
+/** Where the guest's modprobe looks, on its own /run: the /lib/modules it sees are of the host. */
+const MODPROBE = '/run/modprobe'
 const START = '@@guest-start@@'
 const EXIT = '@@guest-exit '
 
@@ -34,6 +35,7 @@ export interface UmlOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Guest memory, MiB. */
   readonly memoryMib?: number
+  /** After it the guest is stopped; 300 s unless given. */
   readonly timeoutMs?: number
   /** Ends the guest at once when aborted; the result then has no exit code. */
   readonly signal?: AbortSignal
@@ -44,9 +46,11 @@ export interface UmlOptions {
 export interface UmlResult {
   /** Exit code of the command; undefined when the guest died or ran out of time. */
   readonly exitCode: number | undefined
+  /** How the guest's own process ended, in words: `status 0`, `SIGSEGV`, `stopped after 300 s`. */
+  readonly ended: string
   /** Its standard output and error. */
   readonly output: string
-  /** What the guest printed before the command started (for a boot that failed). */
+  /** What the guest printed outside of the command (for a boot that failed). */
   readonly console: string
 }
 
@@ -95,7 +99,7 @@ function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult
   const child = spawn(PROGRAM, parameters, {
     cwd: dir,
     // Standard input stays an open pipe: at its end the guest's console complains without pause.
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: 'pipe',
     detached: true,
     env: { TMPDIR: tmpdir(), HOME: dir },
   })
@@ -106,9 +110,15 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
   return new Promise((resolve, reject) => {
     let before: string | undefined = ''
     let console = ''
+    let complaint = ''
     let output = ''
+    let late: string | undefined
     const kill = (): void => killGroup(child)
-    const timer = setTimeout(kill, options.timeoutMs ?? 300_000)
+    const timeoutMs = options.timeoutMs ?? 300_000
+    const timer = setTimeout(() => {
+      late = `stopped after ${Math.round(timeoutMs / 1000)} s`
+      kill()
+    }, timeoutMs)
     process.once('exit', kill)
     options.signal?.addEventListener('abort', kill)
     if (options.signal?.aborted === true) kill()
@@ -132,8 +142,9 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
       before = undefined
       take(first)
     })
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (complaint += chunk))
     child.once('error', reject)
-    child.once('close', () => {
+    child.once('close', (code, signal) => {
       clearTimeout(timer)
       process.removeListener('exit', kill)
       options.signal?.removeEventListener('abort', kill)
@@ -141,8 +152,9 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
       const exitCode = at < 0 ? undefined : Number.parseInt(output.slice(at + EXIT.length), 10)
       resolve({
         exitCode,
+        ended: late ?? signal ?? `status ${code}`,
         output: at < 0 ? output : output.slice(0, at),
-        console: before ?? console,
+        console: (before ?? console) + complaint,
       })
     })
   })
@@ -171,7 +183,7 @@ function initScript(options: UmlOptions): string {
     'mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmpfs /run',
     'mkdir -p /dev/shm 2>/dev/null; mount -t tmpfs tmpfs /dev/shm',
     ...Object.entries(env).map(([key, value]) => `export ${key}=${quote(value)}`),
-    ...modulesInOrder().map((path) => `insmod ${quote(path)} ${parameters(path)} 2>/dev/null`),
+    ...loadModules(),
     'ip link set lo up',
     `cd ${quote(options.cwd ?? process.cwd())}`,
     `echo ${START}`,
@@ -182,31 +194,19 @@ function initScript(options: UmlOptions): string {
   ].join('\n')
 }
 
-/** Every wanted module after those it needs (modules.dep lists them nearest first). */
-function modulesInOrder(): string[] {
-  const dir = join(MODULES, readdirSync(MODULES)[0] ?? '')
-  const byName = new Map<string, { readonly path: string; readonly needs: readonly string[] }>()
-  for (const line of readFileSync(join(dir, 'modules.dep'), 'utf8').split('\n')) {
-    const [path, needs] = line.split(':')
-    if (path === undefined || needs === undefined) continue
-    byName.set(path.slice(path.lastIndexOf('/') + 1).replace(/\.ko.*$/, ''), {
-      path,
-      needs: needs.split(' ').filter((need) => need !== ''),
-    })
-  }
-  const order = new Set<string>()
-  for (const name of WANTED) {
-    const module = byName.get(name)
-    if (module === undefined) continue
-    for (const need of module.needs.toReversed()) order.add(join(dir, need))
-    order.add(join(dir, module.path))
-  }
-  return [...order]
-}
-
-/** The dummy module would make a dummy0 in every boot. */
-function parameters(path: string): string {
-  return path.endsWith('/dummy.ko') ? 'numdummies=0' : ''
+/**
+ * One modprobe for all at the boot (a program costs a guest 30 ms to start), and the same one for
+ * what the kernel asks for later. The module dummy would make a dummy0 of itself.
+ */
+function loadModules(): string[] {
+  const modprobe = `exec modprobe -d ${MODPROBE} -C ${MODPROBE}/options`
+  return [
+    `mkdir -p ${MODPROBE}/lib ${MODPROBE}/options; ln -s ${MODULES} ${MODPROBE}/lib/modules`,
+    `echo 'options dummy numdummies=0' > ${MODPROBE}/options/dummy.conf`,
+    `printf '#!/bin/sh\\n${modprobe} "$@"\\n' > ${MODPROBE}/run; chmod +x ${MODPROBE}/run`,
+    `echo ${MODPROBE}/run > /proc/sys/kernel/modprobe`,
+    `${MODPROBE}/run -a ${WANTED.join(' ')} 2>/dev/null`,
+  ]
 }
 
 /**

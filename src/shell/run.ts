@@ -79,7 +79,10 @@ export async function runWords(
   const [path = '', ...args] = words
   const name = path.replace(/^(\/usr)?\/s?bin\//, '')
   if (name === 'sh' || name === 'ash' || name === 'bash') return runShell(session, args, stdin)
-  if (name === 'wait' || name === 'kill') return endJobs(session)
+  if (name === 'wait' || name === 'kill') {
+    const nobody = name === 'kill' && (session.jobs ?? []).length === 0
+    return nobody ? failed(1, 'sh: 1: kill: No such process\n') : endJobs(session)
+  }
   const table = session.busybox === true ? APPLETS : COMMANDS
   const command = table.get(name)
   if (command === undefined) return unknownCommand(name, [...table.keys()])

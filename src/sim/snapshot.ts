@@ -27,12 +27,12 @@ import type { Device, Netns, World } from './model.ts'
 /** @throws LanyardError `netns-missing` */
 export function takeSnapshot(world: World, options: SnapshotOptions = {}): Snapshot {
   const { netns: names, counters = false } = options
-  const wanted = names ?? [...world.netns.keys()]
+  const wanted = new Set(names ?? world.netns.keys())
   return {
-    netns: wanted.map((name) => {
+    netns: [...wanted].map((name) => {
       const netns = world.netns.get(name)
       if (netns === undefined) throw new LanyardError('netns-missing', { netns: name })
-      const one = netnsSnapshot(netns, new Set(wanted))
+      const one = netnsSnapshot(netns, wanted)
       return counters ? { ...one, links: withCounters(netns, one.links) } : one
     }),
   }

@@ -1,19 +1,11 @@
 /** What goes wrong around an engine: parents that fail, and changes that cost the host its LAN. */
 import { expect } from 'vitest'
-import { EngineWorld, HOST_MAC } from '../engine/world.ts'
+import type { EngineWorld } from '../engine/world.ts'
 import { LanyardError } from '../../src/errors.ts'
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { LinkSet, Op } from '../../src/fabric/plan.ts'
-import { addressOps, cableOps, LAN4 } from '../lan.ts'
-import { conforms, type Need } from './suite.ts'
-
-function engines(
-  name: string,
-  body: (world: EngineWorld) => Promise<void>,
-  ...needs: readonly Need[]
-): void {
-  conforms(`engine: ${name}`, (bench) => EngineWorld.run(bench, body), ...needs)
-}
+import { LAN4 } from '../lan.ts'
+import { engines } from './engine-case.ts'
 
 const whats = async (engine: { status(): Promise<readonly { readonly what: string }[]> }) =>
   (await engine.status()).map((drift) => drift.what)
@@ -97,14 +89,7 @@ engines('a parent deleted under connects: each is done wholly, or not at all', a
   expect(await whats(engine)).toContain('parent eth0 is missing')
   const late = world.request(names[0] ?? '', { endpoint: 'late' })
   await expect(engine.connect(late)).rejects.toMatchObject({ code: 'parent-gone' })
-  const netns = world.host
-  await world.fabric.apply([
-    ...cableOps({ sw: world.ns('sw'), port: 'p2', portMac: 0x020000000d02, netns, mac: HOST_MAC }),
-    ...addressOps(netns, 'eth0', 2),
-    { do: 'link.set', netns, name: 'eth0', up: true },
-  ])
-  await world.waitFor(() => world.events.some((event) => event.what === 'parent-back'))
-  await engine.idle()
+  await world.plugIn(engine)
   await world.settle('sw', 'host', ...names)
   const all = []
   for (const name of names) all.push(await engine.connect(world.request(name)))
@@ -329,6 +314,22 @@ engines('a network in mode source hears those on its list alone', async (world) 
   expect(await engine.reconcile()).toEqual([])
   expect(world.events.at(-1)).toMatchObject({ what: 'healed', endpoint: 'a' })
   expect(await world.ping('peer', a)).toBe(64)
+})
+
+engines('an endpoint whose sandbox ended is there again at once, the same', async (world) => {
+  const engine = await world.open()
+  await engine.createNetwork(world.network())
+  const netns = world.ns('a')
+  await world.sandboxes('a')
+  const before = await engine.connect(world.request('a'))
+  for (let i = 0; i < 5; i++) {
+    // A kernel takes the links of a namespace down some time after its name has gone.
+    await world.fabric.apply([{ do: 'netns.del', netns }])
+    await engine.disconnect('lan', 'a')
+    await world.sandboxes('a')
+    const { addresses, mac } = await engine.connect(world.request('a'))
+    expect({ addresses, mac }).toEqual({ addresses: before.addresses, mac: before.mac })
+  }
 })
 
 /** Two endpoints of a network that nobody looked after since: their addresses. */

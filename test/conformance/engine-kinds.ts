@@ -1,16 +1,8 @@
 /** Parents that have to be made, other kinds and attachments: needs what not every kernel has. */
 import { expect } from 'vitest'
-import { EngineWorld, HOST_MAC } from '../engine/world.ts'
+import { type EngineWorld, HOST_MAC } from '../engine/world.ts'
 import { LAN4 } from '../lan.ts'
-import { conforms, type Need } from './suite.ts'
-
-function engines(
-  name: string,
-  body: (world: EngineWorld) => Promise<void>,
-  ...needs: readonly Need[]
-): void {
-  conforms(`engine: ${name}`, (bench) => EngineWorld.run(bench, body), ...needs)
-}
+import { engines } from './engine-case.ts'
 
 const names = async (world: EngineWorld, netns: string) =>
   (await world.snapshot(netns)).links.map((link) => link.name)

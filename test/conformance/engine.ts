@@ -1,15 +1,11 @@
 /** Networks on one host: what the engine promises, on every fabric. */
 import { expect } from 'vitest'
-import { HOST_MAC, EngineWorld, PEER_MAC } from '../engine/world.ts'
+import { HOST_MAC, PEER_MAC } from '../engine/world.ts'
 import { formatMac } from '../../src/addr/mac.ts'
 import { decodeFrame, encodeFrame } from '../../src/wire/codec.ts'
 import { makeArp } from '../../src/wire/make.ts'
 import { LAN4, LAN6 } from '../lan.ts'
-import { conforms } from './suite.ts'
-
-const engines = (name: string, body: (world: EngineWorld) => Promise<void>): void => {
-  conforms(`engine: ${name}`, (bench) => EngineWorld.run(bench, body))
-}
+import { engines } from './engine-case.ts'
 
 engines(
   'two sandboxes reach each other, gateway, peer and host, and are reached',
@@ -143,15 +139,7 @@ engines('a parent deleted under endpoints and brought back is healed', async (wo
   await engine.idle()
   expect((await world.snapshot('a')).links.map((link) => link.name)).toEqual(['lo'])
   expect((await engine.status())[0]?.what).toContain('parent eth0 is missing')
-  const { cableOps, addressOps } = await import('../lan.ts')
-  const netns = world.host
-  await world.fabric.apply([
-    ...cableOps({ sw: world.ns('sw'), port: 'p2', portMac: 0x020000000d02, netns, mac: HOST_MAC }),
-    ...addressOps(netns, 'eth0', 2),
-    { do: 'link.set', netns, name: 'eth0', up: true },
-  ])
-  await world.waitFor(() => world.events.some((event) => event.what === 'parent-back'))
-  await engine.idle()
+  await world.plugIn(engine)
   await world.settle('sw', 'host', 'a')
   expect(await engine.reconcile()).toEqual([])
   for (const from of ['host', 'peer']) expect(await world.ping(from, ip)).toBe(64)

@@ -57,6 +57,13 @@ export class Router {
     return (await this.probe(...lines)).map(word)
   }
 
+  /** The same until it is what is wanted: on a busy machine an answer may come too late. */
+  async sayAtLast(wanted: readonly string[], ...lines: readonly string[]): Promise<string[]> {
+    let said = await this.say(...lines)
+    for (let i = 0; i < 4 && said.join() !== wanted.join(); i++) said = await this.say(...lines)
+    return said
+  }
+
   /** The same with whoever answered, and what redirects came before: `ttl 63 from 10.2.0.2`. */
   async tell(...lines: readonly string[]): Promise<string[]> {
     return (await this.probe(...lines)).map((result) => {

@@ -9,7 +9,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { Plan } from '../../src/fabric/plan.ts'
 import { detectTraits, type KernelTraits } from '../../src/fabric/traits.ts'
@@ -20,24 +19,29 @@ import { disagreements } from './compare.ts'
 import { drawWorld, type Flavour, isFlavour } from './draw.ts'
 import { shrink } from './shrink.ts'
 import { differInUml, replayInUml, type Tally } from './uml.ts'
+import { scriptOptions, wholeNumber } from '../support/script-options.ts'
 
 const SHRINK_ATTEMPTS = 60
 /** Worlds that stand side by side in one guest. */
 const UML_JOBS = 5
 
-const { values } = parseArgs({
-  options: {
-    count: { type: 'string', default: '50' },
-    seed: { type: 'string', default: '1' },
-    fabric: { type: 'string', default: 'sim' },
-    jobs: { type: 'string', default: '12' },
-    replay: { type: 'string' },
-    flavour: { type: 'string' },
-    frames: { type: 'boolean', default: false },
-    'no-shrink': { type: 'boolean', default: false },
-    report: { type: 'string' },
-  },
+const USAGE =
+  'npm run differential -- [--count N] [--seed S] [--fabric sim|kernel|uml] [--jobs N]\n' +
+  '  [--flavour lan|routed|filters|trunks|ipvlan] [--frames] [--no-shrink] [--replay FILE]'
+const values = scriptOptions(USAGE, {
+  count: { type: 'string', default: '50' },
+  seed: { type: 'string', default: '1' },
+  fabric: { type: 'string', default: 'sim' },
+  jobs: { type: 'string', default: '12' },
+  replay: { type: 'string' },
+  flavour: { type: 'string' },
+  frames: { type: 'boolean', default: false },
+  'no-shrink': { type: 'boolean', default: false },
+  report: { type: 'string' },
 })
+const count = wholeNumber(USAGE, 'count', values.count)
+const firstSeed = wholeNumber(USAGE, 'seed', values.seed)
+const jobs = wholeNumber(USAGE, 'jobs', values.jobs)
 
 /** A fabric to compare with, and what the simulator imitates of it. */
 interface Judge {
@@ -61,7 +65,7 @@ async function main(): Promise<number> {
     const judge = { fabric: other, traits }
     if (values.replay !== undefined) return await replay(judge, values.replay)
     const started = performance.now()
-    const tally = await run(judge, Number(values.seed), Number(values.count))
+    const tally = await run(judge, firstSeed, count)
     if (values.report !== undefined) writeFileSync(values.report, JSON.stringify(tally))
     else summary(tally, other.kind, (performance.now() - started) / 1000)
     return tally.failed.length === 0 ? 0 : 1
@@ -80,11 +84,11 @@ async function inUml(): Promise<number> {
   if (values.replay !== undefined) return replayInUml(program, resolve(values.replay))
   const started = performance.now()
   const tally = await differInUml(program, {
-    first: Number(values.seed),
-    count: Number(values.count),
+    first: firstSeed,
+    count,
     args: [
       // A guest has one processor, and what is late there looks like an answer that did not come.
-      `--jobs=${Math.min(Number(values.jobs), UML_JOBS)}`,
+      `--jobs=${Math.min(jobs, UML_JOBS)}`,
       ...(values['no-shrink'] ? ['--no-shrink'] : []),
       ...(values.frames ? ['--frames'] : []),
       ...(values.flavour === undefined ? [] : [`--flavour=${values.flavour}`]),
@@ -127,7 +131,7 @@ async function run(judge: Judge, first: number, count: number): Promise<Tally> {
       if (!values['no-shrink'] && failed.length <= 3) await report(judge, seed, plan, found)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(Number(values.jobs), count) }, worker))
+  await Promise.all(Array.from({ length: Math.min(jobs, count) }, worker))
   return { first, count, ops, failed }
 }
 

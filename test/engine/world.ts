@@ -20,6 +20,11 @@ import { addressOps, cableOps, LAN4, LAN6, netnsOps, switchOps } from '../lan.ts
 export const HOST_MAC = 0x020000000b02
 export const PEER_MAC = 0x020000000b09
 
+/** Machines on the switch, with the last number of their addresses. */
+const LAST = { host: 2, peer: 9, gw: 1 } as const
+type Machine = keyof typeof LAST
+const MACHINES = Object.keys(LAST) as Machine[]
+
 interface Announcement {
   readonly ip: Ip
   readonly mac: Mac
@@ -69,27 +74,33 @@ export class EngineWorld {
     const { bench } = this
     const sw = bench.ns('sw')
     const ops: Op[] = [...netnsOps(sw, { ip6: false }), ...switchOps(sw, 0x020000000e00)]
-    for (const [name, last] of [
-      ['host', 2],
-      ['peer', 9],
-      ['gw', 1],
-    ] as const) {
-      const netns = bench.ns(name)
-      ops.push(
-        ...netnsOps(netns),
-        ...cableOps({
-          sw,
-          port: `p${last}`,
-          portMac: 0x020000000d00 + last,
-          netns,
-          mac: 0x020000000b00 + last,
-        }),
-        ...addressOps(netns, 'eth0', last),
-        { do: 'link.set', netns, name: 'eth0', up: true },
-      )
-    }
+    for (const name of MACHINES) ops.push(...netnsOps(bench.ns(name)), ...this.#card(name))
     await bench.build(ops)
     await this.settle('sw', 'host', 'peer', 'gw')
+  }
+
+  /** The card of a machine, its cable and its addresses. */
+  #card(name: Machine): Op[] {
+    const last = LAST[name]
+    const netns = this.ns(name)
+    return [
+      ...cableOps({
+        sw: this.ns('sw'),
+        port: `p${last}`,
+        portMac: 0x020000000d00 + last,
+        netns,
+        mac: 0x020000000b00 + last,
+      }),
+      ...addressOps(netns, 'eth0', last),
+      { do: 'link.set', netns, name: 'eth0', up: true },
+    ]
+  }
+
+  /** The host's card is there again, after it was deleted; waits until an engine knows. */
+  async plugIn(engine: HostEngine): Promise<void> {
+    await this.fabric.apply(this.#card('host'))
+    await this.waitFor(() => this.events.some((event) => event.what === 'parent-back'))
+    await engine.idle()
   }
 
   async settle(...names: readonly string[]): Promise<void> {

@@ -4,22 +4,22 @@
  * kernel one of each world on this kernel. With --hops the step that decided is held beside the
  * kernel's own trace events.
  */
-import { parseArgs } from 'node:util'
 import type { Explanation } from '../../src/explain/types.ts'
 import { detectTraits } from '../../src/fabric/traits.ts'
 import { openKernel } from '../../src/kernel/fabric.ts'
 import { brokenPromises, explainWorld, type FailingWorld, failingIn } from './failing.ts'
 import { KernelTrace } from './kernel-trace.ts'
 import { hopsOnKernel, remedyOnKernel, TRACED } from './on-kernel.ts'
+import { refuseScript, scriptOptions, wholeNumber } from '../support/script-options.ts'
 
-const { values } = parseArgs({
-  options: {
-    count: { type: 'string', default: '1000' },
-    seed: { type: 'string', default: '1' },
-    fabric: { type: 'string', default: 'sim' },
-    jobs: { type: 'string', default: '8' },
-    hops: { type: 'boolean', default: false },
-  },
+const USAGE =
+  'npm run remedies -- [--count NUMBER] [--seed NUMBER] [--fabric sim|kernel] [--jobs NUMBER] [--hops]'
+const values = scriptOptions(USAGE, {
+  count: { type: 'string', default: '1000' },
+  seed: { type: 'string', default: '1' },
+  fabric: { type: 'string', default: 'sim' },
+  jobs: { type: 'string', default: '8' },
+  hops: { type: 'boolean', default: false },
 })
 
 interface Tally {
@@ -31,20 +31,23 @@ interface Tally {
 }
 
 const tally: Tally = { worlds: 0, mended: 0, remedies: 0, codes: new Map(), broken: [] }
-const count = Number(values.count)
-let next = Number(values.seed)
+const count = wholeNumber(USAGE, 'count', values.count)
+let next = wholeNumber(USAGE, 'seed', values.seed)
+const jobs = wholeNumber(USAGE, 'jobs', values.jobs)
 const started = performance.now()
 
+if (!['sim', 'kernel'].includes(values.fabric)) {
+  refuseScript(USAGE, `--fabric is sim or kernel, not "${values.fabric}"`)
+}
+if ((values.hops || values.fabric === 'kernel') && process.getuid?.() !== 0) {
+  refuseScript(USAGE, 'a kernel is asked as root, on Linux')
+}
 if (values.hops) {
   await hops()
   process.exit()
 }
 if (values.fabric === 'sim') await inSimulator()
-else if (values.fabric === 'kernel') await onKernel()
-else {
-  process.stderr.write(`remedies: --fabric is sim or kernel, not "${values.fabric}"\n`)
-  process.exit(2)
-}
+else await onKernel()
 report()
 process.exitCode = tally.broken.length === 0 ? 0 : 1
 
@@ -88,7 +91,7 @@ async function onKernel(): Promise<void> {
     }
   }
   try {
-    await Promise.all(Array.from({ length: Number(values.jobs) }, worker))
+    await Promise.all(Array.from({ length: jobs }, worker))
   } finally {
     await kernel.close()
   }
@@ -115,7 +118,7 @@ async function hops(): Promise<void> {
     }
   }
   try {
-    await Promise.all(Array.from({ length: Number(values.jobs) }, worker))
+    await Promise.all(Array.from({ length: jobs }, worker))
   } finally {
     trace.close()
     await kernel.close()

@@ -3,25 +3,23 @@
  * that share an etcd, while sandboxes, daemons and members come and go. Ends with 1 when an address
  * was there twice, or kernel, table and store do not agree.
  */
-import { parseArgs } from 'node:util'
 import { whyNoEtcd } from '../support/etcd.ts'
 import { buildProgram, removeProgram } from '../support/program.ts'
+import { refuseScript, scriptOptions, wholeNumber } from '../support/script-options.ts'
 import { soak } from './soak.ts'
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '5' },
-    seed: { type: 'string', default: '1' },
-    members: { type: 'string', default: '3' },
-  },
+const USAGE = 'npm run soak -- [--minutes NUMBER] [--seed WHOLE-NUMBER] [--members 1|3]'
+const values = scriptOptions(USAGE, {
+  minutes: { type: 'string', default: '5' },
+  seed: { type: 'string', default: '1' },
+  members: { type: 'string', default: '3' },
 })
-const minutes = Number(values.minutes)
-const [seed, members] = [Number(values.seed), Number(values.members)]
+const [minutes, members] = [Number(values.minutes), Number(values.members)]
+if (!(minutes > 0)) refuseScript(USAGE, `--minutes is a number above 0, not "${values.minutes}"`)
+if (![1, 3].includes(members)) refuseScript(USAGE, `--members is 1 or 3, not "${values.members}"`)
+const seed = wholeNumber(USAGE, 'seed', values.seed)
 const missing = process.getuid?.() === 0 ? whyNoEtcd() : 'this needs root, and Linux'
-if (!(minutes > 0) || !Number.isSafeInteger(seed) || ![1, 3].includes(members)) {
-  console.error('npm run soak -- --minutes NUMBER --seed WHOLE-NUMBER --members 1|3')
-  process.exitCode = 2
-} else if (missing !== undefined) {
+if (missing !== undefined) {
   console.error(missing)
   process.exitCode = 2
 } else {

@@ -79,7 +79,7 @@ async function inGuest<T>(
     return { name, report: JSON.parse(readFileSync(file, 'utf8')) as T, seconds }
   const how =
     result.exitCode === undefined
-      ? `the guest died or was still running after ${(timeoutMs / 1000).toFixed(0)} s`
+      ? `the guest died (${result.ended})`
       : `the program ended with ${result.exitCode} and without a report`
   const last = (result.output === '' ? result.console : result.output).trim().split('\n').slice(-15)
   return { name, died: `${how}; its last words:\n${last.join('\n')}`, seconds }

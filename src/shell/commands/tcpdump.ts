@@ -71,7 +71,7 @@ function readOptions(words: readonly string[]): Options {
         }
         if (letter === 'i') name = value
         else if (letter === 'c') count = readCount(value)
-        else if (letter === 'Q') notYet('-Q')
+        else if (letter !== 's' || !/^(0|262144)$/.test(value)) notYet(`-${letter}`)
         break
       }
       if (letter === 'w' || letter === 'r') {
@@ -137,6 +137,9 @@ async function capture(
     enough = resolve
   })
   const ports: FramePort[] = []
+  const close = (): void => {
+    for (const port of ports) port.close()
+  }
   for (const link of links) {
     const port = await session.fabric.openPort(session.netns, link.name, (captured) => {
       const { frame } = captured
@@ -146,15 +149,19 @@ async function capture(
     })
     ports.push(port)
   }
-  const listened = await promiscuous(session, options, links)
-  if (session.background === undefined) await foreground(session, full)
-  else {
-    session.background.started()
-    await Promise.race([full, session.background.stopped])
+  try {
+    const listened = await promiscuous(session, options, links)
+    let why = ''
+    if (session.background === undefined) why = await foreground(session, full)
+    else {
+      session.background.started()
+      await Promise.race([full, session.background.stopped])
+    }
+    await listened.end()
+    return report(options, any, links[0]?.name ?? '', seen, why)
+  } finally {
+    close()
   }
-  for (const port of ports) port.close()
-  await listened.end()
-  return report(options, any, links[0]?.name ?? '', seen)
 }
 
 /** A socket of tcpdump has its link take every frame, but for `any` and with `-p`. */
@@ -174,18 +181,27 @@ async function promiscuous(
   return { end: () => set(false) }
 }
 
-async function foreground(session: Session, full: Promise<void>): Promise<void> {
+/** @returns why it ended by itself, as a line of its own; empty when it saw what it waited for */
+async function foreground(session: Session, full: Promise<void>): Promise<string> {
   const slept = async (): Promise<'slept'> => {
     await session.fabric.clock.sleep(100)
     return 'slept'
   }
   for (let ms = 0; ms < FOREGROUND_MS; ms += 100) {
     const came = await Promise.race([full, slept()])
-    if (came !== 'slept') return
+    if (came !== 'slept') return ''
   }
+  const hint = 'what a command does is heard by "tcpdump ... & COMMAND"'
+  return `lanyard: ended after ${FOREGROUND_MS / 1000} s of the lab's time: ${hint}\n`
 }
 
-function report(options: Options, any: boolean, link: string, seen: readonly Seen[]): Output {
+function report(
+  options: Options,
+  any: boolean,
+  link: string,
+  seen: readonly Seen[],
+  why: string,
+): Output {
   const printer = new Printer({ ...options, any })
   const type = any ? 'LINUX_SLL2 (Linux cooked v2)' : 'EN10MB (Ethernet)'
   const listening = `listening on ${any ? 'any' : link}, link-type ${type}, ${SNAPSHOT}\n`
@@ -201,6 +217,6 @@ function report(options: Options, any: boolean, link: string, seen: readonly See
       seen.map((one) => printer.line(one)).join('') + (seen.length < options.count ? '\n' : ''),
     stderr:
       (any ? 'tcpdump: data link type LINUX_SLL2\n' : '') +
-      `${head}${counts}0 packets dropped by kernel\n`,
+      `${head}${counts}0 packets dropped by kernel\n${why}`,
   }
 }
