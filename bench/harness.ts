@@ -22,6 +22,8 @@ export interface Bench {
   readonly unit: string
   readonly better: 'lower' | 'higher'
   readonly rounds?: number
+  /** Rounds that warm up (caches, the compiler) and do not count; one unless given. */
+  readonly warmUps?: number
   /** The first one is ours; every other is a peer. */
   readonly contestants: readonly Contestant[]
   close?(): void | Promise<void>
@@ -42,8 +44,8 @@ export async function measure(name: string, open: () => Bench | Promise<Bench>):
   const bench = await open()
   const figures = bench.contestants.map((): number[] => [])
   try {
-    // Round 0 warms up (caches, the compiler) and does not count.
-    for (let round = 0; round <= (bench.rounds ?? 5); round++)
+    const { rounds = 5, warmUps = 1 } = bench
+    for (let round = 1 - warmUps; round <= rounds; round++)
       for (const [i, contestant] of bench.contestants.entries()) {
         const figure = await contestant.run()
         if (round > 0) figures[i]?.push(figure)
@@ -99,6 +101,15 @@ function version(command: string, flag: string): string {
   } catch {
     return 'not installed'
   }
+}
+
+/** Mean of several runs, one after another: less of it is a single garbage collection's. */
+export async function meanMs(times: number, run: () => unknown): Promise<number> {
+  return (
+    (await timeMs(async () => {
+      for (let i = 0; i < times; i++) await run()
+    })) / times
+  )
 }
 
 /** Milliseconds `work` took. */

@@ -80,13 +80,14 @@ export async function listen(server: Server, path: string, gid: number | undefin
         resolve()
       })
     })
+    if (gid !== undefined) chownSync(path, -1, gid)
   } catch (error) {
+    server.close()
     const why = error instanceof Error ? error.message : String(error)
     throw new LanyardError('socket-invalid', { socket: path, why }, { cause: error })
   } finally {
     process.umask(before)
   }
-  if (gid !== undefined) chownSync(path, -1, gid)
   chmodSync(path, 0o660)
 }
 

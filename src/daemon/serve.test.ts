@@ -1,4 +1,4 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { type Server, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -89,20 +89,29 @@ test('a socket without a daemon is taken over; what is none, or listens, is not'
 async function leaveStale(path: string): Promise<void> {
   const server: Server = createServer()
   await new Promise<void>((resolve) => server.listen(`${path}.live`, resolve))
-  const { linkSync } = await import('node:fs')
   linkSync(`${path}.live`, path)
   await new Promise((resolve) => server.close(resolve))
 }
 
 test('whoever is neither root nor in the group is told so, and how to join', async () => {
+  // A socket can be given to a group of one's own only.
+  const gid = process.getgid?.() ?? 0
+  const group = ownGroup(gid)
   const peer = { pid: 7, uid: 4242, gids: [4242] }
-  const { socket } = await opened({ peerOf: () => peer, group: 'root' })
+  const { socket } = await opened({ peerOf: () => peer, group })
   const reply = await ask(socket, 'GET', '/v1/networks')
   expect(reply.status).toBe(403)
   expect(reply.json).toMatchObject({
     code: 'daemon-forbidden',
     detail: { user: 'user 4242', group: 'lanyard', socket },
   })
-  const member = await opened({ peerOf: () => ({ ...peer, gids: [4242, 0] }), group: 'root' })
+  const member = await opened({ peerOf: () => ({ ...peer, gids: [4242, gid] }), group })
   expect((await ask(member.socket, 'GET', '/v1/networks')).status).toBe(200)
 })
+
+function ownGroup(gid: number): string {
+  const lines = readFileSync('/etc/group', 'utf8').split('\n')
+  const name = lines.map((line) => line.split(':')).find((fields) => Number(fields[2]) === gid)?.[0]
+  if (name === undefined) throw new Error(`/etc/group has no group ${gid}`)
+  return name
+}

@@ -9,17 +9,21 @@ import type { Ip } from '../addr/ip.ts'
 import type { LinkSnapshot, RouteSnapshot } from '../fabric/snapshot.ts'
 import { Atoms } from './reach-atoms.ts'
 import { type Facts, type FactsReader, hostPrefix, type LinkFacts } from './reach-facts.ts'
-import { type Forest, upFrom } from './reach-forest.ts'
+import { type Forest, growForest, upFrom } from './reach-forest.ts'
 import { Print, type Words } from './reach-hash.ts'
 
 export interface Classes {
   readonly forest: Forest
+  /** What the next state may start from. */
+  readonly state: ClassesState
   /** Fingerprint of each namespace's class. */
   readonly print: Float64Array
   /** Matters to pairs it is not of: part of every question. */
   readonly always: Uint8Array
   /** Takes what its parent receives: part of every question its parent is part of. */
   readonly tied: Uint8Array
+  /** Like no other. */
+  readonly alone: Uint8Array
   /** Fingerprint of all that matter to everybody. */
   readonly context: number
 }
@@ -40,8 +44,59 @@ class Holders<K> {
   }
 }
 
-export function classify(forest: Forest, reader: FactsReader, words: Words): Classes {
-  return new Classifier(forest, reader, words).run()
+/** @param before a state of the same network: what no change touches is taken over */
+export function classify(
+  facts: readonly Facts[],
+  reader: FactsReader,
+  words: Words,
+  before?: Classes,
+): Classes {
+  const changed = before === undefined ? undefined : changedOf(before.forest.facts, facts, words)
+  if (before === undefined || changed === undefined)
+    return new Classifier(growForest(facts), reader, words).run()
+  return new Classifier({ ...before.forest, facts }, reader, words, before).rename(changed)
+}
+
+/** What of a state depends only on what its namespaces are to others. */
+export interface ClassesState {
+  readonly ips: Holders<Ip>
+  /** Routes of a parent to the one address of a child. */
+  readonly ways: Map<number, RouteSnapshot[]>
+  readonly atoms: Atoms
+}
+
+/**
+ * The namespaces that are not what they were, when each is the same to the others; undefined when
+ * one is not, or when there are others than before.
+ */
+function changedOf(
+  before: readonly Facts[],
+  now: readonly Facts[],
+  words: Words,
+): readonly number[] | undefined {
+  if (before.length !== now.length) return undefined
+  const changed: number[] = []
+  for (let i = 0; i < now.length; i++) {
+    if (before[i] === now[i]) continue
+    if (outside(before[i] as Facts, words) !== outside(now[i] as Facts, words)) return undefined
+    changed.push(i)
+  }
+  return changed
+}
+
+/** Fingerprint of what a namespace is to others: all that is read of it for their classes. */
+function outside(facts: Facts, words: Words): number {
+  const { snapshot, links, cards, ips, vias, namedIps, namedMacs } = facts
+  const { prefixes, hostRoutes, meddles, alone, takes } = facts
+  const ends = links.map(({ link, leads, addresses }) => {
+    const { name, index, kind, address, parent, master, port } = link
+    const own = addresses.map((a) => [a.scope, a.address.address])
+    return [name, index, kind, address, parent?.index, master, port?.hairpin, leads, own]
+  })
+  const macs = cards.map((card) => card.address)
+  return new Print()
+    .value([snapshot.name, ends, macs, ips, vias, namedIps, namedMacs], words)
+    .value([prefixes, hostRoutes, meddles, alone, takes], words).number
 }
 
 class Classifier {
@@ -52,22 +107,24 @@ class Classifier {
   readonly #alone: Uint8Array
   readonly #tied: Uint8Array
   readonly #print: Float64Array
-  readonly #ips = new Holders<Ip>()
-  /** Routes of a parent to the one address of a child. */
-  readonly #ways = new Map<number, RouteSnapshot[]>()
+  readonly #ips: Holders<Ip>
+  readonly #ways: Map<number, RouteSnapshot[]>
   /** Links of parents that lead to a child. */
   readonly #ports = new Map<number, LinkFacts[]>()
-  #atoms = new Atoms([])
+  #atoms: Atoms
 
-  constructor(forest: Forest, reader: FactsReader, words: Words) {
+  constructor(forest: Forest, reader: FactsReader, words: Words, before?: Classes) {
     const count = forest.facts.length
     this.#forest = forest
     this.#reader = reader
     this.#words = words
-    this.#always = new Uint8Array(count)
-    this.#alone = new Uint8Array(count)
-    this.#tied = new Uint8Array(count)
-    this.#print = new Float64Array(count)
+    this.#always = before?.always ?? new Uint8Array(count)
+    this.#alone = before?.alone ?? new Uint8Array(count)
+    this.#tied = before?.tied ?? new Uint8Array(count)
+    this.#print = before?.print.slice() ?? new Float64Array(count)
+    this.#ips = before?.state.ips ?? new Holders()
+    this.#ways = before?.state.ways ?? new Map()
+    this.#atoms = before?.state.atoms ?? new Atoms([])
   }
 
   run(): Classes {
@@ -75,17 +132,58 @@ class Classifier {
     this.#mark()
     this.#atoms = new Atoms([...facts.map((f) => f.prefixes), ...this.#sortHostRoutes()])
     for (let at = upwards.length - 1; at >= 0; at--) this.#name(upwards[at] as number)
+    return this.#classes()
+  }
+
+  /** Names those anew that changed, and those whose names rest on theirs. */
+  rename(changed: readonly number[]): Classes {
+    const { upwards, parent } = this.#forest
+    /** Who has to be named again, and whose children have. */
+    const anew = new Uint8Array(parent.length)
+    const named = new Uint8Array(parent.length)
+    for (const i of changed) {
+      anew[i] = 1
+      if (this.#tied[i] === 1) anew[parent[i] as number] = 1
+    }
+    for (let at = upwards.length - 1; at >= 0; at--) {
+      const i = upwards[at] as number
+      const p = parent[i] as number
+      if (anew[i] === 0 && (p < 0 || anew[p] === 0)) continue
+      // Whoever is named says on which ports its children hang.
+      if (p >= 0 && named[p] === 0) this.#findPorts(i, p)
+      const before = this.#print[i]
+      this.#name(i)
+      named[i] = 1
+      if (this.#print[i] !== before) anew[i] = 1
+    }
+    return this.#classes()
+  }
+
+  #classes(): Classes {
+    const { facts } = this.#forest
+    const matter: number[] = []
+    for (let i = 0; i < facts.length; i++) if (this.#always[i] === 1) matter.push(i)
+    const name = (i: number): string => (facts[i] as Facts).snapshot.name
+    matter.sort((a, b) => (name(a) < name(b) ? -1 : 1))
     const context = new Print()
-    const matter = facts.flatMap((f, i) => (this.#always[i] === 1 ? [[f.snapshot.name, i]] : []))
-    matter.sort((a, b) => ((a[0] as string) < (b[0] as string) ? -1 : 1))
-    for (const [, i] of matter) context.add(this.#print[i as number] as number)
+    for (const i of matter) context.add(this.#print[i] as number)
     return {
       forest: this.#forest,
       print: this.#print,
       always: this.#always,
       tied: this.#tied,
+      alone: this.#alone,
       context: context.number,
+      state: { ips: this.#ips, ways: this.#ways, atoms: this.#atoms },
     }
+  }
+
+  #findPorts(i: number, p: number): void {
+    const { facts, byName } = this.#forest
+    const ports = (facts[p] as Facts).links.filter(({ leads }) => {
+      return leads !== undefined && byName.get(leads) === i
+    })
+    if (ports.length > 0) this.#ports.set(i, ports)
   }
 
   /** Finds who is like no other. */

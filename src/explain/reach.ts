@@ -16,7 +16,7 @@ import { placeOf } from './place.ts'
 import type { Question } from './question.ts'
 import { type Classes, classify } from './reach-classes.ts'
 import { type Facts, FactsReader, isUsable } from './reach-facts.ts'
-import { growForest, meetingDepth, upFrom } from './reach-forest.ts'
+import { meetingDepth, upFrom } from './reach-forest.ts'
 import { Print, Words } from './reach-hash.ts'
 import { type PairClass, type Pairs, pairUp } from './reach-pairs.ts'
 import { partOf } from './reach-world.ts'
@@ -49,6 +49,8 @@ const TRACE = 1 << 16
 export class ReachMemory {
   readonly words = new Words()
   readonly reader = new FactsReader(this.words)
+  /** The state looked at before. */
+  last: Classes | undefined
   readonly #cells = new Map<string, ReachCell>()
 
   get(key: string): ReachCell | undefined {
@@ -88,7 +90,6 @@ export interface ReachCounts {
 }
 
 export class Reach {
-  readonly classes: readonly ReachClass[]
   readonly family: 4 | 6
   readonly #classes: Classes
   readonly #pairs: Pairs
@@ -109,12 +110,16 @@ export class Reach {
     this.family = options.family ?? 4
     this.#memory = options.memory ?? new ReachMemory()
     const { reader, words } = this.#memory
-    const forest = growForest(snapshot.netns.map((netns) => reader.of(netns)))
-    this.#classes = classify(forest, reader, words)
+    const facts = snapshot.netns.map((netns) => reader.of(netns))
+    this.#classes = classify(facts, reader, words, this.#memory.last)
+    this.#memory.last = this.#classes
     this.#pairs = pairUp(this.#classes, (i) => this.#first(i) !== undefined)
-    const name = (i: number): string => this.#netns(i).name
-    this.classes = this.#pairs.members.map((list, number) => ({ number, members: list.map(name) }))
     this.#answerAll()
+  }
+
+  get classes(): readonly ReachClass[] {
+    const name = (i: number): string => this.#netns(i).name
+    return this.#pairs.members.map((list, number) => ({ number, members: list.map(name) }))
   }
 
   /** Ordered pairs of endpoints and how many work. */
@@ -125,13 +130,14 @@ export class Reach {
       pairs += one.count
       if (this.#cell(one.from, one.to, one.depth).ok) ok += one.count
     }
-    const endpoints = this.classes.reduce((n, c) => n + c.members.length, 0)
-    const classes = this.classes.length
+    const { members } = this.#pairs
+    const endpoints = members.reduce((n, list) => n + list.length, 0)
+    const classes = members.length
     return { pairs, ok, endpoints, classes, questions: all.length, asked: this.#asked }
   }
 
   get endpoints(): string[] {
-    return this.classes.flatMap((c) => c.members)
+    return this.#pairs.members.flatMap((list) => list.map((i) => this.#netns(i).name))
   }
 
   has(name: string): boolean {
@@ -344,6 +350,7 @@ function placeOfPair(from: number, to: number, depth: number): number {
 /** Asks from empty tables, and leaves them empty. */
 function answer(fabric: SimFabric, question: Question): ReachCell {
   const { world } = fabric
+  world.trace.forget()
   const found = ask(fabric, question, false)
   forget(fabric)
   const { ok, code, end, result } = found

@@ -27,12 +27,12 @@ import type { Device, Netns, World } from './model.ts'
 /** @throws LanyardError `netns-missing` */
 export function takeSnapshot(world: World, options: SnapshotOptions = {}): Snapshot {
   const { netns: names, counters = false } = options
-  const wanted = names ?? [...world.netns.keys()]
+  const wanted = new Set(names ?? world.netns.keys())
   return {
-    netns: wanted.map((name) => {
+    netns: [...wanted].map((name) => {
       const netns = world.netns.get(name)
       if (netns === undefined) throw new LanyardError('netns-missing', { netns: name })
-      const one = netnsSnapshot(netns, new Set(wanted))
+      const one = netnsSnapshot(netns, wanted)
       return counters ? { ...one, links: withCounters(netns, one.links) } : one
     }),
   }
@@ -83,7 +83,8 @@ function linkSnapshot(dev: Device, held: ReadonlySet<string>): LinkSnapshot {
     group: dev.group,
     alias: dev.alias,
     txQueueLength: dev.txQueueLength,
-    qdisc: qdiscOf(dev),
+    qdisc: dev.netem === undefined ? qdiscOf(dev) : 'netem',
+    ...(dev.netem === undefined ? {} : { netem: dev.netem.netem }),
     minMtu: dev.minMtu,
     maxMtu: dev.maxMtu,
     parent: refTo(dev.peer ?? dev.lower, held),

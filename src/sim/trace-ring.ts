@@ -72,8 +72,8 @@ export class TraceRing {
   #frames: (Frame | undefined)[]
   /** Of the last two kinds of entries. */
   #audiences: (Audience | undefined)[]
-  /** Number of the first entry this ring ever held. */
-  readonly #base: number
+  /** Number of the first entry that may be read. */
+  #base: number
   /** Entries ever written. */
   count: number
   readonly #notes = new Map<number, string>()
@@ -101,6 +101,12 @@ export class TraceRing {
   /** The same with room for more: for whoever reads what many frames met. */
   forkWithRoom(size: number): TraceRing {
     return new TraceRing(Math.max(size, this.#size), this.count)
+  }
+
+  /** What was written before is read no more; numbering goes on, its room is used again. */
+  forget(): void {
+    this.#base = this.count
+    this.#notes.clear()
   }
 
   #grow(): void {

@@ -3,6 +3,7 @@ import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { Op } from '../../src/fabric/plan.ts'
 import type { KernelTraits } from '../../src/fabric/traits.ts'
 import { probeOf, type Question } from '../../src/explain/question.ts'
+import { Reach } from '../../src/explain/reach.ts'
 import type { Remedy } from '../../src/explain/types.ts'
 import { applyInSteps } from '../differential/compare.ts'
 import { withDistinctLinks } from './distinct.ts'
@@ -19,7 +20,8 @@ export async function remedyOnKernel(
   world: FailingWorld,
   { title, plan, undo }: Remedy,
 ): Promise<string[]> {
-  return inWorld(kernel, world, async (works) => {
+  return inWorld(kernel, world, async (rest) => {
+    const works = worksAfter(rest, kernel, world.question)
     if (await works()) return ['the kernel says that it works']
     await kernel.apply(plan)
     if (!(await works())) return [`${title}: it does not help on the kernel`]
@@ -53,7 +55,8 @@ export async function hopsOnKernel(
   const told = toldBySimulator(world.fabric, world.question)
   if (told.passed.size === 0) return undefined
   let seen = 0
-  const differs = await inWorld(kernel, world, async (works) => {
+  const differs = await inWorld(kernel, world, async (rest) => {
+    const works = worksAfter(rest, kernel, world.question)
     if (await works()) return ['the kernel says that it works']
     const real = trace.read(links)
     seen = real.length
@@ -65,19 +68,59 @@ export async function hopsOnKernel(
 /** The names of links that are traced begin so. */
 export const TRACED = 'lt'
 
+/** Cells of a matrix asked of the kernel, and those it says otherwise of. */
+export interface MatrixJudged {
+  readonly asked: number
+  readonly works: number
+  readonly differs: readonly string[]
+}
+
+/**
+ * Makes a world on the kernel, reads it there, and pings a sample of the pairs of its matrix.
+ * Nothing of the world is left.
+ */
+export async function matrixOnKernel(
+  kernel: Fabric,
+  world: Pick<FailingWorld, 'plan' | 'netns'>,
+  family: 4 | 6,
+  sample: number,
+): Promise<MatrixJudged> {
+  let [asked, works] = [0, 0]
+  const { netns } = world
+  const differs = await inWorld(kernel, world, async (rest) => {
+    await rest()
+    const reach = new Reach(await kernel.snapshot({ netns }), { family })
+    const ends = reach.endpoints
+    const pairs = ends.flatMap((from) => ends.filter((to) => to !== from).map((to) => [from, to]))
+    const step = Math.max(1, Math.floor(pairs.length / sample))
+    const wrong: string[] = []
+    for (let at = 0; at < pairs.length; at += step) {
+      const [from, to] = pairs[at] as [string, string]
+      const { ok, code = 'ok' } = reach.cell(from, to)
+      await rest()
+      asked++
+      if (ok) works++
+      const real = await reached(kernel, reach.question(from, to))
+      if (real !== ok) wrong.push(`v${family} ${from} -> ${to}: ${code}, the kernel: ${real}`)
+    }
+    return wrong
+  })
+  return { asked, works, differs }
+}
+
+/** @param body gets what makes the world come to rest and forget */
 async function inWorld(
   kernel: Fabric,
-  world: FailingWorld,
-  body: (works: () => Promise<boolean>) => Promise<string[]>,
+  world: Pick<FailingWorld, 'plan' | 'netns'>,
+  body: (rest: () => Promise<void>) => Promise<string[]>,
 ): Promise<string[]> {
-  const { netns, question } = world
+  const { netns } = world
   const flush = flushOf(world)
   try {
     await applyInSteps(kernel, world.plan)
     return await body(async () => {
       await kernel.settle({ netns })
       await kernel.apply(flush, { keepGoing: true })
-      return reached(kernel, question)
     })
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)]
@@ -89,13 +132,20 @@ async function inWorld(
   }
 }
 
+function worksAfter(rest: () => Promise<void>, kernel: Fabric, question: Question) {
+  return async (): Promise<boolean> => {
+    await rest()
+    return reached(kernel, question)
+  }
+}
+
 async function reached(kernel: Fabric, question: Question): Promise<boolean> {
   const [result] = await kernel.probe([{ ...probeOf(question), timeoutMs: 1500 }])
   return result?.outcome === 'reply'
 }
 
 /** As the simulator forgets before it is asked. */
-function flushOf({ netns, plan }: FailingWorld): Op[] {
+function flushOf({ netns, plan }: Pick<FailingWorld, 'plan' | 'netns'>): Op[] {
   const bridges = plan.flatMap((op): Op[] =>
     op.do === 'link.add' && op.spec.kind === 'bridge'
       ? [{ do: 'fdb.flush', netns: op.netns, bridge: op.name }]

@@ -6,12 +6,15 @@ import { describe, expect, test } from 'vitest'
 import { detectTraits } from '../../src/fabric/traits.ts'
 import { openKernel } from '../../src/kernel/fabric.ts'
 import { describeKernel } from '../describe-kernel.ts'
+import { drawWorld } from '../differential/draw.ts'
 import { explainWorld, failingIn } from './failing.ts'
 import { KernelTrace, traceMissing } from './kernel-trace.ts'
-import { hopsOnKernel, remedyOnKernel, TRACED } from './on-kernel.ts'
+import { hopsOnKernel, matrixOnKernel, remedyOnKernel, TRACED } from './on-kernel.ts'
 
 const WORLDS = 8
 const AT_ONCE = 4
+/** Pairs of a world, at least. */
+const SAMPLE = 8
 
 const missing = process.getuid?.() === 0 ? traceMissing() : undefined
 const traced = missing === undefined || process.env['CI'] === 'true'
@@ -33,6 +36,27 @@ describeKernel('random failing worlds', () => {
       await kernel.close()
     }
   })
+
+  for (const family of [4, 6] as const)
+    test(`Reach: cells of the matrix of ${WORLDS} worlds are what the kernel does, IPv${family}`, async () => {
+      const kernel = await openKernel()
+      try {
+        const traits = await detectTraits(kernel, `r${process.pid}-traits`)
+        const all = { asked: 0, works: 0 }
+        await eachSeed(async (seed) => {
+          const world = drawWorld(seed, `m${process.pid}-${family}-${seed}-`, traits)
+          const { asked, works, differs } = await matrixOnKernel(kernel, world, family, SAMPLE)
+          expect(differs, `seed ${seed}`).toEqual([])
+          all.asked += asked
+          all.works += works
+          return asked > 0
+        })
+        expect(all.works).toBeGreaterThan(WORLDS / 2)
+        expect(all.asked - all.works).toBeGreaterThan(WORLDS / 2)
+      } finally {
+        await kernel.close()
+      }
+    })
 
   describe.skipIf(!traced)(traced ? 'traced' : `traced (skipped: ${missing})`, () => {
     test(`explain: the kernel traced what is said of each of ${WORLDS} worlds`, async () => {

@@ -4,8 +4,11 @@ import { fleetPlan } from '../../bench/reach-fleet.ts'
 import { ask, forget } from '../../src/explain/ask.ts'
 import { quiet } from '../../src/explain/explain.ts'
 import { Reach, ReachMemory } from '../../src/explain/reach.ts'
+import { classify } from '../../src/explain/reach-classes.ts'
+import { type Facts, FactsReader } from '../../src/explain/reach-facts.ts'
+import { Words } from '../../src/explain/reach-hash.ts'
 import type { Op } from '../../src/fabric/plan.ts'
-import type { Snapshot } from '../../src/fabric/snapshot.ts'
+import type { NetnsSnapshot, Snapshot } from '../../src/fabric/snapshot.ts'
 import { openSim, type SimFabric } from '../../src/sim/fabric.ts'
 import { Random } from '../../src/sim/random.ts'
 import { runUntil } from '../../src/sim/run.ts'
@@ -115,6 +118,52 @@ test('Reach: what was known of a world and is asked again after a change is as i
 })
 
 /** Namespaces in which nothing changed are the same objects as before. */
+test('classes after a change are those found from nothing, named alike', async () => {
+  let renamed = 0
+  for (const seed of seeds(WORLDS)) {
+    const random = new Random(seed)
+    const world = seed % 4 === 0 ? await fleet(seed) : await drawn(seed)
+    const words = new Words()
+    const reader = new FactsReader(words)
+    let snapshot = takeSnapshot(world.world)
+    let before = classify(factsOf(snapshot), reader, words)
+    for (let change = 0; change < 10; change++) {
+      const at = random.below(snapshot.netns.length)
+      const other = snapshot.netns.map((one, i) => (i === at ? changedLink(one, random) : one))
+      snapshot = { netns: other }
+      const again = classify(factsOf(snapshot), reader, words, before)
+      const afresh = classify(factsOf(snapshot), reader, words)
+      expect(again.print, `seed ${seed}, change ${change}`).toEqual(afresh.print)
+      expect(again.context).toBe(afresh.context)
+      if (again.forest.parent === before.forest.parent) renamed++
+      before = again
+    }
+
+    function factsOf({ netns }: Snapshot): readonly Facts[] {
+      return netns.map((one) => reader.of(one))
+    }
+  }
+  expect(renamed).toBeGreaterThan(5 * WORLDS)
+})
+
+/** A link or an address of it is another: now and then in what others look at, too. */
+function changedLink(netns: NetnsSnapshot, random: Random): NetnsSnapshot {
+  const at = random.below(netns.links.length)
+  const [name, kind] = [netns.links[at]?.name, random.below(6)]
+  const links = netns.links.map((link, i) => {
+    if (i !== at) return link
+    const { port, mtu } = link
+    if (port !== undefined && kind < 2) return { ...link, port: { ...port, hairpin: kind === 0 } }
+    return { ...link, mtu: mtu - random.below(100) }
+  })
+  const addresses = netns.addresses.map((one) =>
+    one.link === name && kind > 3
+      ? { ...one, address: { ...one.address, length: one.address.length + 4 - kind } }
+      : one,
+  )
+  return { ...netns, links, addresses }
+}
+
 function updated(before: Snapshot, after: Snapshot): Snapshot {
   const known = new Map(before.netns.map((n) => [n.name, n]))
   const text = (value: unknown): string => JSON.stringify(value)
