@@ -57,6 +57,10 @@ export const OP_SAMPLES: { readonly [D in Op['do']]: OpOf<D> } = {
   'filter.policy': { do: 'filter.policy', ...FILTER, chain: 'FORWARD', policy: 'drop' },
   'filter.chain-add': { do: 'filter.chain-add', ...FILTER, chain: 'trusted' },
   'filter.chain-del': { do: 'filter.chain-del', ...FILTER, chain: 'trusted' },
+  'qdisc.add': { do: 'qdisc.add', netns, link, netem: { delayNs: 100_000_000, lossPercent: 5 } },
+  'qdisc.change': { do: 'qdisc.change', netns, link, netem: { lossPercent: 100 } },
+  'qdisc.replace': { do: 'qdisc.replace', netns, link, netem: { rateBits: 10_000_000 } },
+  'qdisc.del': { do: 'qdisc.del', netns, link },
   'multicast.add': { do: 'multicast.add', netns, link, mac: parseMac('01:00:5e:00:00:fb') },
   'multicast.del': { do: 'multicast.del', netns, link, mac: parseMac('01:00:5e:00:00:fb') },
 }

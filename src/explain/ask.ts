@@ -10,7 +10,7 @@ import { bridgeOf } from '../sim/link/bridge-state.ts'
 import type { Device, World } from '../sim/model.ts'
 import type { RawStep } from '../sim/trace-ring.ts'
 import { applyOp } from '../sim/world.ts'
-import { decidingStep, pathIn } from './decide.ts'
+import { decidingStep, longestWait, pathIn } from './decide.ts'
 import { probeOf, type Question } from './question.ts'
 
 /** Frames on their way when the answer is there (a broadcast's other copies) get so long. */
@@ -47,10 +47,15 @@ export function ask(fabric: SimFabric, question: Question, wanted = true): Answe
   if (ok) return { ok, open: ok, result, steps, end: undefined, code: undefined }
   const closed = closedAt(world, question, steps)
   const path = pathIn(world, question.from, question.to, question.port)
-  const end = closed ?? decidingStep(steps, path)
+  const end = closed ?? lateOr(decidingStep(steps, path), steps)
   const code =
     closed === undefined ? (end?.reason ?? codeOf(world, question, result)) : 'PORT_CLOSED'
   return { ok, open: closed !== undefined, result, steps, end, code }
+}
+
+/** An answer for which nobody waited any more came late, where a cable held it back. */
+function lateOr(end: RawStep | undefined, steps: readonly RawStep[]): RawStep | undefined {
+  return end === undefined || end.reason === 'NO_SOCKET' ? (longestWait(steps) ?? end) : end
 }
 
 /** Whether it works, and no more: for counting. */

@@ -9,6 +9,13 @@ const REMEDIES: { readonly [C in ReasonCode]?: readonly string[] } = {
   LINK_DOWN: ['the link up: ip link set dev LINK up'],
   NO_CARRIER: ['the parent of the link up', 'a cable'],
   PEER_DOWN: ['the other end of the cable up'],
+  NETEM_LOSS: ['the impairment away: tc qdisc del dev LINK root', 'less loss (impair: in a lab)'],
+  NETEM_LIMIT: ['the impairment away: tc qdisc del dev LINK root', 'a larger limit or rate'],
+  NETEM_LATE: [
+    'the impairment away: tc qdisc del dev LINK root',
+    'a shorter delay or a higher rate',
+    'wait longer: within 3s in an expectation, -W in ping',
+  ],
   MTU_EXCEEDED: ['one MTU on the whole segment'],
   MTU_TOO_SMALL: ['the larger MTU on the way out', 'let path MTU discovery (ICMP) through'],
   OTHERHOST: ['no static neighbour or forwarding entry with an old MAC', 'a MAC for one link only'],

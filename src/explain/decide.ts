@@ -198,12 +198,15 @@ function besides(dev: Device): Device[] {
 /** The steps of an exchange, each with the name of its message; its waiting is left out. */
 export function messagesOf(steps: readonly RawStep[], port: number | undefined): Told[] {
   const told: Told[] = []
+  const held = heldSteps(steps)
   // Copies of a flooded frame are one frame: it is named once.
   const names = new Map<Frame, string | undefined>()
   for (const step of steps) {
     const { frame } = step
     // Waiting for a neighbour is no progress: the packet goes on after the question.
-    if (frame === undefined || step.action === 'queue' || isReason(CONSEQUENCE, step)) continue
+    // Nor is waiting in an impaired cable, unless nobody saw the end of it.
+    const waits = step.action === 'queue' && held.get(step) !== Infinity
+    if (frame === undefined || waits || isReason(CONSEQUENCE, step)) continue
     let message = names.get(frame)
     if (message === undefined && !names.has(frame)) {
       message = messageOf(frame, port)
@@ -212,6 +215,22 @@ export function messagesOf(steps: readonly RawStep[], port: number | undefined):
     if (message !== undefined) told.push({ step, message })
   }
   return told
+}
+
+/** Steps at which a frame began to wait in an impaired cable, and for how long it did, ns. */
+function heldSteps(steps: readonly RawStep[]): Map<RawStep, number> {
+  const held = new Map<RawStep, number>()
+  for (const [at, step] of steps.entries()) {
+    if (step.reason !== 'NETEM_LATE') continue
+    const on = steps.find((s, i) => i > at && s.frame === step.frame && s.device === step.device)
+    held.set(step, on === undefined ? Infinity : on.timeNs - step.timeNs)
+  }
+  return held
+}
+
+/** Where a frame waited longest, when an answer came after everybody had stopped waiting. */
+export function longestWait(steps: readonly RawStep[]): RawStep | undefined {
+  return [...heldSteps(steps)].toSorted(([, a], [, b]) => b - a)[0]?.[0]
 }
 
 function isReason(set: ReadonlySet<ReasonCode>, step: RawStep): boolean {

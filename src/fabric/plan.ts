@@ -9,6 +9,7 @@
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import type { FilterOp } from './filter.ts'
+import type { QdiscChange } from './netem.ts'
 
 export type Plan = readonly Op[]
 
@@ -274,6 +275,7 @@ export type Op =
       readonly link: string
       readonly mac: Mac
     }
+  | QdiscChange
   | FilterOp
 
 /** The op of a name; of those that share a shape, too. */

@@ -40,8 +40,13 @@ export function inNetns(netns: string, command: Words): string {
   return join(['nsenter', `--net=${quote(pathOf(netns))}`, ...command])
 }
 
-/** `ip` or `bridge` in a namespace, with flags of the tool in front of the object. */
-export function tool(name: 'ip' | 'bridge', netns: string, rest: Words, flag?: Word): string {
+/** `ip`, `bridge` or `tc` in a namespace, with flags of the tool in front of the object. */
+export function tool(
+  name: 'ip' | 'bridge' | 'tc',
+  netns: string,
+  rest: Words,
+  flag?: Word,
+): string {
   if (netns === '') return join([name, flag, ...rest])
   if (isNamed(netns)) return join([name, '-n', quote(netns), flag, ...rest])
   return inNetns(netns, [name, flag, ...rest])

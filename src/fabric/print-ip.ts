@@ -6,6 +6,7 @@ import { formatIp, type Prefix } from '../addr/ip.ts'
 import { formatMac } from '../addr/mac.ts'
 import { formatPrefix } from '../addr/prefix.ts'
 import type { FilterOp } from './filter.ts'
+import { netemWords, type QdiscChange } from './netem.ts'
 import type {
   AddressChange,
   BridgeVlanChange,
@@ -44,7 +45,17 @@ export function printOp(op: Op): string[] {
   }
   if (isFilterOp(op)) return [inNetns(op.netns, filterWords(op).map(quote))]
   if (isBridgeOp(op)) return [tool('bridge', op.netns, bridgeWords(op))]
+  if (isQdiscOp(op)) return [tool('tc', op.netns, qdiscWords(op))]
   return [printIpOp(op)]
+}
+
+function isQdiscOp(op: Op): op is QdiscChange {
+  return op.do.startsWith('qdisc.')
+}
+
+function qdiscWords(op: QdiscChange): Words {
+  const at: Words = ['qdisc', op.do.slice(6), 'dev', op.link, 'root']
+  return op.do === 'qdisc.del' ? at : [...at, 'netem', ...netemWords(op.netem)]
 }
 
 type BridgeOp = FdbChange | BridgeVlanChange | OpOf<'fdb.flush'>
@@ -75,7 +86,12 @@ function bridgeWords(op: BridgeOp): Words {
 
 type IpOp = Exclude<
   Op,
-  BridgeOp | FilterOp | OpOf<'link.add'> | OpOf<'link.set'> | { readonly do: 'sysctl.set' }
+  | BridgeOp
+  | FilterOp
+  | QdiscChange
+  | OpOf<'link.add'>
+  | OpOf<'link.set'>
+  | { readonly do: 'sysctl.set' }
 >
 
 function printIpOp(op: IpOp): string {

@@ -21,6 +21,18 @@ export const REASONS = {
     'the frame is larger than the MTU of the receiving end allows',
     'net/core/dev.c is_skb_forwardable',
   ),
+  NETEM_LOSS: r(
+    'the cable is impaired here: it loses such frames',
+    'net/sched/sch_netem.c netem_enqueue',
+  ),
+  NETEM_LIMIT: r(
+    'the cable is impaired here: as many frames as may wait for it wait already',
+    'net/sched/sch_netem.c netem_enqueue',
+  ),
+  NETEM_LATE: r(
+    'the cable is impaired here: frames take longer to cross it than anybody waited',
+    'net/sched/sch_netem.c netem_enqueue',
+  ),
   OTHERHOST: r('the frame is addressed to another MAC', 'net/ipv4/ip_input.c ip_rcv_core'),
   LOOP: r('the frame went round too often', 'net/core/dev.c xmit recursion limit'),
   // -- protocol stack

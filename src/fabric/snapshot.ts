@@ -6,6 +6,7 @@
 import type { Ip, Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import type { FilterChainSnapshot } from './filter.ts'
+import type { Netem } from './netem.ts'
 import type {
   BridgeOptions,
   IpvlanFlag,
@@ -119,6 +120,8 @@ export interface LinkSnapshot {
    * Root queueing discipline: `noop` until a link was up for the first time, then mostly `noqueue`.
    */
   readonly qdisc: string
+  /** What the root queueing discipline `netem` does, where it is one. */
+  readonly netem?: Netem
   readonly minMtu: number
   readonly maxMtu: number
   /** What a macvlan, ipvlan or vlan sits on; the other end of a veth. */

@@ -19,7 +19,7 @@ export type StepAction =
   | 'deliver'
   /** Routed on to another link. */
   | 'route'
-  /** Waits for a neighbour to be resolved. */
+  /** Waits for a neighbour to be resolved, or (`NETEM_LATE`) in the impairment of a cable. */
   | 'queue'
   /** Ended here; `reason` says why. */
   | 'drop'

@@ -14,6 +14,7 @@ import type {
   RuleChange,
 } from './plan.ts'
 import type { AddressSnapshot, NetnsSnapshot, RouteSnapshot } from './snapshot.ts'
+import type { QdiscChange } from './netem.ts'
 import { undoFilter } from './undo-filter.ts'
 import type { Former } from './undo-former.ts'
 
@@ -65,6 +66,11 @@ export function undoEntry(op: EntryOp, former: Former): readonly Op[] | undefine
       return [{ ...op, do: 'multicast.add' }]
     case 'sysctl.set':
       return sysctlBack(op, netns)
+    case 'qdisc.add':
+    case 'qdisc.change':
+    case 'qdisc.replace':
+    case 'qdisc.del':
+      return qdiscBack(op, former)
     case 'filter.add':
     case 'filter.del':
     case 'filter.flush':
@@ -78,6 +84,18 @@ export function undoEntry(op: EntryOp, former: Former): readonly Op[] | undefine
     default:
       return []
   }
+}
+
+/** A former one is made anew: a change would leave a rate that it did not have. */
+function qdiscBack(op: QdiscChange, former: Former): Op[] | undefined {
+  const { netns, link } = op
+  const del: QdiscChange = { do: 'qdisc.del', netns, link }
+  if (op.do === 'qdisc.add') return [del]
+  const there = former.link(netns, link)
+  if (there === undefined) return undefined
+  const { netem } = there
+  const gone: QdiscChange[] = op.do === 'qdisc.del' ? [] : [del]
+  return netem === undefined ? gone : [...gone, { do: 'qdisc.add', netns, link, netem }]
 }
 
 function sysctlBack(op: OpOf<'sysctl.set'>, netns: NetnsSnapshot | undefined): Op[] | undefined {

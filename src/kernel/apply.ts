@@ -30,6 +30,7 @@ import { isRemoval, type Removal, removalsFrom, removeAll } from './apply-remova
 import { Connections, Links, refusal } from './connections.ts'
 import { changeFilter } from './netfilter.ts'
 import { createNetns, deleteNetns, inNetns } from './netns.ts'
+import { qdiscMessage } from './qdisc.ts'
 
 /** The event loop gets a turn after so much work. */
 const TURN_MS = 20
@@ -231,6 +232,11 @@ export function applyOp(work: Work, op: Exclude<Op, Removal>): Refusal | undefin
     case 'filter.chain-add':
     case 'filter.chain-del':
       return changeFilter(op)
+    case 'qdisc.add':
+    case 'qdisc.change':
+    case 'qdisc.replace':
+    case 'qdisc.del':
+      return work.links.send(op.netns, () => qdiscMessage(op, work.links))
     case 'multicast.add':
     case 'multicast.del':
     default:

@@ -17,6 +17,7 @@ import { nsid } from '../netlink/tables/nsid.ts'
 import { Connections } from './connections.ts'
 import { readFilters } from './netfilter-snapshot.ts'
 import { inNetns, netnsFd } from './netns.ts'
+import { withNetem } from './qdisc.ts'
 import {
   readAddresses,
   readFdb,
@@ -129,13 +130,14 @@ class Reader {
       .dump(outgoing(RTM_GETLINK, 0, link, {}, { extMask }), link)
       .toSorted((a, b) => a.header.index - b.header.index)
     const names = new Map(entries.map((e) => [e.header.index, e.attributes.name ?? '']))
-    const links = entries.map((entry) => {
+    const plain = entries.map((entry) => {
       const { master } = entry.attributes
       const masterName = master === undefined ? undefined : names.get(master)
       const one = linkSnapshot(entry, masterName, undefined)
       const counters = this.#counters ? countersOf(entry) : undefined
       return counters === undefined ? one : { ...one, counters }
     })
+    const links = withNetem(connection, plain)
     const byIndex = new Map(links.map((one) => [one.index, one]))
     const has = (kinds: readonly string[]) => links.some((one) => kinds.includes(one.kind))
     const bridged = has(['bridge']) || links.some((one) => one.master !== undefined)

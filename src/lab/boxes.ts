@@ -8,6 +8,7 @@
 import { formatIp } from '../addr/ip.ts'
 import { formatPrefix } from '../addr/prefix.ts'
 import type { FilterOp } from '../fabric/filter.ts'
+import { formatNetem } from '../fabric/netem.ts'
 import { filterWords } from '../fabric/print-iptables.ts'
 import { padEnd, widthOf } from './width.ts'
 import type { Child, ChildKind, Container, Host, Nic, Port, Switch, Topology } from './topology.ts'
@@ -131,6 +132,7 @@ function nicRow(nic: Nic): Row {
     nic.promisc ? 'promisc' : '',
     nic.mtu === undefined ? '' : `mtu ${nic.mtu}`,
     nic.up ? '' : 'down',
+    nic.impair === undefined ? '' : formatNetem(nic.impair),
     nic.peer === undefined ? 'no cable' : '',
   ].filter((f) => f !== '')
   const cells = [nic.name, nic.addresses.map(formatPrefix).join(' '), flags.join(' ')]
@@ -202,6 +204,7 @@ function portFlags(port: Port, filtering: boolean): string {
     port.learning ? '' : 'no learning',
     port.flood ? '' : 'no flood',
     port.up ? '' : 'down',
+    port.impair === undefined ? '' : formatNetem(port.impair),
   ]
     .filter((f) => f !== '')
     .join(', ')

@@ -6,6 +6,7 @@
 import type { Prefix } from '../addr/ip.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { changeFirewall } from './firewall.ts'
+import { impairOps } from './impair.ts'
 import {
   addressOps,
   BRIDGE,
@@ -81,6 +82,7 @@ function switchOps(a: Switch, b: Switch, netns: string): Op[] {
           name,
           mtu: port.mtu ?? 1500,
         })),
+        ...impairOps(before.impair, port.impair, netns, name),
         ...set(before.up, port.up, () => ({ do: 'link.set', netns, name, up: port.up })),
       ]
     }),
@@ -131,6 +133,7 @@ function nicOps(a: Nic, b: Nic, netns: string): Op[] {
     ...set(a.mac, b.mac, () => ({ do: 'link.set', netns, name, address: b.mac })),
     ...set(a.mtu, b.mtu, () => ({ do: 'link.set', netns, name, mtu: b.mtu ?? 1500 })),
     ...set(a.promisc, b.promisc, () => ({ do: 'link.set', netns, name, promisc: b.promisc })),
+    ...impairOps(a.impair, b.impair, netns, name),
     ...set(a.up, b.up, () => ({ do: 'link.set', netns, name, up: b.up })),
   ]
 }

@@ -143,6 +143,7 @@ export function liveTopology(
       promisc: false,
       up: true,
       addresses: global.filter((a) => a.link === link).map((a) => a.address),
+      impair: undefined,
       peer: undefined,
     }))
   }

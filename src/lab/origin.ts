@@ -74,6 +74,9 @@ const PORT_KEYS: { readonly [C in ReasonCode]?: string } = {
   BRIDGE_PORT_STATE: 'up',
   LINK_DOWN: 'up',
   PEER_DOWN: 'up',
+  NETEM_LOSS: 'impair',
+  NETEM_LIMIT: 'impair',
+  NETEM_LATE: 'impair',
 }
 
 const ROUTES: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
@@ -93,7 +96,10 @@ function hostPath(host: Host, link: string | undefined, code: ReasonCode): Path 
     if (key !== undefined) return [...path, 'sysctl', key]
   }
   if (ROUTES.has(code)) return [...path, 'routes']
-  if (host.nics.some((n) => n.name === link)) return [...path, 'nics', link as string]
+  if (host.nics.some((n) => n.name === link)) {
+    const nic: Path = [...path, 'nics', link as string]
+    return code.startsWith('NETEM_') ? [...nic, 'impair'] : nic
+  }
   return host.uppers.some((u) => u.name === link) ? [...path, 'vlans'] : path
 }
 

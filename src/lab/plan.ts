@@ -9,6 +9,7 @@
 import type { Prefix } from '../addr/ip.ts'
 import type { LinkSpec, Op, Plan } from '../fabric/plan.ts'
 import { aliasFor, groupFor, macFor } from './identity.ts'
+import { impairOps } from './impair.ts'
 import { UNPLUGGED } from './resolving.ts'
 import type {
   Child,
@@ -66,9 +67,22 @@ export function planLab(topology: Topology, naming: Naming): Plan {
     ...[...topology.hosts, ...topology.containers].flatMap(({ name, firewall }) =>
       firewall.map((op): Op => ({ ...op, netns: ns(name) })),
     ),
+    ...planImpairs(topology, ns),
     // Routes last: their gateways must be reachable through links that are up.
     ...topology.hosts.flatMap((host) => routesOf(host).map((r) => routeOp(r, ns(host.name)))),
     ...topology.containers.flatMap((c) => c.routes.map((r) => routeOp(r, ns(c.name)))),
+  ]
+}
+
+/** After everything else: making a lab is not slowed down by its cables. */
+function planImpairs(topology: Topology, ns: (node: string) => string): Op[] {
+  const at = (node: string, links: readonly (Port | Nic)[]) =>
+    links
+      .filter((link) => link.peer !== undefined)
+      .flatMap((link) => impairOps(undefined, link.impair, ns(node), link.name))
+  return [
+    ...topology.switches.flatMap((s) => at(s.name, s.ports)),
+    ...topology.hosts.flatMap((h) => at(h.name, h.nics)),
   ]
 }
 

@@ -128,7 +128,7 @@ describe('readLab says with line and column', () => {
       'an unknown key and the near miss',
       'p0: {}',
       'p0: {hairpn: true}',
-      'lab.yaml:2:30: switches.sw.ports.p0.hairpn: unknown key "hairpn" (did you mean "hairpin"?): a port has the keys access, trunk, native, hairpin, isolated, learning, flood, up, mtu, to',
+      'lab.yaml:2:30: switches.sw.ports.p0.hairpn: unknown key "hairpn" (did you mean "hairpin"?): a port has the keys access, trunk, native, hairpin, isolated, learning, flood, up, mtu, impair, to',
     ],
     [
       'a bad address',

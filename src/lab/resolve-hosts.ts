@@ -6,6 +6,7 @@ import type { Service } from '../fabric/fabric.ts'
 import { LanyardError } from '../errors.ts'
 import { type Cables, endKey, resolveCables } from './cables.ts'
 import { resolveFirewall } from './firewall.ts'
+import { resolveImpair } from './impair.ts'
 import { macFor } from './identity.ts'
 import { parseRoute, parseService } from './phrases.ts'
 import type { Resolving } from './resolving.ts'
@@ -58,6 +59,7 @@ function resolveHost(
       promisc: nic.promisc === true,
       up: nic.up !== false,
       addresses: addressesOf(link, nic.addr, [...at, 'addr']),
+      impair: resolveImpair(source, [...at, 'impair'], nic.impair),
       peer: cables.get(endKey(name, link)),
     }
   })

@@ -1,4 +1,5 @@
 /** Switches and their ports. */
+import { resolveImpair } from './impair.ts'
 import { ONE_SORT, parsePort } from './phrases.ts'
 import type { Resolving } from './resolving.ts'
 import type { LabFile } from './schema.ts'
@@ -18,7 +19,14 @@ export function resolveSwitches(reading: Resolving): Switch[] {
     return {
       name,
       vlanFiltering: typeof sw.vlanFiltering === 'boolean' ? sw.vlanFiltering : vlans,
-      ports: typed.map((p) => resolvePort(p.name, p.options)),
+      ports: typed.map((p) => ({
+        ...resolvePort(p.name, p.options),
+        impair: resolveImpair(
+          reading.source,
+          ['switches', name, 'ports', p.name, 'impair'],
+          p.options.impair,
+        ),
+      })),
     }
   })
 }
@@ -46,7 +54,7 @@ function longForm(
   return { name, options: value }
 }
 
-function resolvePort(name: string, options: PortFile): Port {
+function resolvePort(name: string, options: PortFile): Omit<Port, 'impair'> {
   const access = number(options.access)
   const trunk = (options.trunk ?? []).map(Number)
   const native = number(options.native)

@@ -28,6 +28,7 @@ steps:
 /** A fabric that remembers what it was told; h1 and h3 do not reach each other. */
 class FakeFabric {
   readonly kind = 'sim'
+  readonly clock = { nowNs: () => 0, sleep: () => Promise.resolve() }
   readonly log: string[] = []
   readonly netns = new Set<string>()
   refuse: string | undefined

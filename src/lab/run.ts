@@ -183,6 +183,8 @@ class Run {
   #sink: FrameSink | undefined
   #made: string[] = []
   #topology: Topology
+  /** When the lab was made, on the fabric's clock. */
+  #madeNs = 0
 
   constructor(
     topology: Topology,
@@ -259,6 +261,19 @@ class Run {
       }
     }
     await this.#settle()
+    this.#madeNs = this.#fabric.clock.nowNs()
+  }
+
+  /** Waits for the time of a step; one that is past already begins at once. */
+  async #until(atMs: number): Promise<void> {
+    const { clock } = this.#fabric
+    for (;;) {
+      await this.#stop()
+      const left = atMs - (clock.nowNs() - this.#madeNs) / 1e6
+      if (left <= 0) return
+      // In pieces, so that a stop is heard.
+      await clock.sleep(Math.min(left, 100))
+    }
   }
 
   #apply(plan: Plan): Promise<void> {
@@ -294,6 +309,7 @@ class Run {
   async #steps(): Promise<StepReport[]> {
     const reports: StepReport[] = []
     for (const step of this.#topology.steps) {
+      if (step.atMs !== undefined) await this.#until(step.atMs)
       if (step.becomes !== undefined) {
         const change = changes(this.#topology, step.becomes, this.#naming)
         if (change.ok) await this.#apply(change.plan)
@@ -366,7 +382,7 @@ export async function applyPlan(fabric: Fabric, plan: Plan): Promise<void> {
     const detail = refused ? (error as LanyardError<'op-refused'>).detail : undefined
     const op = plan[detail?.index ?? -1]
     if (detail === undefined || op === undefined) throw error
-    const what = detail.errno === 'EOPNOTSUPP' ? lackedFor(op) : undefined
+    const what = lackedFor(op, detail.errno, detail.message)
     if (what !== undefined) {
       const { message } = detail
       const said = { what, op: printOp(op)[0] ?? '', message }
@@ -381,7 +397,10 @@ export async function applyPlan(fabric: Fabric, plan: Plan): Promise<void> {
 }
 
 /** What a kernel lacks that does not support an op of a good lab. */
-function lackedFor(op: Op): string | undefined {
+function lackedFor(op: Op, errno: string, message: string): string | undefined {
+  const unknown = errno === 'ENOENT' && message.startsWith('Specified qdisc kind is unknown')
+  if (errno !== 'EOPNOTSUPP' && !unknown) return undefined
+  if (op.do === 'qdisc.add') return 'module sch_netem (CONFIG_NET_SCH_NETEM)'
   if (op.do !== 'link.add') return undefined
   const { kind } = op.spec
   if (kind === 'bridge') return 'VLAN filtering of bridges (CONFIG_BRIDGE_VLAN_FILTERING)'

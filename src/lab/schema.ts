@@ -89,6 +89,34 @@ const WHEN = text(
   'Only in combinations where this holds.',
 )
 
+const TC_TIME = 'a time like 100ms or 2s'
+const PERCENT = z.union([z.string(), z.number()], allowed('a percentage from 0 to 100'))
+const impairOptions = object('an impairment', {
+  delay: z.optional(text(TC_TIME, 'Each frame leaves so much later.')),
+  jitter: z.optional(text(TC_TIME, 'The delay varies by so much, up and down.')),
+  loss: z.optional(PERCENT.check(z.describe('So many percent of the frames are lost.'))),
+  duplicate: z.optional(PERCENT.check(z.describe('So many percent leave twice.'))),
+  reorder: z.optional(
+    PERCENT.check(z.describe('So many percent leave at once, before those delayed.')),
+  ),
+  rate: z.optional(text('a rate like 10mbit or 64kbit', 'Bits per second.')),
+  limit: z.optional(whole(0, 1_000_000, 'Frames that may wait at a time, default 1000.')),
+})
+const impair = z
+  .union(
+    [z.string(), impairOptions],
+    allowed(
+      '"delay 100ms 10ms loss 5%" as tc takes it, down, none, or a mapping with delay, loss, ...',
+    ),
+  )
+  .check(
+    z.describe(
+      'Impairment of its cable, of the frames that leave here: `delay 100ms 10ms loss 5% ' +
+        'duplicate 1% reorder 25% rate 1mbit`, `down` (nothing gets through), `none`, or the long ' +
+        'form. The other direction is impaired at the other end.',
+    ),
+  )
+
 const portOptions = object('a port', {
   access: z.optional(whole(1, 4094, 'Access port: untagged member of this VLAN.')),
   trunk: z.optional(
@@ -105,6 +133,7 @@ const portOptions = object('a port', {
   flood: z.optional(flag('Frames to unknown addresses leave here too (default true).')),
   up: z.optional(flag('Administratively up (default true).')),
   mtu: z.optional(whole(68, 65535, 'MTU, default 1500.')),
+  impair: z.optional(impair),
   to: z.optional(text('SWITCH:PORT', 'A cable to a port of another switch.')),
 })
 const port = z
@@ -131,6 +160,7 @@ const nicOptions = object('a nic', {
   mtu: z.optional(whole(68, 65535, 'MTU, default 1500.')),
   promisc: z.optional(flag('Promiscuous mode.')),
   up: z.optional(flag('Administratively up (default true).')),
+  impair: z.optional(impair),
   addr: z.optional(some(ADDR, 'Its addresses, each with its prefix length.')),
 })
 const nic = z
@@ -336,6 +366,12 @@ const expectations = list(expectation, 'a list of expectations').check(
 
 const step = object('a step', {
   name: text('what the step shows', 'Heading of the step.'),
+  at: z.optional(
+    text(
+      'a time like 2s or 500ms',
+      'When it begins, counted from when the lab was made: virtual time in the simulator, real time on a kernel.',
+    ),
+  ),
   set: z.optional(
     z
       .record(z.string(), z.unknown())

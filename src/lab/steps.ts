@@ -1,6 +1,8 @@
 /** Steps of an experiment: change the running lab, type commands, expect something else. */
 import { changes } from './changes.ts'
+import { parseTcTime } from '../fabric/netem.ts'
 import { resolveExpectations } from './expectation.ts'
+import { parsePort } from './phrases.ts'
 import { resolve } from './resolve.ts'
 import type { Resolving } from './resolving.ts'
 import { each } from './resolve-hosts.ts'
@@ -16,9 +18,13 @@ export function resolveSteps(reading: Resolving, raw: unknown, start: Topology):
   const { source, file } = reading
   let now = start
   let value = raw
+  let lastMs = 0
   return (file.steps ?? []).map((step, i) => {
     const path: Path = ['steps', i]
     let becomes: Topology | undefined
+    const atMs =
+      step.at === undefined ? undefined : timeOf(source, [...path, 'at'], step.at, lastMs)
+    lastMs = atMs ?? lastMs
     for (const [key, set] of Object.entries(step.set ?? {})) {
       const next = assign(value, key.split('.'), set)
       if (typeof next === 'string') source.problem([...path, 'set', key], next, 'key')
@@ -36,11 +42,30 @@ export function resolveSteps(reading: Resolving, raw: unknown, start: Topology):
     return {
       name: step.name,
       line: source.lineOf(path),
+      atMs,
       becomes,
       run: runLines(reading, now, step.run ?? {}, [...path, 'run']),
       expect: resolveExpectations(reading, now, step.expect ?? [], [...path, 'expect']),
     }
   })
+}
+
+/** Long enough for any experiment, and no typing mistake of minutes on a real kernel. */
+const AT_MAX_MS = 600_000
+
+/** `2s` in milliseconds; steps come in the order of their times. */
+function timeOf(source: LabSource, path: Path, typed: string, afterMs: number): number | undefined {
+  const ns = /[a-z]$/i.test(typed) ? parseTcTime(typed) : undefined
+  const ms = ns === undefined ? Number.NaN : ns / 1e6
+  if (!(ms <= AT_MAX_MS)) {
+    source.problem(path, `"${typed}" is no time: write one up to 600s, as 2s or 500ms`)
+    return undefined
+  }
+  if (ms < afterMs) {
+    source.problem(path, `${typed} is before the step above, which begins at ${afterMs}ms`)
+    return undefined
+  }
+  return ms
 }
 
 /** The lab with a step's values in place; its problems are reported at the step that set them. */
@@ -60,7 +85,11 @@ function resolveChanged(reading: Resolving, value: unknown, path: Path): Topolog
 /** A copy of the file with one value replaced; names on the path may have dots in them. */
 function assign(value: unknown, keys: readonly string[], set: unknown, done: Path = []): unknown {
   if (keys.length === 0) return set
-  if (typeof value === 'string' && done[0] === 'switches') return assign({}, keys, set, done)
+  if (typeof value === 'string' && done[0] === 'switches') {
+    // The short form says what else the port is.
+    const parsed = parsePort(value)
+    return assign(parsed.ok ? parsed.value : {}, keys, set, done)
+  }
   if (typeof value === 'string' && done[2] === 'nics') return assign({ to: value }, keys, set, done)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return `${formatPath(done)} is no mapping: nothing can be set in it`

@@ -4,6 +4,7 @@ import type { Mac } from '../addr/mac.ts'
 import type { FilterOp } from '../fabric/filter.ts'
 import type { Service } from '../fabric/fabric.ts'
 import type { IpvlanFlag, IpvlanMode, MacvlanMode } from '../fabric/plan.ts'
+import type { Netem } from '../fabric/netem.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { Variables } from './expression.ts'
 
@@ -25,6 +26,8 @@ export interface Port {
   readonly flood: boolean
   readonly up: boolean
   readonly mtu: number | undefined
+  /** What befalls frames that leave here. */
+  readonly impair: Netem | undefined
   /** Undefined: nothing is plugged in, and the port is not made. */
   readonly peer: End | undefined
 }
@@ -42,6 +45,8 @@ export interface Nic {
   readonly promisc: boolean
   readonly up: boolean
   readonly addresses: readonly Prefix[]
+  /** What befalls frames that leave here. */
+  readonly impair: Netem | undefined
   /** Undefined: no cable, no carrier. */
   readonly peer: End | undefined
 }
@@ -180,6 +185,8 @@ export interface Expectation {
 export interface Step {
   readonly name: string
   readonly line: number
+  /** When it begins, counted from when the lab was made; undefined: when the one before is over. */
+  readonly atMs: number | undefined
   /** The lab as it is from this step on; undefined when the step sets nothing. */
   readonly becomes: Topology | undefined
   readonly run: readonly RunLine[]

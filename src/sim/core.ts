@@ -6,9 +6,10 @@ import { isGroupMac, MAC_BROADCAST } from '../addr/mac.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { Frame, VlanTag } from '../wire/frame.ts'
 import { withTags } from '../wire/make.ts'
-import { countGroup, countReceived } from './counters.ts'
+import { bodyLength, countGroup, countReceived, HEADER } from './counters.ts'
 import {
   type Device,
+  EV_NETEM,
   PACKET_BROADCAST,
   PACKET_HOST,
   PACKET_MULTICAST,
@@ -17,9 +18,11 @@ import {
   type PacketType,
   type World,
 } from './model.ts'
-import { STEP_DELIVER, STEP_DROP, STEP_RX, STEP_TX } from './trace-ring.ts'
+import { holdBack, LOST, type NetemState } from './netem.ts'
+import { STEP_DELIVER, STEP_DROP, STEP_QUEUE, STEP_RX, STEP_TX } from './trace-ring.ts'
 
 const RECURSION_LIMIT = 10
+const ENOBUFS = 105
 
 /**
  * Sends a frame out of a device.
@@ -34,6 +37,48 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
     drop(world, dev, frame, 'NO_CARRIER')
     return 0
   }
+  return dev.netem === undefined ? send(world, dev, frame) : enqueue(world, dev, dev.netem, frame)
+}
+
+/** `netem_enqueue`: what it sends at once goes on, the rest comes back as EV_NETEM. */
+function enqueue(world: World, dev: Device, netem: NetemState, frame: Frame): number {
+  const bytes = bodyLength(frame) + HEADER
+  for (const at of holdBack(netem, world.random, world.now, bytes)) {
+    if (at === LOST) drop(world, dev, frame, 'NETEM_LOSS')
+    else if (at > world.now) {
+      netem.waiting++
+      world.trace.record(world, dev, STEP_QUEUE, -1, frame, 'NETEM_LATE')
+      const data: Held = { frame, epoch: dev.netemEpoch }
+      world.queue.push(at, EV_NETEM, dev.id, data)
+    } else if (at === world.now) send(world, dev, frame)
+    else {
+      drop(world, dev, frame, 'NETEM_LIMIT')
+      return ENOBUFS
+    }
+  }
+  return 0
+}
+
+/** A frame that waits in a netem. */
+interface Held {
+  readonly frame: Frame
+  readonly epoch: number
+}
+
+/** Handler of EV_NETEM: a frame has waited long enough. */
+export function onNetem(world: World, target: number, data: unknown): void {
+  const dev = world.devices[target]
+  if (dev === undefined) return
+  const { frame, epoch } = data as Held
+  // The link was taken down or got another discipline meanwhile: dev_deactivate, qdisc_destroy
+  if (epoch !== dev.netemEpoch || !dev.up) return drop(world, dev, frame, 'LINK_DOWN')
+  if (dev.netem !== undefined) dev.netem.waiting--
+  if (!dev.carrier) return drop(world, dev, frame, 'NO_CARRIER')
+  send(world, dev, frame)
+}
+
+/** `dev_hard_start_xmit`: what comes out of the queueing discipline. */
+function send(world: World, dev: Device, frame: Frame): number {
   // dev_queue_xmit_nit comes after the qdisc: what that drops no capture sees
   if (world.taps.size > 0) tap(world, dev, frame, PACKET_OUTGOING, undefined)
   if (world.depth >= RECURSION_LIMIT) {

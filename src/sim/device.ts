@@ -7,6 +7,7 @@ import { isGroupMac, type Mac } from '../addr/mac.ts'
 import { onAddressListChange, setAllmulti, setPromiscuity } from './address-lists.ts'
 import { fireLinkwatch, updateOperState } from './linkwatch.ts'
 import { Device, type LinkOps, type Netns, type Refusal, type World } from './model.ts'
+import type { NetemState } from './netem.ts'
 import { notify } from './notify.ts'
 import { EADDRNOTAVAIL, EEXIST, EINVAL, refuse } from './refusal.ts'
 
@@ -130,11 +131,24 @@ export function openDevice(world: World, dev: Device): Refusal | undefined {
   return undefined
 }
 
+/** `qdisc_reset`: frames that wait are thrown away. */
+function resetNetem(dev: Device): void {
+  dev.netemEpoch++
+  if (dev.netem !== undefined) dev.netem.waiting = 0
+}
+
+/** Gives a device another root queueing discipline, or its default one back. */
+export function setNetem(dev: Device, netem: NetemState | undefined): void {
+  resetNetem(dev)
+  dev.netem = netem
+}
+
 /** `dev_close`. */
 export function closeDevice(world: World, dev: Device): void {
   if (!dev.up) return
   dev.ops.stop?.(world, dev)
   dev.up = false
+  resetNetem(dev)
   notify(world, dev, 'down')
 }
 
@@ -213,6 +227,7 @@ export function moveDevice(world: World, dev: Device, netns: Netns): Refusal | u
   dev.netnsId = netns.id
   // dev_shutdown: without a queueing discipline until it comes up again.
   dev.opened = false
+  setNetem(dev, undefined)
   if (netns.byIndex.has(dev.index)) dev.index = newIndex(netns)
   list(dev)
   world.stack.deviceEvent(world, dev, 'register')

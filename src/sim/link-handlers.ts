@@ -3,6 +3,7 @@ import type { OpHandlers } from './apply.ts'
 import { unregisterDevice } from './device.ts'
 import { createNetns, deleteNetns } from './netns.ts'
 import { changeBridgeVlan } from './ops-bridge-vlan.ts'
+import { changeQdisc } from './ops-qdisc.ts'
 import { changeFdb, changeMulticast, flushFdb } from './ops-fdb.ts'
 import { addLink } from './ops-link-add.ts'
 import { setLink } from './ops-link-set.ts'
@@ -23,6 +24,10 @@ export type LinkOpName =
   | 'bridge-vlan.del'
   | 'multicast.add'
   | 'multicast.del'
+  | 'qdisc.add'
+  | 'qdisc.change'
+  | 'qdisc.replace'
+  | 'qdisc.del'
 
 export const LINK_HANDLERS: Pick<OpHandlers, LinkOpName> = {
   'netns.add': (world, { netns }) => {
@@ -66,4 +71,8 @@ export const LINK_HANDLERS: Pick<OpHandlers, LinkOpName> = {
   'bridge-vlan.del': changeBridgeVlan,
   'multicast.add': changeMulticast,
   'multicast.del': changeMulticast,
+  'qdisc.add': changeQdisc,
+  'qdisc.change': changeQdisc,
+  'qdisc.replace': changeQdisc,
+  'qdisc.del': changeQdisc,
 }

@@ -13,6 +13,7 @@ import {
   placeDevice,
   registerDevice,
   setAllmultiFlag,
+  setNetem,
   setPromiscFlag,
 } from './device.ts'
 import { restoreIp } from './ip/restore.ts'
@@ -25,6 +26,7 @@ import { kindOf } from './link/kinds.ts'
 import { DEVICE } from './link/sink.ts'
 import { type Device, EV_NEIGHBOUR_TIMER, type Netns, type World } from './model.ts'
 import { createNetns } from './netns.ts'
+import { netemState } from './netem.ts'
 import { runUntil } from './run.ts'
 import { createWorld, type WorldOptions } from './world.ts'
 
@@ -186,6 +188,7 @@ class Loader {
     dev.group = link.group
     dev.alias = link.alias
     dev.txQueueLength = link.txQueueLength
+    if (link.netem !== undefined) setNetem(dev, netemState(link.netem))
     dev.minMtu = link.minMtu
     dev.maxMtu = link.maxMtu
     if (link.up) {

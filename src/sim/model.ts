@@ -12,6 +12,7 @@ import type { KernelTraits } from '../fabric/traits.ts'
 import type { OperState } from '../fabric/snapshot.ts'
 import type { Frame, Ip4Packet, Ip6Packet } from '../wire/frame.ts'
 import type { Audience } from './audience.ts'
+import type { NetemState } from './netem.ts'
 import { EventQueue } from './queue.ts'
 import { Random } from './random.ts'
 import { TraceRing } from './trace-ring.ts'
@@ -34,7 +35,8 @@ export const EV_NEIGHBOUR_TIMER = 4
 export const EV_ADDRESS_TIMER = 5
 export const EV_STACK_TIMER = 6
 export const EV_CROWD = 7
-export const EVENT_KINDS = 8
+export const EV_NETEM = 8
+export const EVENT_KINDS = 9
 
 /** What can happen to a device that others want to know (as the kernel's netdev notifiers). */
 export type DeviceEvent =
@@ -230,6 +232,10 @@ export class Device {
   rxMulticast = 0
   rxDropped = 0
   txDropped = 0
+  /** Its root queueing discipline, where it is a netem. */
+  netem: NetemState | undefined = undefined
+  /** Counts how often frames that waited in it were thrown away (`qdisc_reset`). */
+  netemEpoch = 0
   /** Bridge this is a port of. */
   master: Device | undefined = undefined
   // The rest.

@@ -2,7 +2,7 @@
 import type { Op } from '../fabric/plan.ts'
 import type { KernelTraits } from '../fabric/traits.ts'
 import type { OpHandlers } from './apply.ts'
-import { packetType, receive } from './core.ts'
+import { onNetem, packetType, receive } from './core.ts'
 import { onCrowd } from './crowd.ts'
 import { IP_HANDLERS } from './ip/handlers.ts'
 import { onNeighbourTimer } from './ip/neighbour.ts'
@@ -17,6 +17,7 @@ import {
   EV_CROWD,
   EV_LINKWATCH,
   EV_MACVLAN_BROADCAST,
+  EV_NETEM,
   EV_NEIGHBOUR_TIMER,
   EV_RECEIVE,
   EV_STACK_TIMER,
@@ -72,6 +73,7 @@ EVENT_HANDLERS[EV_NEIGHBOUR_TIMER] = onNeighbourTimer
 EVENT_HANDLERS[EV_ADDRESS_TIMER] = onAddressTimer
 EVENT_HANDLERS[EV_STACK_TIMER] = onStackTimer
 EVENT_HANDLERS[EV_MACVLAN_BROADCAST] = onMacvlanBroadcast
+EVENT_HANDLERS[EV_NETEM] = onNetem
 EVENT_HANDLERS[EV_BRIDGE_TIMER] = onBridgeTimer
 
 /**
