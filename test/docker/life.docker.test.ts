@@ -116,7 +116,8 @@ describeDocker('docker on lanyard over its life', () => {
       }
       const places = (name: string): string =>
         docker(
-          `inspect ${name} --format {{range.NetworkSettings.Networks}}{{.IPAddress}},{{.MacAddress}};{{end}}`,
+          `inspect ${name} --format ` +
+            '{{range.NetworkSettings.Networks}}{{.IPAddress}},{{.MacAddress}};{{end}}',
         )
       compose('up -d')
       const before = { web: places('web'), db: places('db') }
@@ -131,7 +132,7 @@ describeDocker('docker on lanyard over its life', () => {
       expect(world.ok('ip', '-br', 'link')).not.toMatch(/^l[yhvd]-/m)
       expect(world.lanyard('status').stdout).toContain('no networks yet')
       compose('up -d')
-      // A network made anew has another id, and what Docker is not asked for hangs on that: the MAC.
+      // A network made anew has another id, and a MAC that was not asked for hangs on that.
       const addresses = (text: string) => text.split(';').map((place) => place.split(',')[0])
       expect(addresses(places('web'))).toEqual(addresses(before.web))
       expect(addresses(places('db'))).toEqual(addresses(before.db))
