@@ -5,6 +5,7 @@ import { addLiveCommands } from './lab-live-commands.ts'
 import type { LabCheckOptions } from './lab-check.ts'
 import type { ExportFormat, ExportOptions } from './lab-export.ts'
 import type { GraphOptions } from './lab-graph.ts'
+import type { ImportCliOptions } from './lab-import.ts'
 import type { LabRunOptions } from './lab-run.ts'
 
 const RUN_EXAMPLES = `
@@ -41,6 +42,20 @@ Examples:
   lanyard lab export examples/seed-001 sh --set mode=vepa -w lab.sh
   sudo sh lab.sh && sudo ip netns exec seed-001-ns1 ping -c1 10.211.55.1; sudo sh lab.sh down`
 
+const IMPORT_EXAMPLES = `
+compose    compose.yml: macvlan and ipvlan networks and the services on them, on one host
+clab       *.clab.yml of containerlab: nodes, links, exec
+kathara    lab.conf of Kathará, with the DEVICE.startup files beside it
+A directory means the one such file in it. Command lines of nodes are run by the simulator's own
+shell, and what they set becomes addresses, routes, links and sysctls of the lab; the lab is made
+again and compared. What could not be carried is said on stderr, a line each.
+
+Examples:
+  lanyard lab import compose.yml -o lab.yaml
+  lanyard lab import mylab.clab.yml | lanyard lab check /dev/stdin
+  lanyard lab import some/kathara/lab --strict -o lab.yaml && lanyard lab run lab.yaml
+  lanyard lab import compose.yml --set PARENT=eth0       a value of \${PARENT} in the file`
+
 const GRAPH_EXAMPLES = `
 One picture shows all combinations of a lab: what differs between them as bridge|vepa, what is there
 in some of them only as hairpin?.
@@ -50,6 +65,7 @@ Examples:
   lanyard lab graph examples/seed-001 --svg -w lab.svg --set mode=vepa
   lanyard lab graph mylab.yaml --mermaid >> README.md`
 
+const SOURCES = ['compose', 'clab', 'kathara']
 const SHAPES = ['ascii', 'svg', 'mermaid']
 
 export function addLabCommands(program: Command): void {
@@ -96,6 +112,7 @@ export function addLabCommands(program: Command): void {
     })
   addGraph(lab)
   addExport(lab)
+  addImport(lab)
   lab
     .command('down')
     .description('remove a lab, and what killed runs left on this kernel')
@@ -139,6 +156,25 @@ function addExport(lab: Command): void {
     .action(async (file: string, format: ExportFormat, options: ExportOptions) => {
       const { labExport } = await import('./lab-export.ts')
       labExport(file, format, options)
+    })
+}
+
+function addImport(lab: Command): void {
+  lab
+    .command('import')
+    .description('write a lab file from a file of Compose, containerlab or Kathará')
+    .argument('<file>', 'compose.yml, *.clab.yml, lab.conf, or a directory with one of them')
+    .addOption(
+      new Option('--from <tool>', 'whose file it is; default: by its name').choices(SOURCES),
+    )
+    .option('-o, --output <file>', 'into a file instead of standard output')
+    .option('--name <name>', 'name of the lab')
+    .option('--set <variable=value>', 'a value of a variable of the file', collect, {})
+    .option('--strict', 'exit 1 when something could not be carried')
+    .addHelpText('after', IMPORT_EXAMPLES)
+    .action(async (file: string, options: ImportCliOptions) => {
+      const { labImport } = await import('./lab-import.ts')
+      process.exitCode = await labImport(file, options)
     })
 }
 

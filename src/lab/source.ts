@@ -42,13 +42,17 @@ export class LabSource {
   readonly #lines = new LineCounter()
   readonly #problems = new Map<string, Problem>()
 
-  /** @param file the name problems are reported under */
-  constructor(file: string, text: string) {
+  /**
+   * @param file the name problems are reported under
+   * @param merge whether `<<` merges mappings, as YAML 1.1 and the files of other programs have it
+   */
+  constructor(file: string, text: string, { merge = false }: { readonly merge?: boolean } = {}) {
     this.file = file
     this.#text = text
     const doc = parseDocument(text, {
       lineCounter: this.#lines,
       version: '1.2',
+      merge,
       prettyErrors: false,
       uniqueKeys: true,
     })
@@ -70,9 +74,15 @@ export class LabSource {
     this.#add(this.#offset(path, at), formatPath(path), sentence)
   }
 
-  /** Line of a value, counted from 1. */
-  lineOf(path: Path): number {
-    return this.#lines.linePos(this.#offset(path, 'value')).line
+  /** Reports a problem of a line, where a whole line is what is known. */
+  problemAtLine(line: number, sentence: string): void {
+    const problem: Problem = { file: this.file, line, column: 1, path: '', sentence }
+    this.#problems.set(formatProblem(problem), problem)
+  }
+
+  /** Line of a value, or of its key, counted from 1. */
+  lineOf(path: Path, at: 'key' | 'value' = 'value'): number {
+    return this.#lines.linePos(this.#offset(path, at)).line
   }
 
   /** Line and column of a value, counted from 1. */
