@@ -2,6 +2,8 @@
  * The steps of {@link connect}, each for itself, for doors that are asked for them one by one:
  * an endpoint that has addresses and no sandbox yet, its joining one, its leaving.
  */
+import { formatIp } from '../addr/ip.ts'
+import type { Mac } from '../addr/mac.ts'
 import { planHandOver } from '../driver/endpoint.ts'
 import { handOverName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
@@ -35,7 +37,8 @@ import { tellRelease } from './restore.ts'
 import { mustBeHere } from './self.ts'
 import { explainRefusal } from './refusal.ts'
 import { snapshotOf } from './sandbox.ts'
-import type { Endpoint, EndpointRequest, JoinRequest } from './types.ts'
+import { stableMac } from './identity.ts'
+import type { ConnectRequest, Endpoint, EndpointRequest, JoinRequest } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
@@ -71,7 +74,7 @@ export async function createEndpoint(
   if (parent === undefined) {
     throw new LanyardError('parent-gone', { parent: network.parentLink, network: network.name })
   }
-  const mac = network.kind === 'ipvlan' ? parent.address : macOf(context, network, asked)
+  const mac = network.kind === 'ipvlan' ? parent.address : macBeside(context, network, asked)
   const undo = new UndoStack()
   try {
     undo.push(() => context.addresses.release(network, request.endpoint))
@@ -87,6 +90,16 @@ export async function createEndpoint(
   } catch (error) {
     throw await undo.run(error)
   }
+}
+
+/**
+ * A door that gives the addresses makes its networks and endpoints anew as it likes: what stays is
+ * the address in its broadcast domain, and the MAC stays with that.
+ */
+function macBeside(context: Context, network: NetworkRecord, asked: ConnectRequest): Mac {
+  const [address] = asked.addresses ?? []
+  if (asked.mac !== undefined || address === undefined) return macOf(context, network, asked)
+  return stableMac(context.id, network.segment, formatIp(address))
 }
 
 async function leaseClaimed(

@@ -7,6 +7,7 @@ import { type ErrorDetail, LanyardError } from '../errors.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import type { LinkSnapshot, Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
+import { listEndpoints } from './records.ts'
 import type { Network } from './types.ts'
 
 /** The op a plan stopped at, and why. */
@@ -105,7 +106,24 @@ async function explainOwner(
     const detail = { kind: network.kind, parent: parent.name, owner, better }
     return new LanyardError('parent-busy', detail, { cause: error })
   }
-  return explainSibling(network, snapshot, context.host, parent, error) ?? error
+  const sibling = explainSibling(network, snapshot, context.host, parent, error)
+  return sibling ?? (await explainAlone(context, network, error, endpoint)) ?? error
+}
+
+/** Another endpoint of a passthru network, in a sandbox that cannot be looked into. */
+async function explainAlone(
+  context: Context,
+  network: Network,
+  cause: unknown,
+  endpoint: DriverEndpoint | undefined,
+): Promise<LanyardError | undefined> {
+  if (describeMode(network) !== 'macvlan passthru') return undefined
+  const all = await listEndpoints(context.store, context.self?.id, network.name)
+  const other = all.find(({ name }) => name !== endpoint?.name)
+  if (other === undefined) return undefined
+  const owner = `endpoint ${network.name}/${other.name}`
+  const detail = { parent: network.parentLink, owner, passthru: 'held' } as const
+  return new LanyardError('parent-in-use', detail, { cause })
 }
 
 function explainSibling(

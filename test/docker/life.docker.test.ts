@@ -1,4 +1,5 @@
 /** Restarts and losses of dockerd, daemon and parent, with containers on the LAN meanwhile. */
+import { spawnSync } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { describeDocker } from '../describe-docker.ts'
 import { buildProgram, removeProgram } from '../support/program.ts'
@@ -6,6 +7,11 @@ import { DockerWorld, until } from './world.ts'
 
 const CREATE =
   'network create -d lanyard --ipam-driver lanyard --subnet 192.168.8.0/24 --gateway 192.168.8.1 -o parent=eth0'
+
+const noCompose =
+  process.env['CI'] !== 'true' && spawnSync('sh', ['-c', 'command -v docker-compose']).status !== 0
+
+const whyNoCompose = noCompose ? ' (skipped: needs docker-compose)' : ''
 
 describeDocker('docker on lanyard over its life', () => {
   let world: DockerWorld
@@ -97,6 +103,81 @@ describeDocker('docker on lanyard over its life', () => {
     docker('run -d --name c2 --network lan bb sleep 1000')
     await world.reaches(addressOf('c2'))
   })
+
+  test.skipIf(noCompose)(
+    `docker compose: two networks, the same places after a restart${whyNoCompose}`,
+    async () => {
+      await world.startDockerd()
+      world.importImage()
+      const file = world.writeFile('compose.yml', COMPOSE)
+      const compose = (line: string): void => {
+        const { status, stdout, stderr } = world.compose(file, line)
+        expect([line, status, status === 0 ? '' : stdout + stderr]).toEqual([line, 0, ''])
+      }
+      const places = (name: string): string =>
+        docker(
+          `inspect ${name} --format ` +
+            '{{range.NetworkSettings.Networks}}{{.IPAddress}},{{.MacAddress}};{{end}}',
+        )
+      compose('up -d')
+      const before = { web: places('web'), db: places('db') }
+      expect(before.web).toContain('192.168.8.70,')
+      expect(before.web).toContain('10.8.0.70,')
+      await world.reaches('192.168.8.70', 'peer')
+      await world.reaches('192.168.8.70')
+      await until(() => world.tryDocker('exec web ping -c1 -W2 10.8.0.71').status === 0)
+      compose('restart -t 0')
+      expect({ web: places('web'), db: places('db') }).toEqual(before)
+      compose('down -t 0')
+      expect(world.ok('ip', '-br', 'link')).not.toMatch(/^l[yhvd]-/m)
+      expect(world.lanyard('status').stdout).toContain('no networks yet')
+      compose('up -d')
+      // Networks made anew, of another id: a MAC stays with its address.
+      expect({ web: places('web'), db: places('db') }).toEqual(before)
+      compose('down -t 0')
+    },
+  )
 })
+
+/** As in docs/guides/docker.md. */
+const COMPOSE = `
+version: "2.4"
+services:
+  web:
+    image: bb
+    container_name: web
+    command: sleep 100000
+    networks:
+      lan:
+        ipv4_address: 192.168.8.70
+      back:
+        ipv4_address: 10.8.0.70
+  db:
+    image: bb
+    container_name: db
+    command: sleep 100000
+    networks:
+      back:
+        ipv4_address: 10.8.0.71
+networks:
+  lan:
+    driver: lanyard
+    driver_opts:
+      parent: eth0
+    ipam:
+      driver: lanyard
+      config:
+        - subnet: 192.168.8.0/24
+          gateway: 192.168.8.1
+  back:
+    driver: lanyard
+    internal: true
+    driver_opts:
+      parent: eth0
+    ipam:
+      driver: lanyard
+      config:
+        - subnet: 10.8.0.0/24
+`
 
 const addressOfText = (place: string): string => place.split(',')[0] ?? ''

@@ -201,7 +201,10 @@ describeDocker('docker network -d lanyard', () => {
     const addresses = names.map((name) => placeOf(name, 'lan').IPAddress)
     expect(new Set(addresses).size).toBe(50)
     await until(() => addresses.every((ip) => world.pings(ip)))
-    expect(world.lanyard('status').status).toBe(0)
+    // The ways to the host are tried after each start: on a slow machine some are tried again.
+    await until(() => world.lanyard('status').status === 0).catch(() => undefined)
+    const { status, stdout } = world.lanyard('status')
+    expect(`${status} ${stdout}`).toMatch(/^0 /)
     docker(`rm -f ${names.join(' ')}`)
   })
 })

@@ -143,7 +143,7 @@ export class DockerWorld {
   /** Ends everything in it. */
   async close(): Promise<void> {
     const child = this.#unshare
-    if (child !== undefined && child.exitCode === null) {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       // The first process of a process namespace takes all others with it.
       process.kill(this.#init, 'SIGKILL')
@@ -202,6 +202,12 @@ export class DockerWorld {
   /** The same of words that have blanks in them. */
   tryDockerWords(words: readonly string[]): Ran {
     return this.run(...this.#docker(words))
+  }
+
+  /** `docker-compose -f FILE WORDS`, of Debian. */
+  compose(file: string, line: string): Ran {
+    const at = ['env', 'DOCKER_HOST=unix:///run/docker.sock', 'docker-compose']
+    return this.run(...at, '--project-name', 'shop', '-f', file, ...line.split(' '))
   }
 
   /** The same, at once with others. */
