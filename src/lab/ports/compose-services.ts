@@ -120,10 +120,13 @@ function putContainer(
 ): void {
   const path: Path = ['services', name]
   const from = placeIn(source, path)
-  const short = attached.map(({ layer3: _, ...a }) => {
-    if (a.mac !== undefined || a.nic !== undefined) return a
-    const addr = a.addr === undefined || typeof a.addr === 'string' ? a.addr : a.addr.join(',')
-    return addr === undefined ? a.network : `${a.network}=${addr}`
+  const short = attached.map(({ network, addr, mac, nic }) => {
+    if (mac === undefined && nic === undefined) {
+      const fixed = addr === undefined || typeof addr === 'string' ? addr : addr.join(',')
+      return fixed === undefined ? network : `${network}=${fixed}`
+    }
+    const more = { ...(mac === undefined ? {} : { mac }), ...(nic === undefined ? {} : { nic }) }
+    return { network, ...(addr === undefined ? {} : { addr }), ...more }
   })
   const lab: Path = ['containers', own]
   const networks: Path = service.networks === undefined ? path : [...path, 'networks']
