@@ -11,7 +11,8 @@ function measuredLines(): string[] {
   const truth = new URL('truth/', import.meta.url)
   for (const file of readdirSync(truth)) {
     const text = readFileSync(new URL(file, truth), 'utf8')
-    for (const [, line] of text.matchAll(/"((?:ip|bridge|sysctl) [^"\\]*)"/g)) lines.add(line ?? '')
+    for (const [, line] of text.matchAll(/"((?:ip|bridge|tc|sysctl) [^"\\]*)"/g))
+      lines.add(line ?? '')
   }
   return [...lines]
 }

@@ -1,4 +1,5 @@
 /** Candidates about links as such: up, MTU, ARP, promiscuous mode, VLAN links that are missing. */
+import { formatNetem } from '../fabric/netem.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import { endsOf } from './edit-child.ts'
 import { type Edit, type Failure, linkName, type Maker } from './edit.ts'
@@ -75,6 +76,24 @@ export const mtuEdits: Maker = (failure) => {
       ...(link.mtu > smallest ? [set(smallest)] : []),
     ]
   })
+}
+
+/** Impairments of the cables on the way, each by itself and all of them. */
+export const impairEdits: Maker = (failure) => {
+  if (!failure.code.startsWith('NETEM_')) return []
+  const impaired = involved(failure).filter(({ link }) => link.netem !== undefined)
+  const del = ({ netns, link }: LinkAt) => ({ do: 'qdisc.del', netns, link: link.name }) as const
+  const named = (at: LinkAt) => linkName(failure, at.netns, at.link.name)
+  const each = impaired.map(
+    (at): Edit => ({
+      title: `no impairment at ${named(at)} (${formatNetem(at.link.netem ?? {})})`,
+      cost: 1,
+      plan: [del(at)],
+    }),
+  )
+  if (impaired.length < 2) return each
+  const title = `no impairment at ${impaired.map(named).join(', ')}`
+  return [...each, { title, cost: impaired.length, plan: impaired.map(del) }]
 }
 
 /** The first thing people try. */

@@ -188,6 +188,7 @@ export class Pairs {
       mode,
       cable,
       list,
+      JSON.stringify(link.netem),
       shared ? netns : '',
     ].join(' ')
   }

@@ -68,9 +68,9 @@ const CAUSE_WORDS: Readonly<Record<CauseCode, string>> = {
 const CODE_WORDS: { readonly [C in ReasonCode]?: string } = {
   LINK_DOWN: ': @ is down',
   NO_CARRIER: ': @ has no carrier',
-  NETEM_LOSS: ': the cable at @ is impaired, and loses it',
-  NETEM_LIMIT: ': the cable at @ is impaired, and too many frames wait for it',
-  NETEM_LATE: ': the cable at @ is impaired, and holds it back longer than anybody waits',
+  NETEM_LOSS: ': the impaired cable at @ loses it',
+  NETEM_LIMIT: ': too many frames wait at the impaired @',
+  NETEM_LATE: ': the impaired cable at @ is too slow',
   PEER_DOWN: ': the other end of @ is down',
   MTU_EXCEEDED: ': too large for @',
   MTU_TOO_SMALL: ': too large for the way out of @',

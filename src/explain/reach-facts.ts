@@ -163,8 +163,8 @@ export class FactsReader {
         32 * Number(parent?.netns === undefined),
     )
     if (master !== undefined) print.add(indexOf(links, master))
-    const { macvlan, ipvlan, vlan, vxlan, bridge, port } = link
-    for (const kindly of [macvlan, ipvlan, vlan, vxlan, bridge, port]) {
+    const { macvlan, ipvlan, vlan, vxlan, bridge, port, netem } = link
+    for (const kindly of [macvlan, ipvlan, vlan, vxlan, bridge, port, netem]) {
       if (kindly !== undefined) print.value(kindly, words)
     }
   }

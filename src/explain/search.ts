@@ -13,7 +13,14 @@ import { type Answer, ask, forget } from './ask.ts'
 import { modeEdits, parentEdits, shimEdits } from './edit-child.ts'
 import { filterEdits } from './edit-filter.ts'
 import { addressEdits, forwardEdits, settingEdits } from './edit-ip.ts'
-import { arpLinkEdits, macEdits, mtuEdits, promiscEdits, upEdits } from './edit-link.ts'
+import {
+  arpLinkEdits,
+  impairEdits,
+  macEdits,
+  mtuEdits,
+  promiscEdits,
+  upEdits,
+} from './edit-link.ts'
 import { barrierEdits, detourEdits, gatewayEdits, onLinkEdits } from './edit-route.ts'
 import { portEdits, vlanEdits } from './edit-switch.ts'
 import type { Edit, Failure, Maker } from './edit.ts'
@@ -58,6 +65,7 @@ const MAKERS: readonly Maker[] = [
   parentEdits,
   detourEdits,
   mtuEdits,
+  impairEdits,
   promiscEdits,
 ]
 

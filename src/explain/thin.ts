@@ -132,10 +132,10 @@ class Crowd {
       (r) => `${r.to.address}/${r.to.length} ${r.via} ${r.link} ${r.type} ${r.metric} ${r.table}`,
     )
     // A source route of its own address is a distinction, a connected one is not.
-    const { up, carrier, mtu, promisc, arp, name, macvlan, ipvlan, vlan } = link
+    const { up, carrier, mtu, promisc, arp, name, macvlan, ipvlan, vlan, netem } = link
     const subnets = outside.map((a) => `${a.link} ${networkOf(a.address)}/${a.address.length}`)
     return JSON.stringify([
-      { up, carrier, mtu, promisc, arp, name, macvlan, ipvlan, vlan, kind: link.kind },
+      { up, carrier, mtu, promisc, arp, name, macvlan, ipvlan, vlan, netem, kind: link.kind },
       below,
       subnets,
       routes,
@@ -149,10 +149,10 @@ class Crowd {
     const below = this.#scene.parentOf(link)
     if (below === undefined) return undefined
     if (link.kind !== 'veth') return `on ${below.netns} ${below.link.index}`
-    const { master, port, up, carrier, mtu } = below.link
+    const { master, port, up, carrier, mtu, netem } = below.link
     if (master === undefined) return undefined
     const vlans = this.#scene.netns(below.netns)?.vlans.filter((v) => v.link === below.link.name)
     const member = vlans?.map((v) => `${v.vlan}${v.pvid}${v.untagged}`)
-    return JSON.stringify([below.netns, master, port, up, carrier, mtu, member])
+    return JSON.stringify([below.netns, master, port, up, carrier, mtu, netem, member])
   }
 }

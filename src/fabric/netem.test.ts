@@ -16,11 +16,11 @@ test('times, rates and percentages are read as tc reads them', () => {
     undefined,
     undefined,
   ])
-  expect(['10mbit', '64kbit', '1gbps', '8', '3bit', '10m', 'x'].map(parseTcRate)).toEqual([
+  expect(['10mbit', '64kbit', '1gbps', '1500', '3bit', '10m', 'x'].map(parseTcRate)).toEqual([
     10_000_000,
     64_000,
     8_000_000_000,
-    8,
+    1496,
     undefined,
     undefined,
     undefined,

@@ -40,7 +40,14 @@ export const NETEM_LIMIT = 1000
 
 type Parsed =
   | { readonly ok: true; readonly netem: Netem }
-  | { readonly ok: false; readonly word: string; readonly sentence: string }
+  | {
+      readonly ok: false
+      /** An unknown word, a value that is missing or wrong, or a contradiction. */
+      readonly what: 'word' | 'end' | 'value' | 'order'
+      /** The impairment the value is for, or the unknown word. */
+      readonly word: string
+      readonly sentence: string
+    }
 
 /** Nanoseconds of tc's units of time; a bare number counts microseconds. */
 const TIMES: Readonly<Record<string, number>> = {
@@ -87,7 +94,9 @@ export function parseTcRate(text: string): number | undefined {
   if (number === undefined || factor === undefined || unit === undefined) return undefined
   if (prefix !== '' && unit === '') return undefined
   const bits = Math.round(Number(number) * factor * (unit.toLowerCase() === 'bps' ? 8 : 1))
-  return Number.isSafeInteger(bits) && bits % 8 === 0 ? bits : undefined
+  // The kernel counts bytes: what is left over is lost, but not all of it.
+  const whole = bits - (bits % 8)
+  return Number.isSafeInteger(whole) && (whole > 0 || bits === 0) ? whole : undefined
 }
 
 /** `5%` or `5`. */
@@ -113,18 +122,20 @@ export function parseNetem(words: readonly string[]): Parsed {
   const rest = [...words]
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const read = READERS[word === 'drop' ? 'loss' : word === 'latency' ? 'delay' : word]
-    if (read === undefined) return no(word, `"${word}" is no impairment: write ${FORM}`)
+    if (read === undefined) return no('word', word, `"${word}" is no impairment: write ${FORM}`)
+    if (read === READERS.loss && rest[0] === 'random') rest.shift()
     const value = rest.shift()
-    if (value === undefined) return no(word, `a value is missing after "${word}": write ${FORM}`)
+    if (value === undefined)
+      return no('end', word, `a value is missing after "${word}": write ${FORM}`)
     const say = read(value, netem)
-    if (say !== undefined) return no(value, `"${value}" is no ${word}: ${say}`)
+    if (say !== undefined) return no('value', word, `"${value}" is no ${word}: ${say}`)
     const jitter = word === 'delay' || word === 'latency' ? parseTcTime(rest[0] ?? '?') : undefined
     if (jitter === undefined) continue
     netem.jitterNs = jitter
     rest.shift()
   }
   if ((netem.reorderPercent ?? 0) > 0 && (netem.delayNs ?? 0) === 0) {
-    return no('reorder', 'reordering is not possible without a delay')
+    return no('order', 'reorder', 'reordering is not possible without a delay')
   }
   return { ok: true, netem: tidy(netem) }
 }
@@ -155,7 +166,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   reorder: percent('reorderPercent'),
   rate(value, into) {
     const bits = parseTcRate(value)
-    if (bits === undefined) return 'write bits per second like 10mbit or 64kbit (whole bytes)'
+    if (bits === undefined) return 'write bits per second like 10mbit or 64kbit'
     into.rateBits = bits
     return undefined
   },
@@ -166,8 +177,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
 }
 
-function no(word: string, sentence: string): Parsed {
-  return { ok: false, word, sentence }
+function no(what: 'word' | 'end' | 'value' | 'order', word: string, sentence: string): Parsed {
+  return { ok: false, what, word, sentence }
 }
 
 /** Without what does nothing, so that two that do the same are equal. */

@@ -197,7 +197,7 @@ function maybe<T>(value: T | undefined, format: (value: T) => string): string | 
 
 function linkValues(link: LinkSnapshot, names: MacNames, netns: NetnsSnapshot): object {
   const { index: _index, name: _name, address, parent, macvlan, bridge, port, ...rest } = link
-  const { ipvlan, vlan, vxlan, netem, ...plain } = rest
+  const { ipvlan, vlan, vxlan, netem, netemHandle: _handle, ...plain } = rest
   const lower = parent && `${parent.netns ?? '?'}/${parent.name ?? '?'}`
   const operState = operStateOf(link, netns)
   return {

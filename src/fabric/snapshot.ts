@@ -122,6 +122,8 @@ export interface LinkSnapshot {
   readonly qdisc: string
   /** What the root queueing discipline `netem` does, where it is one. */
   readonly netem?: Netem
+  /** The number the kernel gave it: `8001` of `8001:`. */
+  readonly netemHandle?: number
   readonly minMtu: number
   readonly maxMtu: number
   /** What a macvlan, ipvlan or vlan sits on; the other end of a veth. */

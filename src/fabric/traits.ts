@@ -8,7 +8,7 @@ import type { Op } from './plan.ts'
 
 export interface KernelTraits {
   readonly version: '6.18' | '6.1'
-  /** Link kinds whose module is missing: `Unknown device type.` */
+  /** Link kinds whose module is missing: `Unknown device type.`; and `netem`. */
   readonly missingKinds: readonly string[]
   /** `net.bridge.bridge-nf-call-iptables` of a new namespace. */
   readonly bridgeNetfilter: boolean
@@ -46,6 +46,7 @@ export async function detectTraits(fabric: Fabric, netns: string): Promise<Kerne
       dummy: { do: 'link.add', netns, name: 'dummy', spec: { kind: 'dummy' } },
       vlan: { do: 'link.add', netns, name: 'vlan', spec: { kind: 'vlan', parent: 'v0', id: 5 } },
       ipvlan: { do: 'link.add', netns, name: 'ipvlan', spec: { kind: 'ipvlan', parent: 'v1' } },
+      netem: { do: 'qdisc.add', netns, link: 'v0', netem: {} },
       vxlan: { do: 'link.add', netns, name: 'vxlan', spec: { kind: 'vxlan', id: 5, port: 4789 } },
     }
     const missingKinds: string[] = []

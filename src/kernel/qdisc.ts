@@ -92,14 +92,16 @@ export function withNetem(
   links: readonly LinkSnapshot[],
 ): readonly LinkSnapshot[] {
   if (!links.some((link) => link.qdisc === 'netem')) return links
-  const found = new Map<number, Netem>()
+  const found = new Map<number, Pick<LinkSnapshot, 'netem' | 'netemHandle'>>()
   const request = outgoing(RTM_GETQDISC, 0, qdisc, {})
   for (const { header, attributes } of connection.dump(request, qdisc)) {
     if (header.parent !== TC_H_ROOT || attributes.kind !== 'netem') continue
-    if (attributes.netem !== undefined) found.set(header.index, netemOf(attributes.netem))
+    if (attributes.netem === undefined) continue
+    const netemHandle = header.handle >>> 16
+    found.set(header.index, { netem: netemOf(attributes.netem), netemHandle })
   }
   return links.map((link) => {
     const netem = found.get(link.index)
-    return netem === undefined ? link : { ...link, netem }
+    return netem === undefined ? link : { ...link, ...netem }
   })
 }

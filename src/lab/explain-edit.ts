@@ -24,6 +24,7 @@ function lineFor(topology: Topology, op: Op): string | undefined {
     }
     return macvlan?.mode === undefined ? undefined : modeLine(topology, netns, name, macvlan.mode)
   }
+  if (op.do === 'qdisc.del') return impairLine(topology, op.netns, op.link)
   if (op.do === 'sysctl.set') return sysctlLine(topology, op.netns, op.key, op.value)
   if (op.do === 'route.add' && op.via !== undefined) {
     const kind = kindOf(topology, op.netns)
@@ -31,6 +32,15 @@ function lineFor(topology: Topology, op: Op): string | undefined {
     return kind && `${kind}.${op.netns}.routes: [${to} via ${formatIp(op.via)}]`
   }
   return undefined
+}
+
+function impairLine(topology: Topology, netns: string, link: string): string | undefined {
+  const sw = topology.switches.find((s) => s.name === netns)
+  const host = topology.hosts.find((h) => h.name === netns)
+  if (sw?.ports.some((p) => p.name === link) === true)
+    return `switches.${netns}.ports.${link}.impair: none`
+  const nic = host?.nics.some((n) => n.name === link) === true
+  return nic ? `hosts.${netns}.nics.${link}.impair: none` : undefined
 }
 
 const PORT_KEYS = ['hairpin', 'isolated', 'learning', 'flood'] as const

@@ -6,6 +6,7 @@ import type { Op, Plan } from '../fabric/plan.ts'
 import { planOfBridge } from './commands/bridge.ts'
 import { planOfIptables } from './commands/iptables.ts'
 import { planOfIp } from './commands/ip.ts'
+import { planOfTc } from './commands/tc.ts'
 import { sysctlKey } from './commands/sysctl.ts'
 import { ToolExit } from './arguments.ts'
 import { type List, parseLine, type Word } from './words.ts'
@@ -52,6 +53,7 @@ function planOfWords(words: readonly string[], netns: string): readonly Op[] {
     return planOfIp(rest, netns) ?? []
   }
   if (name === 'bridge') return planOfBridge(rest, netns) ?? []
+  if (name === 'tc') return planOfTc(rest, netns) ?? []
   if (name === 'iptables') return planOfIptables(rest, 4, netns)
   if (name === 'ip6tables') return planOfIptables(rest, 6, netns)
   if (name === 'sysctl') return planOfSysctl(rest, netns)

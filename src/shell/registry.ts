@@ -16,6 +16,7 @@ import { routeCommand } from './commands/route.ts'
 import { sysctlCommand } from './commands/sysctl.ts'
 import { hostnameCommand, lsmodCommand, modprobeCommand, unameCommand } from './commands/system.ts'
 import { tcpdumpCommand } from './commands/tcpdump.ts'
+import { tcCommand } from './commands/tc.ts'
 import { TEXT_COMMANDS } from './commands/text.ts'
 import { busyboxTraceroute, tracerouteCommand } from './commands/traceroute.ts'
 import { vconfigCommand } from './commands/vconfig.ts'
@@ -57,6 +58,7 @@ export function makeRegistry(exec: Exec): Registry {
     ...Object.entries(TEXT_COMMANDS),
     ['ip', ip],
     ['bridge', bridgeCommand],
+    ['tc', tcCommand],
     ['brctl', brctlCommand],
     ['vconfig', vconfigCommand(ip)],
     ['iptables', iptablesCommand(4)],

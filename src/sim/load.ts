@@ -188,7 +188,10 @@ class Loader {
     dev.group = link.group
     dev.alias = link.alias
     dev.txQueueLength = link.txQueueLength
-    if (link.netem !== undefined) setNetem(dev, netemState(link.netem))
+    if (link.netem !== undefined) {
+      setNetem(dev, netemState(link.netem, link.netemHandle ?? world.nextHandle))
+      world.nextHandle = Math.max(world.nextHandle, (link.netemHandle ?? 0) + 1)
+    }
     dev.minMtu = link.minMtu
     dev.maxMtu = link.maxMtu
     if (link.up) {

@@ -139,6 +139,8 @@ export class World {
   readonly netns = new Map<string, Netns>()
   /** By id. */
   readonly netnsById: (Netns | undefined)[] = []
+  /** `qdisc_alloc_handle`: what the next queueing discipline is called. */
+  nextHandle = 0x8001
   /** Delay of a cable (veth) without impairment, ns. */
   cableDelayNs = 1000
   /** Depth of nested transmit calls, cut at 10 as the kernel's recursion limit. */

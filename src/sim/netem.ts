@@ -9,14 +9,15 @@ import type { Random } from './random.ts'
 /** A netem at the root of a device. */
 export interface NetemState {
   readonly netem: Netem
+  readonly handle: number
   /** Frames that wait. */
   waiting: number
   /** When the last of them leaves, ns. */
   lastNs: number
 }
 
-export function netemState(netem: Netem): NetemState {
-  return { netem, waiting: 0, lastNs: 0 }
+export function netemState(netem: Netem, handle: number): NetemState {
+  return { netem, handle, waiting: 0, lastNs: 0 }
 }
 
 /** In place of a time: the frame is lost, and its sender does not know. */

@@ -13,15 +13,18 @@ export function changeQdisc(world: World, op: QdiscChange): Refusal | undefined 
   if (dev === undefined) return ENODEV
   const there = dev.netem
   if (op.do === 'qdisc.del') {
-    if (there === undefined) return refuse('ENOENT', 'Cannot delete qdisc with handle of zero.')
+    if (there === undefined) return refuse('ENOENT', 'Cannot delete qdisc with handle of zero')
     setNetem(dev, undefined)
     return undefined
+  }
+  if (world.traits.missingKinds.includes('netem')) {
+    return refuse('ENOENT', 'Specified qdisc kind is unknown')
   }
   if (there === undefined) {
     if (op.do === 'qdisc.change') {
       return refuse('ENOENT', 'Qdisc not found. To create specify NLM_F_CREATE flag')
     }
-    setNetem(dev, netemState(tidy(op.netem)))
+    setNetem(dev, netemState(tidy(op.netem), world.nextHandle++))
     return undefined
   }
   if (op.do === 'qdisc.add') return refuse('EEXIST', 'Exclusivity flag on, cannot modify')

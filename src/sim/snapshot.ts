@@ -84,7 +84,7 @@ function linkSnapshot(dev: Device, held: ReadonlySet<string>): LinkSnapshot {
     alias: dev.alias,
     txQueueLength: dev.txQueueLength,
     qdisc: dev.netem === undefined ? qdiscOf(dev) : 'netem',
-    ...(dev.netem === undefined ? {} : { netem: dev.netem.netem }),
+    ...(dev.netem === undefined ? {} : { netem: dev.netem.netem, netemHandle: dev.netem.handle }),
     minMtu: dev.minMtu,
     maxMtu: dev.maxMtu,
     parent: refTo(dev.peer ?? dev.lower, held),

@@ -71,6 +71,7 @@ function lacks(traits: KernelTraits, name: string): boolean {
   const topologies = readLab(new LabSource(file, readFileSync(file, 'utf8')))
   return topologies.some((topology) =>
     planLab(topology, { prefix: '' }).some((op) => {
+      if (op.do === 'qdisc.add') return traits.missingKinds.includes('netem')
       if (op.do !== 'link.add') return false
       if (traits.missingKinds.includes(op.spec.kind)) return true
       const filtering = op.spec.kind === 'bridge' && op.spec.bridge?.vlanFiltering === true

@@ -18,7 +18,7 @@ export interface Bench {
 }
 
 /** What not every kernel was built with. */
-export type Need = 'vlan' | 'ipvlan' | 'dummy' | 'vlan filtering'
+export type Need = 'vlan' | 'ipvlan' | 'dummy' | 'netem' | 'vlan filtering'
 
 interface Case {
   readonly name: string

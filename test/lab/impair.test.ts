@@ -8,6 +8,8 @@ import { runLab } from '../../src/lab/run.ts'
 import { LabSource } from '../../src/lab/source.ts'
 import { simReason } from '../../src/lab/why.ts'
 import { openSim, SimFabric } from '../../src/sim/fabric.ts'
+import { Reach } from '../../src/explain/reach.ts'
+import { decisive, explainIn } from '../explain/labs.ts'
 
 const LAB = `lab: impaired
 switches: {sw: {ports: {p0: {}, p1: {impair: {delay: 20ms, loss: 0}}}}}
@@ -75,6 +77,47 @@ test('its plan and its script end with tc', () => {
     'tc -n b qdisc add dev eth0 root netem delay 30ms',
   ])
   expect(exportSh(lab!)).toContain('tc -n impaired-b qdisc add dev eth0 root netem delay 30ms')
+})
+
+const CUT = `lab: cut
+switches: {sw: {ports: {p1: {}, p2: {}, p3: {}, p4: {}}}}
+hosts:
+  a: {nics: {eth0: {to: sw:p1, addr: 10.0.0.1/24}}}
+  b: {nics: {eth0: {to: sw:p2, addr: 10.0.0.2/24}}}
+  c:
+    nics:
+      eth0:
+        to: sw:p3
+        addr: 10.0.0.3/24
+        impair: IMPAIR
+  d: {nics: {eth0: {to: sw:p4, addr: 10.0.0.4/24}}}
+`
+
+test.each([
+  ['down', 'NETEM_LOSS', 'loses it', 'loss 100%'],
+  ['delay 2s', 'NETEM_LATE', 'is too slow', 'delay 2s'],
+])(
+  'explain names the cable and the line of "%s", and what mends it',
+  async (how, code, says, is) => {
+    const found = await explainIn(CUT.replace('IMPAIR', how), 'a', 'c')
+    expect(found).toMatchObject({ verdict: 'fail', code })
+    expect(found.headline).toContain(`the impaired cable at c:eth0 ${says}`)
+    expect(decisive(found)).toEqual(['c:eth0'])
+    expect(found.origins.map((o) => o.text.trim())).toContain(`impair: ${how}`)
+    expect(found.remedies.map((r) => r.title)).toContain(`no impairment at c:eth0 (${is})`)
+  },
+)
+
+test('who reaches whom: an impaired one is like no other', async () => {
+  const world = openSim()
+  await world.apply(planLab(read(CUT.replace('IMPAIR', 'down'))[0]!, { prefix: '' }))
+  await world.settle()
+  const reach = new Reach(await world.snapshot(), { family: 4 })
+  const hosts = ['a', 'b', 'c', 'd']
+  const cells = hosts.map((from) =>
+    hosts.map((to) => (from === to ? '·' : reach.cell(from, to).ok ? 'ok' : 'x')).join(' '),
+  )
+  expect(cells).toEqual(['· ok x ok', 'ok · x ok', 'x x · x', 'ok ok x ·'])
 })
 
 test.each([
