@@ -36,11 +36,15 @@ Examples:
 const EXPORT_EXAMPLES = `
 sh           a script of ip, bridge and sysctl for root: "sh lab.sh" makes the lab, "sh lab.sh down"
              removes it. Namespaces are called LAB-NODE.
+clab         a containerlab topology: switches are bridges, or nodes with a bridge where they have
+             VLANs; hosts are nodes of kind linux, containers namespaces in them. "lanyard lab
+             import" reads it back.
 One combination at a time: --set chooses, else it is the first.
 
 Examples:
   lanyard lab export examples/seed-001 sh --set mode=vepa -w lab.sh
-  sudo sh lab.sh && sudo ip netns exec seed-001-ns1 ping -c1 10.211.55.1; sudo sh lab.sh down`
+  sudo sh lab.sh && sudo ip netns exec seed-001-ns1 ping -c1 10.211.55.1; sudo sh lab.sh down
+  lanyard lab export examples/seed-002 clab -w seed-002.clab.yml`
 
 const IMPORT_EXAMPLES = `
 compose    compose.yml: macvlan and ipvlan networks and the services on them, on one host
@@ -149,9 +153,10 @@ function addExport(lab: Command): void {
     .command('export')
     .description('write a lab for other tools')
     .argument('<file>', 'lab file, or a directory with a lab.yaml')
-    .addArgument(new Argument('<format>', 'as what').choices(['sh']))
+    .addArgument(new Argument('<format>', 'as what').choices(['sh', 'clab']))
     .option('--set <variable=value>', 'the combination with this value', collect, {})
     .option('-w, --write <file>', 'into a file instead of standard output')
+    .option('--image <image>', 'clab: image of the nodes (default: network-multitool of srl-labs)')
     .addHelpText('after', EXPORT_EXAMPLES)
     .action(async (file: string, format: ExportFormat, options: ExportOptions) => {
       const { labExport } = await import('./lab-export.ts')

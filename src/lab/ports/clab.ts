@@ -116,7 +116,8 @@ function readNode(
   >
   const ends = cables.flatMap(({ a, b }) => [a, b]).filter((end) => end.node === name).length
   // Docker has the machine forward IPv4, and every container begins with what the machine has.
-  const first = ends > 1 && !bridge ? { 'net.ipv4.ip_forward': '1' } : {}
+  const several = ends > 1 || lines.some(({ text }) => /\blink add\b|\bvconfig\b/.test(text))
+  const first = several && !bridge ? { 'net.ipv4.ip_forward': '1' } : {}
   const sysctls = Object.entries({ ...first, ...settings }).map(([k, v]) => [k, String(v)] as const)
   return {
     ...{ name, kind: bridge ? 'switch' : 'host', sysctls, ...place },

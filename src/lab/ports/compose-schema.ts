@@ -92,7 +92,8 @@ export type ComposeNetwork = NonNullable<NonNullable<ComposeFile['networks']>[st
 /** What of a Compose network a lab has: its name there. */
 export interface Carried {
   readonly name: string
-  readonly driver: 'macvlan' | 'ipvlan'
+  /** ipvlan l3 and l3s: the way out is the link itself, and no gateway. */
+  readonly layer3: boolean
 }
 
 /** Where the pieces of a Compose file go. */

@@ -27,6 +27,7 @@ interface Attached {
   readonly addr?: string | string[]
   readonly mac?: string
   readonly nic?: string
+  readonly layer3: boolean
 }
 
 export function putServices(compose: Compose): void {
@@ -101,6 +102,7 @@ function attachments(compose: Compose, name: string, service: ComposeService): A
     return [
       {
         network: known.name,
+        layer3: known.layer3,
         ...(first === undefined ? {} : { addr: addresses.length === 1 ? first : addresses }),
         ...(mac === undefined ? {} : { mac }),
         ...(nic === undefined ? {} : { nic }),
@@ -118,10 +120,13 @@ function putContainer(
 ): void {
   const path: Path = ['services', name]
   const from = placeIn(source, path)
-  const short = attached.map((a) => {
-    if (a.mac !== undefined || a.nic !== undefined) return a
-    const addr = a.addr === undefined || typeof a.addr === 'string' ? a.addr : a.addr.join(',')
-    return addr === undefined ? a.network : `${a.network}=${addr}`
+  const short = attached.map(({ network, addr, mac, nic }) => {
+    if (mac === undefined && nic === undefined) {
+      const fixed = addr === undefined || typeof addr === 'string' ? addr : addr.join(',')
+      return fixed === undefined ? network : `${network}=${fixed}`
+    }
+    const more = { ...(mac === undefined ? {} : { mac }), ...(nic === undefined ? {} : { nic }) }
+    return { network, ...(addr === undefined ? {} : { addr }), ...more }
   })
   const lab: Path = ['containers', own]
   const networks: Path = service.networks === undefined ? path : [...path, 'networks']
@@ -129,6 +134,8 @@ function putContainer(
   draft.put([...lab, 'net'], short.length === 1 ? short[0] : short, {
     ...{ from: placeIn(source, networks), flow: true },
   })
+  const out = attached.findIndex((a) => a.layer3)
+  if (out >= 0) draft.put([...lab, 'routes'], `default dev ${attached[out]?.nic ?? `eth${out}`}`)
   const sysctls = sysctlsOf(draft, source, name, service)
   if (sysctls.length > 0) {
     const at = placeIn(source, [...path, 'sysctls'])

@@ -87,6 +87,10 @@ function isLan(network: ComposeNetwork | null): network is ComposeNetwork {
   return network?.driver === 'macvlan' || network?.driver === 'ipvlan'
 }
 
+function isLayer3({ driver, driver_opts: opts }: ComposeNetwork): boolean {
+  return driver === 'ipvlan' && ['l3', 'l3s'].includes(String(opts?.['ipvlan_mode']))
+}
+
 function parentOf(network: ComposeNetwork): string | undefined {
   const parent = network.driver_opts?.['parent']
   return parent === undefined || parent === '' ? undefined : String(parent)
@@ -110,6 +114,7 @@ function wantedParents(file: ComposeFile): Parent[] {
     for (const { subnet, gateway } of network.ipam?.config ?? []) {
       const length = tryParsePrefix(subnet ?? '')?.length
       if (gateway === undefined || length === undefined || network.internal === true) continue
+      if (isLayer3(network)) continue
       const link = vlan === undefined ? 'eth0' : `eth0.${vlan.id}`
       const all = one.gateways.get(link) ?? new Set<string>()
       one.gateways.set(link, all.add(`${gateway}/${length}`))
@@ -189,8 +194,14 @@ function putNetwork(compose: Compose, name: string, network: ComposeNetwork): Ca
   }
   const config: Path = ['ipam', 'config']
   put('subnet', of('subnet'), config)
-  // A network without a way out has no default route, and a dummy leads nowhere.
-  put('gateway', of('gateway'), config)
+  const layer3 = isLayer3(network)
+  const gateway = of('gateway')
+  if (!layer3) put('gateway', gateway, config)
+  else if (gateway !== undefined) {
+    const what = typeof gateway === 'string' ? gateway : gateway.join(', ')
+    const mode = String(opts['ipvlan_mode'])
+    draft.note(at, `network ${name}: not carried: gateway ${what} (mode ${mode} takes none)`)
+  }
   put('ipRange', of('ip_range'), config)
   const aux = Object.assign({}, ...pools.map((p) => p.aux_addresses ?? {})) as object
   if (Object.keys(aux).length > 0) put('aux', aux, config)
@@ -203,7 +214,7 @@ function putNetwork(compose: Compose, name: string, network: ComposeNetwork): Ca
     )
   }
   sayOthers(compose, name, path, driver)
-  return { name: own, driver }
+  return { name: own, layer3 }
 }
 
 /** What of a network's keys has no place in a lab. */

@@ -13,6 +13,8 @@ export interface MachineView {
   readonly netns: NetnsSnapshot
   /** VLAN links to write down, each after what it sits on. */
   readonly vlans: readonly LinkSnapshot[]
+  /** Dummies as a lab makes them for a network without a parent. */
+  readonly dummies: readonly string[]
   /** Namespaces to write down as containers, by their own names. */
   readonly containers: ReadonlyMap<string, NetnsSnapshot>
   /** Lines that stay lines. */
@@ -36,7 +38,8 @@ export function viewMachine(
   for (;;) {
     const made = madeBy(kept)
     const vlans = vlansOf(netns, nics, made)
-    const parents = new Set([...nics, ...vlans.map((v) => v.name)])
+    const dummies = dummiesOf(netns, made)
+    const parents = new Set([...nics, ...vlans.map((v) => v.name), ...dummies])
     const containers = containersOf(node, snapshot, parents, made)
     const known = new Map<string, ReadonlySet<string>>([[node, parents]])
     for (const c of containers.values())
@@ -47,7 +50,7 @@ export function viewMachine(
     )
     if (now.length === kept.length) {
       const declared = done.filter((line) => line.node === node && !now.includes(line))
-      return { netns, vlans, containers, kept: now, declared }
+      return { netns, vlans, dummies, containers, kept: now, declared }
     }
     kept = now
   }
@@ -76,6 +79,18 @@ function vlansOf(
     if (on && vlan.reorderHeader && !made.has(`${netns.name}:${link.name}`)) found.push(link)
   }
   return found
+}
+
+/** What `dm-NETWORK` a network without a parent sits on. */
+export const DUMMY = /^dm-([A-Za-z0-9][A-Za-z0-9_-]*)$/
+
+function dummiesOf(netns: NetnsSnapshot, made: ReadonlySet<string>): string[] {
+  const speaks = (name: string): boolean =>
+    netns.addresses.some((a) => a.link === name && a.scope === 'global')
+  return netns.links
+    .filter((l) => l.kind === 'dummy' && l.up && DUMMY.test(l.name) && !speaks(l.name))
+    .map((l) => l.name)
+    .filter((name) => !made.has(`${netns.name}:${name}`))
 }
 
 /** The links of a namespace but its loopback. */
@@ -129,7 +144,7 @@ function passingLinks(done: readonly Done[], snapshot: Snapshot): Set<string> {
   return passing
 }
 
-const CHILDREN: readonly string[] = ['vlan', 'macvlan', 'ipvlan']
+const CHILDREN: readonly string[] = ['vlan', 'macvlan', 'ipvlan', 'dummy']
 
 /** Whether a lab file says the same without the command line. */
 function isDeclared(op: Op, test: Test): boolean {
@@ -141,7 +156,7 @@ function isDeclared(op: Op, test: Test): boolean {
     return CHILDREN.includes(op.spec.kind) && op.master === undefined && had(op.netns, op.name)
   }
   if (op.do === 'link.set') {
-    if (op.name === 'lo') return isLoUp(op, test)
+    if (op.name === 'lo') return isLoSet(op, test)
     const end = had(op.newNetns ?? op.netns, op.newName ?? op.name)
     return end && had(op.netns, op.name) && isPlainSet(op)
   }
@@ -156,8 +171,8 @@ function isDeclared(op: Op, test: Test): boolean {
   return op.do === 'sysctl.set' && test.known.has(op.netns) && isWholeSetting(op.key)
 }
 
-function isLoUp(op: LinkSet, test: Test): boolean {
-  return test.known.has(op.netns) && op.up === true && Object.keys(op).length === 4
+function isLoSet(op: LinkSet, test: Test): boolean {
+  return test.known.has(op.netns) && op.up !== undefined && Object.keys(op).length === 4
 }
 
 const SET_KEYS = [

@@ -8,6 +8,7 @@ import { Names } from './foreign.ts'
 import {
   addressesOf,
   childrenOf,
+  DUMMY,
   type MachineView,
   routesOf,
   settingsOf,
@@ -140,12 +141,12 @@ function putHost(
   }
   const links = new Set([...nics, ...view.vlans.map((v) => v.name)])
   putNode(
-    draft,
+    putting,
     path,
     view.netns,
     links,
     view.kept,
-    settingsOf(node.name, startOf(putting, node), view.declared),
+    settingsOf(node.name, node.sysctls, view.declared),
   )
   for (const { text, file, line } of view.kept) {
     draft.push([...path, 'run'], text)
@@ -182,11 +183,6 @@ function nicFile(
   return more
 }
 
-/** The settings a machine starts with that are not those of every new namespace. */
-function startOf({ played }: Putting, { sysctls }: ForeignNode): ForeignNode['sysctls'] {
-  return sysctls.filter(([key, value]) => played.fresh[key] !== value)
-}
-
 function oneOrMore(all: readonly string[]): string | readonly string[] {
   return all.length === 1 ? (all[0] as string) : all
 }
@@ -207,7 +203,7 @@ function vlanFile({ lab, macs }: Putting, node: string, link: LinkSnapshot): str
 
 /** What hosts and containers share: settings, routes, loopback. */
 function putNode(
-  draft: Draft,
+  { draft, played }: Putting,
   path: Path,
   netns: NetnsSnapshot,
   links: ReadonlySet<string>,
@@ -220,10 +216,9 @@ function putNode(
     draft.put([...path, 'forward'], true)
     for (const key of both) settings.delete(key)
   }
-  const written = [...settings].map(([key, value]) => [
-    key,
-    /^\d{1,9}$/.test(value) ? Number(value) : value,
-  ])
+  // What every new namespace has need not be said.
+  const said = [...settings].filter(([key, value]) => played.fresh[key] !== value)
+  const written = said.map(([key, value]) => [key, /^\d{1,9}$/.test(value) ? Number(value) : value])
   if (written.length > 0) {
     const flow = written.length === 1
     draft.put([...path, 'sysctl'], Object.fromEntries(written), { flow })
@@ -271,7 +266,7 @@ function putContainers(
         draft.put([...path, 'net'], net.length === 1 ? net[0] : net, { from, flow: true })
         if (childrenOf(netns).some((l) => l.promisc)) draft.put([...path, 'promisc'], true)
         const links = new Set(childrenOf(netns).map((l) => l.name))
-        putNode(draft, path, netns, links, view.kept, settingsOf(netns.name, [], view.declared))
+        putNode(putting, path, netns, links, view.kept, settingsOf(netns.name, [], view.declared))
       })
     }
   }
@@ -298,10 +293,12 @@ function networkFor(
   const key = `${on} ${Object.values(words).join(' ')}`
   const known = networks.get(key)
   if (known !== undefined) return known
-  const name = names.take(`${host}-${on}`)
+  const dummy = DUMMY.exec(on)?.[1]
+  const name = names.take(dummy ?? `${host}-${on}`)
   networks.set(key, name)
   const { driver, ...how } = words
   const from = nodeOf(lab, host)
-  draft.put(['networks', name], { driver, parent: on, ...how, hosts: host }, { from, flow: true })
+  const where = dummy === undefined ? { parent: on } : {}
+  draft.put(['networks', name], { driver, ...where, ...how, hosts: host }, { from, flow: true })
   return name
 }
