@@ -17,6 +17,8 @@ const NEXT: Readonly<Record<string, string>> = {
   'bridge link': 'set show',
   'bridge vlan': 'add del show',
   brctl: 'addbr addif delbr delif hairpin setageing setfd show showmacs stp',
+  tc: 'qdisc',
+  'tc qdisc': 'add change del replace show',
   docker: 'exec inspect network ps rm run start stop version',
   'docker network': 'connect create disconnect inspect ls prune rm',
   vconfig: 'add rem set_flag',

@@ -50,6 +50,9 @@ const SETTINGS: { readonly [C in ReasonCode]?: string } = {
   IP_FORWARD_OFF: 'forward',
   ECHO_IGNORED: 'icmp_echo',
   IPV6_DISABLED: 'disable_ipv6',
+  NETEM_LOSS: 'netem',
+  NETEM_LIMIT: 'netem',
+  NETEM_LATE: 'netem',
 }
 
 function placePaths(topology: Topology, { netns, link, toLink }: Place, code: ReasonCode): Path[] {

@@ -76,9 +76,10 @@ export function planLab(topology: Topology, naming: Naming): Plan {
 
 /** After everything else: making a lab is not slowed down by its cables. */
 function planImpairs(topology: Topology, ns: (node: string) => string): Op[] {
+  // A port without a cable is not made; a nic without one is.
   const at = (node: string, links: readonly (Port | Nic)[]) =>
     links
-      .filter((link) => link.peer !== undefined)
+      .filter((link) => 'mac' in link || link.peer !== undefined)
       .flatMap((link) => impairOps(undefined, link.impair, ns(node), link.name))
   return [
     ...topology.switches.flatMap((s) => at(s.name, s.ports)),
