@@ -120,7 +120,7 @@ topology:
     [
       'x.clab.yml',
       'name: x\ntopology:\n  nodes: {a: , b: }\n  links:\n    - endpoints: [{node: a, interface: e, mac: zz}, "b:e"]\n',
-      'x.clab.yml:5:47: topology.links[0].endpoints[0].mac: "zz" is no MAC address',
+      'x.clab.yml:5:48: topology.links[0].endpoints[0].mac: "zz" is no MAC address',
     ],
     ['x.clab.yml', '', 'x.clab.yml:1:1: must be a mapping with name and topology'],
     ['lab.conf', 'pc1[0]="A"\npc1[1]=\n', 'lab.conf:2:1: "pc1[1]=" is no line of a lab.conf'],
