@@ -112,6 +112,17 @@ topology:
       'name: x\ntopology:\n  nodes: {a: , b: , c: }\n  links:\n    - endpoints: ["a:e", "b:e"]\n    - endpoints: ["a:e", "c:e"]\n',
       'x.clab.yml:6:1: a:e has a cable already, in line 5',
     ],
+    [
+      'x.clab.yml',
+      'name: x\ntopology:\n  nodes: {a: , b: }\n  links:\n    - {endpoints: ["a:e", "b:e"], mtu: 20}\n',
+      'x.clab.yml:5:1: a:e cannot be made:',
+    ],
+    [
+      'x.clab.yml',
+      'name: x\ntopology:\n  nodes: {a: , b: }\n  links:\n    - endpoints: [{node: a, interface: e, mac: zz}, "b:e"]\n',
+      'x.clab.yml:5:48: topology.links[0].endpoints[0].mac: "zz" is no MAC address',
+    ],
+    ['x.clab.yml', '', 'x.clab.yml:1:1: must be a mapping with name and topology'],
     ['lab.conf', 'pc1[0]="A"\npc1[1]=\n', 'lab.conf:2:1: "pc1[1]=" is no line of a lab.conf'],
     ['lab.conf', 'pc1[0]="A.b"\n', 'lab.conf:1:1: "A.b" is no collision domain'],
     ['other.yml', 'a: b\n', 'other.yml could be of any tool: say --from compose|clab|kathara'],

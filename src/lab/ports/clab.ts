@@ -182,7 +182,7 @@ function readLink(clab: Clab, link: ClabLink, i: number): ForeignCable[] {
     return [{ a, b, mtu: link.mtu, macs: [undefined, undefined], ...place }]
   }
   if (type !== 'veth') {
-    draft.note(place, `link ${i + 1}: left out: type ${type} leads out of the lab`)
+    draft.note(place, `link ${i + 1}: left out: a lab has no link of type ${type}`)
     return []
   }
   const ends = link.endpoints ?? []
@@ -217,7 +217,11 @@ function readLink(clab: Clab, link: ClabLink, i: number): ForeignCable[] {
       )
       return []
     }
-    macs.push(typeof end === 'string' || end.mac === undefined ? undefined : tryParseMac(end.mac))
+    const mac = typeof end === 'string' ? undefined : end.mac
+    if (mac !== undefined && tryParseMac(mac) === undefined) {
+      source.problem([...at, 'mac'], `"${mac}" is no MAC address: write 02:00:00:00:00:01`)
+    }
+    macs.push(mac === undefined ? undefined : tryParseMac(mac))
     found.push(where)
   }
   const [a, b] = found as [End, End]

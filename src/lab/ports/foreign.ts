@@ -59,7 +59,10 @@ export function shaped<S extends z.ZodMiniType>(
   schema: S,
   what: string,
 ): z.infer<S> {
-  if (typeof source.value !== 'object' || source.value === null) source.problem([], what)
+  if (typeof source.value !== 'object' || source.value === null) {
+    source.problem([], what)
+    source.check()
+  }
   const result = schema.safeParse(source.value)
   if (!result.success) {
     for (const issue of result.error.issues) {

@@ -15,7 +15,14 @@ import {
   viewMachine,
 } from './machine-view.ts'
 import { type PortFile, switchPorts } from './switch-view.ts'
-import type { Done, ForeignCable, ForeignLab, ForeignNode, Played } from './world.ts'
+import {
+  type Done,
+  type ForeignCable,
+  type ForeignLab,
+  type ForeignNode,
+  type Played,
+  settingKey,
+} from './world.ts'
 
 /** What the parts of a lab are called after the import. */
 export interface Written {
@@ -146,7 +153,7 @@ function putHost(
     view.netns,
     links,
     view.kept,
-    settingsOf(node.name, node.sysctls, view.declared),
+    settingsOf(node.name, startOf(putting, node), view.declared),
   )
   for (const { text, file, line } of view.kept) {
     draft.push([...path, 'run'], text)
@@ -181,6 +188,11 @@ function nicFile(
   const to = `${far.node}:${far.link}`
   if (writes) return Object.keys(more).length === 0 ? to : { to, ...more }
   return more
+}
+
+/** The settings a node starts with, as far as they could be made. */
+function startOf({ played }: Putting, { name, sysctls }: ForeignNode): ForeignNode['sysctls'] {
+  return sysctls.filter(([key]) => !played.refused.has(settingKey(name, key)))
 }
 
 function oneOrMore(all: readonly string[]): string | readonly string[] {

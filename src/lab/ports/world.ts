@@ -3,6 +3,8 @@
  * lines are run by the laboratory's shell, and what stands then is read off a snapshot. There is no
  * second reader of `ip` here.
  */
+import { strerror } from '../../errno.ts'
+import { LanyardError } from '../../errors.ts'
 import type { Op } from '../../fabric/plan.ts'
 import type { Snapshot } from '../../fabric/snapshot.ts'
 import { openSim } from '../../sim/fabric.ts'
@@ -55,6 +57,8 @@ export interface Played {
   readonly snapshot: Snapshot
   /** The settings of a new namespace. */
   readonly fresh: Readonly<Record<string, string>>
+  /** Settings of nodes that were refused, by {@link settingKey}. */
+  readonly refused: ReadonlySet<string>
   readonly done: readonly Done[]
 }
 
@@ -62,7 +66,7 @@ export interface Played {
 export async function playForeign(lab: ForeignLab, run: RunAt, draft: Draft): Promise<Played> {
   const world = openSim({ seed: 1 })
   const recorder = new Recorder(world)
-  await recorder.apply(planNodes(lab))
+  const refused = await makeNodes(recorder, lab, draft)
   await recorder.settle()
   recorder.take()
   const done: Done[] = []
@@ -73,7 +77,47 @@ export async function playForeign(lab: ForeignLab, run: RunAt, draft: Draft): Pr
     }
   }
   await recorder.settle()
-  return { snapshot: await world.snapshot(), fresh: await freshSettings(), done }
+  return { snapshot: await world.snapshot(), fresh: await freshSettings(), refused, done }
+}
+
+/**
+ * Makes the nodes and their cables. A setting that is refused is said; a link that is refused is a
+ * mistake of the file.
+ *
+ * @throws LanyardError `lab-invalid`
+ */
+async function makeNodes(
+  recorder: Recorder,
+  lab: ForeignLab,
+  draft: Draft,
+): Promise<ReadonlySet<string>> {
+  const refused = new Set<string>()
+  const outcomes = await recorder.apply(planNodes(lab), { keepGoing: true })
+  for (const outcome of outcomes) {
+    if (outcome.ok) continue
+    const { op, errno, extack } = outcome
+    const why = extack ?? strerror(errno)
+    if (op.do === 'sysctl.set') {
+      const node = lab.nodes.find((n) => n.name === op.netns) as ForeignNode
+      draft.note(node, `${op.netns}: not carried: sysctl ${op.key}=${op.value}: ${why}`)
+      refused.add(settingKey(op.netns, op.key))
+      continue
+    }
+    const name = op.do === 'link.add' || op.do === 'link.set' ? op.name : ''
+    const cable = lab.cables.find(({ a, b }) =>
+      [a, b].some((end) => end.node === op.netns && end.link === name),
+    )
+    const place = cable ?? lab.nodes.find((n) => n.name === op.netns) ?? { file: '', line: 1 }
+    const sentence = `${op.netns}:${name} cannot be made: ${why}`
+    const problem = { file: place.file, line: place.line, column: 1, path: '', sentence }
+    throw new LanyardError('lab-invalid', { problems: [problem] })
+  }
+  return refused
+}
+
+/** A setting of a node. */
+export function settingKey(node: string, key: string): string {
+  return `${node} ${key}`
 }
 
 async function freshSettings(): Promise<Readonly<Record<string, string>>> {
