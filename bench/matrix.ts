@@ -30,6 +30,7 @@ await measure('matrix', async () => {
     question: `who reaches whom among ${COUNT} macvlan endpoints: ${probes.length} cold pings`,
     unit: 'ms',
     better: 'lower',
+    warmUps: 3,
     contestants: [
       {
         name: `simulator, mean of ${SIM_TIMES}`,
