@@ -45,14 +45,14 @@ export function overhear(
     last.mac = senderMac
     last.news.fill(-1)
   }
-  const asked = owners.get(targetIp)
+  const end = firstAsked(owners.get(targetIp), devices, from, except)
   let begun = from
   let fate = LOOK
   let i = from
-  for (; i < devices.length; i++) {
+  for (; i < end; i++) {
     if (devices[i] === except) continue
     const ip = quiet[i]
-    if (ip === undefined || asked?.includes(i) === true) break
+    if (ip === undefined) break
     let own = last.fates[i] as number
     if (last.news[i] !== ip.news) {
       own = glance(ip, senderIp, senderMac)
@@ -68,6 +68,22 @@ export function overhear(
   if (fate !== LOOK) trace.recordOverheard(world, audience, begun, i, except, frame, why(fate))
   return i
 }
+
+/** The first place from `from` on of somebody who is asked; the end of the list if nobody is. */
+function firstAsked(
+  asked: readonly number[] | undefined,
+  devices: readonly Device[],
+  from: number,
+  except: Device | undefined,
+): number {
+  let end = devices.length
+  for (const at of asked ?? NOBODY) {
+    if (at >= from && at < end && devices[at] !== except) end = at
+  }
+  return end
+}
+
+const NOBODY: readonly number[] = []
 
 function why(fate: number): 'ARP_NOT_FOR_US' | undefined {
   return fate === IGNORED ? 'ARP_NOT_FOR_US' : undefined
