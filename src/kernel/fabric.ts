@@ -139,9 +139,8 @@ export class KernelFabric implements Fabric {
   async settle(
     options: { readonly netns?: readonly string[]; readonly timeoutMs?: number } = {},
   ): Promise<void> {
-    await ofAll(options.netns, async (names) => {
-      await settleNetns(names, options.timeoutMs)
-    })
+    const { netns, timeoutMs } = options
+    await settleNetns(netns ?? allNetns(), timeoutMs, netns === undefined)
   }
 
   /** Closes every watch and port. What was applied stays. */
@@ -179,6 +178,11 @@ function refusedAt(error: unknown): number | undefined {
   return typeof detail.index === 'number' ? detail.index : undefined
 }
 
+/** The own namespace and all named ones. */
+function allNetns(): string[] {
+  return ['', ...listNetns().filter(hasNetns)]
+}
+
 /**
  * Does something with the namespaces named, or with the own and all named ones; then again when one
  * of these went away meanwhile.
@@ -190,7 +194,7 @@ async function ofAll<T>(
   if (names !== undefined) return await fn(names)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fn(['', ...listNetns().filter(hasNetns)])
+      return await fn(allNetns())
     } catch (error) {
       const gone = error instanceof LanyardError && error.code === 'netns-missing'
       if (!gone || attempt >= ATTEMPTS) throw error

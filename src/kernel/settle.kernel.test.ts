@@ -56,6 +56,12 @@ describeKernel('settleNetns()', () => {
     expect(ip('-6', 'addr')).not.toMatch(/tentative/)
   })
 
+  test('settleNetns() of what may go takes what went for still, and says so otherwise', async () => {
+    const gone = 'sysk-gone'
+    await settleNetns([A, gone], 1000, true)
+    await expect(settleNetns([A, gone], 1000)).rejects.toMatchObject({ code: 'netns-missing' })
+  })
+
   test('settleNetns() gives up at its deadline', async () => {
     ip('link', 'add', 'sw0', 'type', 'bridge', 'stp_state', '1')
     ip('link', 'add', 'v', 'type', 'veth', 'peer', 'name', 'w')

@@ -2,6 +2,7 @@
  * Waiting until a namespace stands still: what follows a change by itself in the kernel's work
  * queues is done. Told by multicast groups, bounded by a deadline.
  */
+import { LanyardError } from '../errors.ts'
 import type { Closer } from '../fabric/fabric.ts'
 import { GROUP } from '../netlink/event.ts'
 import { type Entry, outgoing } from '../netlink/message.ts'
@@ -33,6 +34,7 @@ const LOOKED_AT: ReadonlySet<string> = new Set(['veth', 'macvlan', 'macvtap', 'v
  * tentative. Returns when the time is over, too: some things (an unplugged cable behind a bridge)
  * never settle, and what then holds is what there is to see.
  *
+ * @param mayGo a namespace that goes away meanwhile stands still; otherwise it is an error
  * @throws LanyardError `netns-missing`, `netns-broken`; SysError
  *
  * @example
@@ -43,15 +45,35 @@ const LOOKED_AT: ReadonlySet<string> = new Set(['veth', 'macvlan', 'macvtap', 'v
 export async function settleNetns(
   names: readonly string[],
   timeoutMs: number = TIMEOUT_MS,
+  mayGo = false,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs
-  let moving = names.filter((netns) => !isStill(netns))
+  const moves = (netns: string): boolean => {
+    try {
+      return !isStill(netns)
+    } catch (error) {
+      if (mayGo && isGone(error)) return false
+      throw error
+    }
+  }
+  const wait = async (netns: string, leftMs: number): Promise<void> => {
+    try {
+      await untilStill(netns, leftMs)
+    } catch (error) {
+      if (!mayGo || !isGone(error)) throw error
+    }
+  }
+  let moving = names.filter(moves)
   // Waiting for one may have set another moving: round again until nothing moves.
   while (moving.length > 0 && performance.now() < deadline) {
     const leftMs = deadline - performance.now()
-    await Promise.all(moving.map((netns) => untilStill(netns, leftMs)))
-    moving = names.filter((netns) => !isStill(netns))
+    await Promise.all(moving.map((netns) => wait(netns, leftMs)))
+    moving = names.filter(moves)
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof LanyardError && ['netns-missing', 'netns-broken'].includes(error.code)
 }
 
 /** Whether everything in the namespace stands still now. */

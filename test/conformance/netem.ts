@@ -29,7 +29,7 @@ async function pair({ fabric, ns, build }: Bench): Promise<{ a: string; b: strin
     host(a, 'eth0', 1),
     host(b, 'p', 2),
   )
-  await fabric.settle()
+  await fabric.settle({ netns: [a, b] })
   expect(await outcome({ fabric }, a, 2)).toBe('reply')
   return { a, b }
 }
@@ -155,10 +155,10 @@ conforms(
 conforms(
   'netem: a link that goes down and up again keeps its impairment',
   async (bench) => {
-    const { a } = await pair(bench)
+    const { a, b } = await pair(bench)
     const set = (up: boolean): Op => ({ do: 'link.set', netns: a, name: 'eth0', up })
     await bench.build(add(a, { lossPercent: 100 }), set(false), set(true))
-    await bench.fabric.settle()
+    await bench.fabric.settle({ netns: [a, b] })
     expect(await outcome(bench, a, 2, 2000)).toMatch(/^(timeout|icmp-error)$/)
     // What still waits for an answer to a lost request might give up before its next one.
     await bench.build(
