@@ -77,7 +77,7 @@ function findSource(
     throw usage(`${path} has ${what}: name the file to import`)
   }
   const file = only === undefined ? path : join(path, only)
-  const kind = from ?? kindOf(basename(file)) ?? kindWithin(readText(file))
+  const kind = from ?? kindOf(basename(file)) ?? kindWithin(file, readText(file))
   if (kind === undefined) {
     throw usage(`${file} could be of any tool: say --from ${SOURCES.join('|')}`)
   }
@@ -90,8 +90,12 @@ function kindOf(name: string): ImportSource | undefined {
   return /^(docker-)?compose([.-].*)?\.ya?ml$/.test(name) ? 'compose' : undefined
 }
 
-/** A file of another name, by its sections. */
-function kindWithin(text: string): ImportSource | undefined {
+/**
+ * A file of another name, by its sections.
+ * @throws LanyardError `usage` for a lab file of ours
+ */
+function kindWithin(file: string, text: string): ImportSource | undefined {
+  if (/^lab:/m.test(text)) throw usage(`${file} is a lab file already: "lanyard lab run ${file}"`)
   if (/^topology:/m.test(text)) return 'clab'
   if (/^services:/m.test(text)) return 'compose'
   return /^\w+\[\d+\]=/m.test(text) ? 'kathara' : undefined

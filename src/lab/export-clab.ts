@@ -5,8 +5,8 @@
  *
  * A container of the lab is a network namespace within the node of its host, made by `ip netns`: a
  * macvlan child must be made on a link of its host, and a node of containerlab has links of its own
- * only. A switch with VLANs or port flags is a node of kind linux with a bridge in it: kind bridge
- * has no words for them.
+ * only. A switch with VLANs, port flags or impaired cables is a node of kind linux with a bridge in
+ * it: kind bridge has no words for them.
  */
 import { Document, isScalar, isSeq, visit } from 'yaml'
 import { LanyardError } from '../errors.ts'
@@ -103,7 +103,10 @@ function containerLines({ lab, containers }: Topology): string[] {
 /** A switch that kind bridge says in full. */
 function isPlain({ vlanFiltering, ports }: Switch): boolean {
   return (
-    !vlanFiltering && ports.every((p) => !p.hairpin && !p.isolated && p.learning && p.flood && p.up)
+    !vlanFiltering &&
+    ports.every(
+      (p) => !p.hairpin && !p.isolated && p.learning && p.flood && p.up && p.impair === undefined,
+    )
   )
 }
 

@@ -201,7 +201,7 @@ describeDocker('docker network -d lanyard', () => {
     const addresses = names.map((name) => placeOf(name, 'lan').IPAddress)
     expect(new Set(addresses).size).toBe(50)
     await until(() => addresses.every((ip) => world.pings(ip)))
-    // The ways to the host are tried after each start: on a slow machine some are tried again.
+    // On a slow machine something may still be under way: what is off after all is shown.
     await until(() => world.lanyard('status').status === 0).catch(() => undefined)
     const { status, stdout } = world.lanyard('status')
     expect(`${status} ${stdout}`).toMatch(/^0 /)

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { formatNetem } from '../../src/fabric/netem.ts'
 import { exportClab } from '../../src/lab/export-clab.ts'
 import { importClab } from '../../src/lab/ports/clab.ts'
 import type { RunAt } from '../../src/lab/ports/world.ts'
@@ -40,6 +41,16 @@ async function matrix(topology: Topology): Promise<string[]> {
     .sort()
 }
 
+/** What befalls frames, at the end they leave by. */
+function impairments({ switches, hosts }: Topology): string[] {
+  return [
+    ...switches.flatMap((s) => s.ports.map((p) => ({ node: s.name, link: p }))),
+    ...hosts.flatMap((h) => h.nics.map((n) => ({ node: h.name, link: n }))),
+  ].flatMap(({ node, link: { name, impair } }) =>
+    impair === undefined ? [] : [`${node}:${name} ${formatNetem(impair)}`],
+  )
+}
+
 async function roundTrip(topology: Topology): Promise<{ lab: Topology; notes: readonly string[] }> {
   const text = exportClab(topology, { image: 'x' })
   const imported = await importClab('x.clab.yml', text, 'x', { set: {} }, atMachine)
@@ -70,6 +81,7 @@ describe('lanyard lab export FILE clab, and import', () => {
       const found = await matrix(lab)
       expect(found.length).toBeGreaterThan(5)
       expect([where, lost, found]).toEqual([where, [], await matrix(topology)])
+      expect(impairments(lab)).toEqual(impairments(topology))
     }
   })
 

@@ -44,7 +44,7 @@ export function viewMachine(
     const known = new Map<string, ReadonlySet<string>>([[node, parents]])
     for (const c of containers.values())
       known.set(c.name, new Set(childrenOf(c).map((l) => l.name)))
-    const test = { known, snapshot, passing: passingLinks(done, snapshot) }
+    const test = { known, nics, snapshot, passing: passingLinks(done, snapshot) }
     const now = done.filter(
       (line) => line.node === node && !line.ops.every((op) => isDeclared(op, test)),
     )
@@ -126,6 +126,8 @@ function containersOf(
 interface Test {
   /** Links a lab file has, by namespace. */
   readonly known: ReadonlyMap<string, ReadonlySet<string>>
+  /** The ends of its cables: those alone are impaired in a lab file. */
+  readonly nics: readonly string[]
   /** Links that had another name or place before, or are gone. */
   readonly passing: ReadonlySet<string>
   readonly snapshot: Snapshot
@@ -164,6 +166,13 @@ function isDeclared(op: Op, test: Test): boolean {
     const plain = op.noprefixroute !== true && (op.scope ?? 'global') === 'global'
     return plain && has(op.netns, op.link)
   }
+  if (
+    op.do === 'qdisc.add' ||
+    op.do === 'qdisc.change' ||
+    op.do === 'qdisc.replace' ||
+    op.do === 'qdisc.del'
+  )
+    return !op.netns.includes('/') && test.nics.includes(op.link)
   if (op.do === 'address.flush') return has(op.netns, op.link)
   if (op.do === 'route.add' || op.do === 'route.replace' || op.do === 'route.del') {
     return isPlainRoute(op, test)

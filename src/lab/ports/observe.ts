@@ -14,7 +14,7 @@ import {
   settingsOf,
   viewMachine,
 } from './machine-view.ts'
-import { type PortFile, switchPorts } from './switch-view.ts'
+import { impairFile, type PortFile, switchPorts } from './switch-view.ts'
 import {
   type Done,
   type ForeignCable,
@@ -184,6 +184,7 @@ function nicFile(
     ...(link === undefined || link.mtu === 1500 ? {} : { mtu: link.mtu }),
     ...(link?.promisc === true ? { promisc: true } : {}),
     ...(link === undefined || link.up ? {} : { up: false }),
+    ...(link === undefined ? {} : impairFile(link)),
   }
   const to = `${far.node}:${far.link}`
   if (writes) return Object.keys(more).length === 0 ? to : { to, ...more }

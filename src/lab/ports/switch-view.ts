@@ -1,4 +1,5 @@
 /** A machine that is nothing but a bridge is a switch of a lab. */
+import { formatNetem } from '../../fabric/netem.ts'
 import type { LinkSnapshot, NetnsSnapshot, Snapshot } from '../../fabric/snapshot.ts'
 
 /** A port as a lab file writes it. */
@@ -29,10 +30,17 @@ export function switchPorts(
       ...(flood ? {} : { flood }),
       ...(link.up ? {} : { up: false }),
       ...(link.mtu === 1500 ? {} : { mtu: link.mtu }),
+      ...impairFile(link),
     }
     ports.set(name, { ...words, ...flags })
   }
   return ports
+}
+
+/** What befalls the frames that leave by a link, as a lab file writes it. */
+export function impairFile({ netem }: LinkSnapshot): { readonly impair?: string } {
+  const words = netem === undefined ? '' : formatNetem(netem)
+  return words === '' ? {} : { impair: words }
 }
 
 /** Its bridge, where beside ports there is nothing else, and it does nothing but switch. */
