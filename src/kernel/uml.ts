@@ -4,8 +4,8 @@
  * kernel may lack them.
  *
  * The guest sees the real root file system, with its own /proc, /sys, /run and /dev/shm, and runs
- * one command. A boot that is killed leaves a scratch directory in the temporary folder, nothing
- * else.
+ * one command. A program that is killed outright (SIGKILL) leaves its guest running and a scratch
+ * directory in the temporary folder, nothing else.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -3,8 +3,7 @@
  * as there are batches, a few at a time. Each run leaves a JSON report in a scratch file, which is
  * what comes back.
  *
- * Killed in the middle it leaves a scratch directory in the temporary folder; the guests go with
- * it, and everything they made.
+ * Killed outright it leaves a scratch directory in the temporary folder, and its guests running.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
