@@ -34,7 +34,7 @@ const BEFORE: Plan = [
     broadcast: parseIp('10.0.0.255'),
   },
   { do: 'route.add', netns: A, to: p('10.9.0.0/16'), via: parseIp('10.0.0.2') },
-  { do: 'link.add', netns: A, name: 'br0', up: true, spec: { kind: 'bridge' } },
+  { do: 'link.add', netns: A, name: 'br0', spec: { kind: 'bridge' } },
   {
     do: 'link.add',
     netns: A,
@@ -43,6 +43,8 @@ const BEFORE: Plan = [
     master: 'br0',
     spec: { kind: 'veth', peer: { name: 'y' } },
   },
+  // Last: a bridge that is up before its port has carrier for a moment, and an address tentative.
+  { do: 'link.set', netns: A, name: 'br0', up: true },
   { do: 'rule.add', netns: A, family: 4, priority: 99, from: p('10.7.0.0/16'), table: 100 },
 ]
 

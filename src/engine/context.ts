@@ -64,6 +64,8 @@ export interface Context {
 
 /** Work nobody waits for; it ends before the engine is closed, and its failures are told. */
 export class Background {
+  /** The engine is about to be closed: what waits for somebody else gives up. */
+  ending = false
   readonly #running = new Set<Promise<void>>()
   readonly #onError: (error: unknown) => void
 

@@ -42,9 +42,13 @@ import type { ConnectRequest, Endpoint, EndpointRequest, JoinRequest } from './t
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
-/** A runtime takes its link within milliseconds; a busy machine may take its time. */
-const HAND_OVER_MS = 20_000
-const HAND_OVER_EVERY_MS = 25
+/**
+ * A runtime takes its link within milliseconds; one that starts many containers at once on a slow
+ * machine, within minutes. It is looked for less and less often.
+ */
+const HAND_OVER_MS = 10 * 60_000
+const HAND_OVER_FIRST_MS = 25
+const HAND_OVER_LAST_MS = 500
 
 /**
  * An endpoint in no sandbox: its addresses and MAC are its own from now on. The same request again
@@ -246,8 +250,10 @@ async function afterHandOver(
   network: NetworkRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  for (let waited = 0; waited < HAND_OVER_MS; waited += HAND_OVER_EVERY_MS) {
-    await context.clock.sleep(HAND_OVER_EVERY_MS)
+  let pause = HAND_OVER_FIRST_MS
+  for (let waited = 0; waited < HAND_OVER_MS && !context.background.ending; waited += pause) {
+    await context.clock.sleep(pause)
+    pause = Math.min(Math.ceil(pause * 1.1), HAND_OVER_LAST_MS)
     const now = await findEndpoint(context.store, endpoint.network, endpoint.name)
     if (now?.phase !== 'here' || now.id !== endpoint.id || now.sandbox !== endpoint.sandbox) return
     const sandbox = await snapshotOf(context, endpoint.sandbox)

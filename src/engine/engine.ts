@@ -349,6 +349,7 @@ export class HostEngine implements DoorEngine {
     this.#mirror?.close()
     // What was to be told is told, only sooner; a command that ends waits for no second.
     this.#context.lan.hurry()
+    this.#context.background.ending = true
     await this.#context.background.idle()
     this.#context.lan.close()
     await this.#farewell()

@@ -85,3 +85,26 @@ onSim('a new endpoint is announced three times, a second apart', async (world, s
   const [first = 0, , third = 0] = heard
   expect((third - first) / 1e9).toBeCloseTo(2, 0)
 })
+
+onSim('a link a slow runtime takes after minutes is known by its new name', async (world, sim) => {
+  await world.sandboxes('a')
+  const engine = await world.open()
+  const network = world.network({ check: 'never' })
+  await engine.createNetwork(network)
+  const at = { network: network.name, endpoint: 'web' }
+  const made = await engine.createEndpoint({ ...at, id: 'id-of-web' })
+  const joined = await engine.join({ ...at, sandbox: 'a', handOver: true })
+  // Virtual time jumps: in small steps, so that the engine looks on its way as often as it would.
+  const later = sim.clock.nowNs() + 3 * 60e9
+  while (sim.clock.nowNs() < later) await sim.clock.sleep(5)
+  const [address = { address: 0, length: 0 }] = made.addresses
+  await sim.apply([
+    { do: 'link.set', netns: 'host', name: joined.link, newNetns: 'a', newName: 'eth7' },
+    { do: 'address.add', netns: 'a', link: 'eth7', address },
+    { do: 'link.set', netns: 'a', name: 'eth7', up: true },
+    { do: 'route.add', netns: 'a', to: { address: 0, length: 0 }, via: made.gateways[0] ?? 0 },
+  ])
+  await engine.idle()
+  expect((await engine.endpoints()).map(({ link }) => link)).toEqual(['eth7'])
+  expect(await engine.status()).toEqual([])
+})
