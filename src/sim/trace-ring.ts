@@ -43,6 +43,8 @@ const BROADCAST = 1
 const WORDS = 4
 /** The reason stands above the action, from 1 on; 0 = none. */
 const WITH_REASON = 16
+/** Above both: more is said about the entry. */
+const NOTED = 1 << 20
 const REASON_INDEX = new Map<ReasonCode, number>(REASON_CODES.map((code, i) => [code, i + 1]))
 
 function indexOf(reason: ReasonCode): number {
@@ -70,13 +72,12 @@ export class TraceRing {
   #times: Float64Array
   #words: Int32Array
   #frames: (Frame | undefined)[]
-  /** Of the last two kinds of entries. */
-  #audiences: (Audience | undefined)[]
+  /** The audience of the last two kinds of entries; of others, what more is said. */
+  #extras: (Audience | string | undefined)[]
   /** Number of the first entry that may be read. */
   #base: number
   /** Entries ever written. */
   count: number
-  readonly #notes = new Map<number, string>()
 
   /**
    * @param size entries kept at most, a power of two
@@ -88,7 +89,7 @@ export class TraceRing {
     this.#times = new Float64Array(this.#room)
     this.#words = new Int32Array(this.#room * WORDS)
     this.#frames = Array.from({ length: this.#room }, () => undefined)
-    this.#audiences = Array.from({ length: this.#room }, () => undefined)
+    this.#extras = Array.from({ length: this.#room }, () => undefined)
     this.#base = base
     this.count = base
   }
@@ -106,7 +107,6 @@ export class TraceRing {
   /** What was written before is read no more; numbering goes on, its room is used again. */
   forget(): void {
     this.#base = this.count
-    this.#notes.clear()
   }
 
   #grow(): void {
@@ -117,7 +117,7 @@ export class TraceRing {
     words.set(this.#words)
     while (this.#frames.length < room) {
       this.#frames.push(undefined)
-      this.#audiences.push(undefined)
+      this.#extras.push(undefined)
     }
     this.#times = times
     this.#words = words
@@ -144,8 +144,10 @@ export class TraceRing {
 
   /** Says more about the entry written last. */
   note(text: string): void {
-    if (this.#notes.size > this.#size) this.#notes.clear()
-    this.#notes.set(this.count - 1, text)
+    const slot = (this.count - 1 - this.#base) & (this.#size - 1)
+    const word = slot * WORDS + 3
+    this.#extras[slot] = text
+    this.#words[word] = (this.#words[word] as number) | NOTED
   }
 
   /** Writes what are as many steps as there are devices: a flood to all but one of an audience. */
@@ -157,7 +159,7 @@ export class TraceRing {
     frame: Frame,
   ): void {
     const slot = this.#write(clock, at.netnsId, at.id, except?.id ?? -1, FLOOD_ALL, frame)
-    this.#audiences[slot] = audience
+    this.#extras[slot] = audience
   }
 
   /**
@@ -177,7 +179,7 @@ export class TraceRing {
   ): void {
     const what = reason === undefined ? OVERHEARD : OVERHEARD + WITH_REASON * indexOf(reason)
     const slot = this.#write(clock, from, until, except?.id ?? -1, what, frame)
-    this.#audiences[slot] = audience
+    this.#extras[slot] = audience
   }
 
   #write(
@@ -216,7 +218,9 @@ export class TraceRing {
   #readOne(n: number, into: RawStep[]): void {
     const slot = (n - this.#base) & (this.#size - 1)
     const word = slot * WORDS
-    const what = this.#words[word + 3] as number
+    const noted = this.#words[word + 3] as number
+    const what = noted & ~NOTED
+    const extra = this.#extras[slot]
     const code = Math.floor(what / WITH_REASON)
     const kind = what % WITH_REASON
     const entry: RawStep = {
@@ -227,11 +231,10 @@ export class TraceRing {
       to: this.#words[word + 2] as number,
       reason: code === 0 ? undefined : REASON_CODES[code - 1],
       frame: this.#frames[slot],
-      note: this.#notes.get(n),
+      note: noted !== what && typeof extra === 'string' ? extra : undefined,
     }
-    const audience = this.#audiences[slot]
-    if (kind === FLOOD_ALL && audience !== undefined) readFlood(entry, audience, into)
-    else if (kind === OVERHEARD && audience !== undefined) readOverheard(entry, audience, into)
+    if (kind === FLOOD_ALL && typeof extra === 'object') readFlood(entry, extra, into)
+    else if (kind === OVERHEARD && typeof extra === 'object') readOverheard(entry, extra, into)
     else into.push(entry)
   }
 }

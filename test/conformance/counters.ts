@@ -14,7 +14,16 @@ const address = (netns: string, link: string, last: number): Op => ({
   address: { address: LAN4 + last, length: 24 },
 })
 
-const up = (netns: string, name: string): Op => ({ do: 'link.set', netns, name, up: true })
+/** A neighbour is asked again 5 s after it was used: a slow guest takes longer for a case. */
+const up = (netns: string, name: string): Op[] => [
+  {
+    do: 'sysctl.set',
+    netns,
+    key: `net.ipv4.neigh.${name}.delay_first_probe_time`,
+    value: '60',
+  },
+  { do: 'link.set', netns, name, up: true },
+]
 
 /** A switch with hosts h1, h2, ...: eth0 of host N is 10.9.0.N. */
 function lan({ ns }: Bench, hosts: number, hairpin = false, addresses = true): Op[] {
@@ -27,7 +36,7 @@ function lan({ ns }: Bench, hosts: number, hairpin = false, addresses = true): O
       ...cableOps({ sw, port: `p${n}`, netns, ...macs }),
       { do: 'link.set', netns: sw, name: `p${n}`, port: { hairpin } },
       ...(addresses ? [address(netns, 'eth0', n)] : []),
-      up(netns, 'eth0'),
+      ...up(netns, 'eth0'),
     ]
   }
   const [bridge, ...rest] = switchOps(sw, 0x020000000e00)
@@ -37,6 +46,7 @@ function lan({ ns }: Bench, hosts: number, hairpin = false, addresses = true): O
     ...netnsOps(sw, { ip6: false }),
     ...(bridge?.do === 'link.add' ? [{ ...bridge, spec }] : []),
     ...rest,
+    ...up(sw, 'br0'),
     ...Array.from({ length: hosts }, (_, i) => one(i + 1)).flat(),
   ]
 }
@@ -48,7 +58,7 @@ function child({ ns }: Bench, name: string, last: number, mode: MacvlanMode): Op
     ...netnsOps(netns, { ip6: false }),
     ...childOps({ netns, parentNetns, mac: 0x020000000c00 + last, macvlan: { mode } }),
     address(netns, 'm0', last),
-    up(netns, 'm0'),
+    ...up(netns, 'm0'),
   ]
 }
 
@@ -253,7 +263,7 @@ function ipvlan({ ns }: Bench, name: string, last: number, mode: IpvlanMode): Op
     ...netnsOps(netns, { ip6: false }),
     { do: 'link.add', netns, name: 'i0', parentNetns: ns('h1'), spec },
     address(netns, 'i0', last),
-    up(netns, 'i0'),
+    ...up(netns, 'i0'),
   ]
 }
 

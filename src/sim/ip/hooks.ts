@@ -10,9 +10,10 @@ import type { ReasonCode } from '../../fabric/reason.ts'
 import type { Ip4Packet, Ip6Packet } from '../../wire/frame.ts'
 import { type Device, EV_STACK_TIMER, type World } from '../model.ts'
 import { reassemble4 } from './fragment.ts'
+import type { Tracked } from './netfilter/connections.ts'
 import { track } from './netfilter/conntrack.ts'
-import { type HookContext, runHook } from './netfilter/hook.ts'
-import type { HookName, Netfilter, Tracked } from './netfilter/state.ts'
+import { type Passage, runHook } from './netfilter/hook.ts'
+import type { HookName, Netfilter, Station, Stations } from './netfilter/state.ts'
 import { selectAddress4 } from './route4.ts'
 import { selectSource6 } from './route6.ts'
 import { deviceIp, type NetnsIp, SCOPE_GLOBAL } from './state.ts'
@@ -35,7 +36,6 @@ export interface Rejection {
 /** So many packets are on their way through lo at most. */
 const LOOPED_MAX = 4096
 const BRIDGE: ReasonCode = 'NETFILTER_BRIDGE'
-const NO_ADDRESS = (): undefined => undefined
 
 /** After the header was checked, before the route is looked up. */
 export function hookPrerouting<P extends Packet>(
@@ -46,7 +46,8 @@ export function hookPrerouting<P extends Packet>(
   packet: P,
 ): P | undefined {
   nf.current = undefined
-  if (!isBusy(nf, 'PREROUTING', packet)) return packet
+  const station = stationsOf(nf, packet).PREROUTING
+  if (station === undefined) return packet
   const looped = nf.looped.get(packet)
   if (looped !== undefined) nf.looped.delete(packet)
   nf.current = looped
@@ -55,11 +56,7 @@ export function hookPrerouting<P extends Packet>(
   if (nf.trackers[4] > 0 && packet.kind === 'ip4' && isFragment(packet))
     whole = reassemble4(world, ns, packet)
   if (whole === undefined) return undefined
-  const redirected = (): Ip | undefined =>
-    packet.kind === 'ip4'
-      ? deviceIp(dev)?.addresses4[0]?.ip
-      : selectSource6(ns, packet.src, dev, world.now)
-  return pass(world, ns, nf, 'PREROUTING', whole as P, dev, undefined, redirected)
+  return pass(nf, station, new Step(world, ns, 'PREROUTING', whole as P, dev, undefined))
 }
 
 /** For the namespace itself, before the upper layer. */
@@ -70,8 +67,9 @@ export function hookInput<P extends Packet>(
   dev: Device,
   packet: P,
 ): P | undefined {
-  if (!isBusy(nf, 'INPUT', packet)) return packet
-  return pass(world, ns, nf, 'INPUT', packet, dev, undefined, NO_ADDRESS)
+  const station = stationsOf(nf, packet).INPUT
+  if (station === undefined) return packet
+  return pass(nf, station, new Step(world, ns, 'INPUT', packet, dev, undefined))
 }
 
 /** Between two links. */
@@ -83,8 +81,9 @@ export function hookForward<P extends Packet>(
   out: Device,
   packet: P,
 ): P | undefined {
-  if (!isBusy(nf, 'FORWARD', packet)) return packet
-  return pass(world, ns, nf, 'FORWARD', packet, dev, out, NO_ADDRESS)
+  const station = stationsOf(nf, packet).FORWARD
+  if (station === undefined) return packet
+  return pass(nf, station, new Step(world, ns, 'FORWARD', packet, dev, out))
 }
 
 /**
@@ -101,7 +100,9 @@ export function hookBridge<P extends Packet>(
 ): P | undefined {
   const tracks = nf.trackers[packet.kind === 'ip4' ? 4 : 6] > 0
   nf.current = tracks ? track(nf, packet, world.now) : undefined
-  const passed = pass(world, ns, nf, 'FORWARD', packet, bridge, bridge, NO_ADDRESS, BRIDGE)
+  const station = stationsOf(nf, packet).FORWARD
+  const step = new Step(world, ns, 'FORWARD', packet, bridge, bridge)
+  const passed = station === undefined ? packet : pass(nf, station, step, BRIDGE)
   return passed && hookPostrouting(world, ns, nf, bridge, passed, passed.dst)
 }
 
@@ -115,10 +116,9 @@ export function hookOutput<P extends Packet>(
 ): P | undefined {
   nf.current = nf.attached
   nf.attached = undefined
-  if (!isBusy(nf, 'OUTPUT', packet)) return packet
-  // nf_nat_redirect: what was made here is redirected to loopback.
-  const own = (): Ip => (packet.kind === 'ip4' ? 0x7f000001 : 1n)
-  return pass(world, ns, nf, 'OUTPUT', packet, undefined, dev, own)
+  const station = stationsOf(nf, packet).OUTPUT
+  if (station === undefined) return packet
+  return pass(nf, station, new Step(world, ns, 'OUTPUT', packet, undefined, dev))
 }
 
 /** Last before the link. @param nextHop whose subnet masquerading prefers an address of */
@@ -130,12 +130,13 @@ export function hookPostrouting<P extends Packet>(
   packet: P,
   nextHop: Ip,
 ): P | undefined {
-  if (!isBusy(nf, 'POSTROUTING', packet)) return packet
-  const masqueraded = (): Ip | undefined => {
-    if (typeof nextHop === 'bigint') return selectSource6(ns, packet.dst as bigint, dev, world.now)
-    return selectAddress4(ns, dev, nextHop, SCOPE_GLOBAL) || undefined
-  }
-  const passed = pass(world, ns, nf, 'POSTROUTING', packet, undefined, dev, masqueraded)
+  const station = stationsOf(nf, packet).POSTROUTING
+  if (station === undefined) return packet
+  const passed = pass(
+    nf,
+    station,
+    new Step(world, ns, 'POSTROUTING', packet, undefined, dev, nextHop),
+  )
   if (passed !== undefined && dev === ns.lo && nf.current !== undefined) {
     if (nf.looped.size >= LOOPED_MAX) nf.looped.clear()
     nf.looped.set(passed, nf.current)
@@ -143,8 +144,8 @@ export function hookPostrouting<P extends Packet>(
   return passed
 }
 
-function isBusy(nf: Netfilter, hook: HookName, packet: Packet): boolean {
-  return nf.busy[packet.kind === 'ip4' ? 4 : 6][hook]
+function stationsOf(nf: Netfilter, packet: Packet): Stations {
+  return nf.stations[packet.kind === 'ip4' ? 4 : 6]
 }
 
 /**
@@ -168,41 +169,89 @@ const REASONS: Readonly<Record<HookName, ReasonCode>> = {
   POSTROUTING: 'NETFILTER_NAT',
 }
 
-function pass<P extends Packet>(
-  world: World,
-  ns: NetnsIp,
-  nf: Netfilter,
-  hook: HookName,
-  packet: P,
-  inDev: Device | undefined,
-  outDev: Device | undefined,
-  address: HookContext<P>['address'],
-  reason: ReasonCode = REASONS[hook],
-): P | undefined {
-  const result = runHook(nf, hook, {
-    packet,
-    tracked: nf.current,
-    iif: inDev?.name,
-    oif: outDev?.name,
-    address,
-    now: world.now,
-  })
-  if (result.verdict === 'accept') {
-    nf.current = result.tracked
-    return result.packet
+/** A packet at one hook of one namespace. */
+class Step<P extends Packet> implements Passage<P> {
+  readonly world: World
+  readonly ns: NetnsIp
+  readonly hook: HookName
+  packet: P
+  tracked: Tracked | undefined
+  readonly inDev: Device | undefined
+  readonly outDev: Device | undefined
+  readonly iif: string | undefined
+  readonly oif: string | undefined
+  readonly now: number
+  readonly nextHop: Ip | undefined
+  rule = ''
+
+  constructor(
+    world: World,
+    ns: NetnsIp,
+    hook: HookName,
+    packet: P,
+    inDev: Device | undefined,
+    outDev: Device | undefined,
+    nextHop?: Ip,
+  ) {
+    this.world = world
+    this.ns = ns
+    this.hook = hook
+    this.packet = packet
+    this.tracked = undefined
+    this.inDev = inDev
+    this.outDev = outDev
+    this.iif = inDev?.name
+    this.oif = outDev?.name
+    this.now = world.now
+    this.nextHop = nextHop
   }
+
+  address(): Ip | undefined {
+    const { ns, packet, inDev, outDev, nextHop, now } = this
+    switch (this.hook) {
+      case 'PREROUTING':
+        if (packet.kind === 'ip4') return inDev && deviceIp(inDev)?.addresses4[0]?.ip
+        return selectSource6(ns, packet.src, inDev, now)
+      case 'OUTPUT':
+        // nf_nat_redirect: what was made here is redirected to loopback.
+        return packet.kind === 'ip4' ? 0x7f000001 : 1n
+      case 'POSTROUTING':
+        if (outDev === undefined || nextHop === undefined) return undefined
+        if (typeof nextHop === 'bigint') return selectSource6(ns, packet.dst as bigint, outDev, now)
+        return selectAddress4(ns, outDev, nextHop, SCOPE_GLOBAL) || undefined
+      case 'INPUT':
+      case 'FORWARD':
+        return undefined
+    }
+  }
+}
+
+function pass<P extends Packet>(
+  nf: Netfilter,
+  station: Station,
+  step: Step<P>,
+  reason?: ReasonCode,
+): P | undefined {
+  step.tracked = nf.current
+  const { packet } = step
+  const refused = runHook(nf, station, step)
+  if (refused === undefined) {
+    nf.current = step.tracked
+    return step.packet
+  }
+  const { world, hook, inDev, outDev, ns } = step
   const dev = inDev ?? outDev
-  const isNat = result.verdict === 'drop' && result.table === 'nat'
-  if (dev !== undefined) dropPacket(world, dev, packet, isNat ? 'NETFILTER_NAT' : reason)
-  world.trace.note(`${isNat ? 'nat' : 'filter'} ${result.rule}`)
+  const code = refused.table === 'nat' ? 'NETFILTER_NAT' : (reason ?? REASONS[hook])
+  if (dev !== undefined) dropPacket(world, dev, packet, code)
+  world.trace.note(step.rule)
   const isSilent = hook === 'OUTPUT' && world.traits.locksIcmp && isOwnAnswer(packet)
-  if (result.verdict === 'reject' && !isSilent) {
+  if (refused.with !== undefined && !isSilent) {
     if (hook === 'OUTPUT') nf.rejections++
     const rejection: Rejection = {
       what: 'reject',
-      with: result.with,
+      with: refused.with,
       packet,
-      tracked: result.tracked,
+      tracked: step.tracked,
       inDev,
       local: hook === 'INPUT',
     }

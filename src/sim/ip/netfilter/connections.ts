@@ -3,6 +3,7 @@
  * Keyed by a hash of numbers, for it is asked for every packet; equal hashes hang in a row.
  */
 import type { Ip } from '../../../addr/ip.ts'
+import type { ConnectionState } from '../../../fabric/filter.ts'
 
 /** How packets of one direction look (struct nf_conntrack_tuple). An echo has its id for ports. */
 export interface Tuple {
@@ -33,11 +34,20 @@ export interface Connection {
   expires: number
 }
 
+/** A packet's place in a connection, handed from hook to hook (skb->_nfct). */
+export interface Tracked {
+  readonly connection: Connection | undefined
+  readonly direction: 'original' | 'reply'
+  readonly state: ConnectionState
+}
+
 /** One direction of a connection (struct nf_conntrack_tuple_hash). */
 export interface Entry {
   readonly tuple: Tuple
   readonly connection: Connection
   readonly direction: 'original' | 'reply'
+  /** What its last packet was told: the next most often is told the same. */
+  tracked: Tracked | undefined
   next: Entry | undefined
 }
 
@@ -52,13 +62,10 @@ export class ConnectionTable {
   }
 
   add(connection: Connection): void {
-    insert(this.heads, {
-      tuple: connection.original,
-      connection,
-      direction: 'original',
-      next: undefined,
-    })
-    insert(this.heads, { tuple: connection.reply, connection, direction: 'reply', next: undefined })
+    for (const direction of ['original', 'reply'] as const) {
+      const tuple = connection[direction]
+      insert(this.heads, { tuple, connection, direction, tracked: undefined, next: undefined })
+    }
   }
 
   remove(connection: Connection): void {

@@ -3,9 +3,9 @@
  * which direction, and in which state that puts it.
  */
 import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
-import { portsOf, protocolOf } from './match.ts'
-import { type Connection, type Entry, invert, type Tuple } from './connections.ts'
-import type { Netfilter, Tracked } from './state.ts'
+import { type Connection, type Entry, invert, type Tracked, type Tuple } from './connections.ts'
+import { portOf, protocolOf } from './match.ts'
+import type { Netfilter } from './state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 
@@ -49,7 +49,9 @@ export function track(nf: Netfilter, packet: Packet, now: number): Tracked {
   const { connection, direction } = known
   if (direction === 'reply') connection.seenReply = true
   connection.expires = now + timeoutOf(connection, payload) * SECOND
-  return { connection, direction, state: connection.seenReply ? 'established' : 'new' }
+  const state = connection.seenReply ? 'established' : 'new'
+  if (known.tracked?.state !== state) known.tracked = { connection, direction, state }
+  return known.tracked
 }
 
 /**
@@ -80,9 +82,9 @@ export function tupleOf(packet: Packet): Tuple {
     const { id, type: icmpType } = payload
     return { src, dst, protocol, srcPort: id, dstPort: id, icmpType }
   }
-  const ports = portsOf(packet)
-  const srcPort = ports?.src ?? 0
-  return { src, dst, protocol, srcPort, dstPort: ports?.dst ?? 0, icmpType: 0 }
+  const srcPort = Math.max(0, portOf(packet, 'srcPort'))
+  const dstPort = Math.max(0, portOf(packet, 'dstPort'))
+  return { src, dst, protocol, srcPort, dstPort, icmpType: 0 }
 }
 
 /** An error belongs to the connection of the packet it quotes, in the other direction. */

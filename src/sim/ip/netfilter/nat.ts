@@ -5,9 +5,9 @@
 import type { Ip } from '../../../addr/ip.ts'
 import type { FilterVerdict, PortRange } from '../../../fabric/filter.ts'
 import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
-import { type Connection, invert, sameTuple, type Tuple } from './connections.ts'
+import { type Connection, invert, sameTuple, type Tracked, type Tuple } from './connections.ts'
 import { isTaken } from './conntrack.ts'
-import type { Netfilter, Tracked } from './state.ts'
+import type { Netfilter } from './state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 
@@ -24,7 +24,7 @@ const ANY_ID: PortRange = { first: 0, last: 65535 }
  * Binds a connection to a new source or destination, or, without a verdict, to what it has: even
  * then its answer must not be another's (nf_nat_setup_info, nf_nat_alloc_null_binding).
  *
- * @param address what masquerade and redirect take
+ * @param at when, and what masquerade and redirect take
  * @returns false when there is no address to take: the packet is dropped
  */
 export function bind(
@@ -32,9 +32,9 @@ export function bind(
   connection: Connection,
   manip: Manip,
   verdict: NatVerdict | undefined,
-  address: () => Ip | undefined,
-  now: number,
+  at: { readonly now: number; address(): Ip | undefined },
 ): boolean {
+  const { now } = at
   const before = invert(connection.reply)
   let after: Tuple
   if (verdict === undefined) {
@@ -43,7 +43,7 @@ export function bind(
   } else {
     const given = verdict.do === 'snat' || verdict.do === 'dnat'
     const fallback = manip === 'source' ? before.src : before.dst
-    const to = given ? (verdict.to ?? fallback) : address()
+    const to = given ? (verdict.to ?? fallback) : at.address()
     if (to === undefined) return false
     const ports = verdict.ports
     after =
@@ -66,13 +66,13 @@ export function translate<P extends Packet>(packet: P, tracked: Tracked, manip: 
   const isSource = (manip === 'source') === (direction === 'original')
   if (!(isSource ? connection.sourceNat : connection.destinationNat)) return packet
   // How the packet looks on the other side: the other direction's tuple, turned round.
-  const target = invert(direction === 'original' ? connection.reply : connection.original)
+  const other = direction === 'original' ? connection.reply : connection.original
   const { payload } = packet
   if (payload.kind === 'icmp' && payload.quoted !== undefined)
-    return translateError(packet, payload.quoted, target, manip)
+    return translateError(packet, payload.quoted, invert(other), manip)
   return manip === 'source'
-    ? { ...packet, src: target.src, payload: withPort(payload, target.srcPort, 'source') }
-    : { ...packet, dst: target.dst, payload: withPort(payload, target.dstPort, 'destination') }
+    ? { ...packet, src: other.dst, payload: withPort(payload, other.dstPort, 'source') }
+    : { ...packet, dst: other.src, payload: withPort(payload, other.srcPort, 'destination') }
 }
 
 /**

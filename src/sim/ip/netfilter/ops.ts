@@ -13,7 +13,7 @@ import { sameRule } from '../../../fabric/filter-rule.ts'
 import type { KernelTraits } from '../../../fabric/traits.ts'
 import type { Refusal, World } from '../../model.ts'
 import { type NetnsIp, netnsIp } from '../state.ts'
-import { type Chain, type HookName, Netfilter } from './state.ts'
+import { type Chain, countedRule, type HookName, Netfilter } from './state.ts'
 
 const refuse = (errno: string): Refusal => ({ errno })
 
@@ -59,7 +59,7 @@ function change(
       if (refusal !== undefined) return refusal
       const at = op.at ?? chain.rules.length + 1
       if (at < 1 || at > chain.rules.length + 1) return refuse('E2BIG')
-      chain.rules.splice(at - 1, 0, { rule: op.rule, packets: 0, bytes: 0 })
+      chain.rules.splice(at - 1, 0, countedRule(op.rule))
       if (op.rule.verdict.do !== 'jump' || !hasLoop(chains)) {
         chain.made = true
         return undefined
@@ -171,7 +171,10 @@ function isJumpedTo(chains: ReadonlyMap<string, Chain>, name: string): boolean {
   return false
 }
 
-/** Rules about states and NAT targets each hold connection tracking, and so every hook, on. */
+/**
+ * Rules about states and NAT targets each hold connection tracking, and so every hook, on. A rule
+ * is called by its place.
+ */
 function takeStock(nf: Netfilter, family: 4 | 6): void {
   let count = 0
   for (const chains of nf.tables[family].values())
@@ -179,12 +182,18 @@ function takeStock(nf: Netfilter, family: 4 | 6): void {
       for (const { rule } of chain.rules)
         if (rule.match.states !== undefined || rule.verdict.do in NAT_CHAINS) count++
   nf.trackers[family] = count
-  const { busy, tables } = nf
-  const filter = tables[family].get('filter')
-  for (const hook of Object.keys(busy[family]) as HookName[]) {
-    const chain = filter?.get(hook)
-    const hasSay = chain !== undefined && (chain.policy === 'drop' || chain.rules.length > 0)
-    busy[family][hook] = count > 0 || hasSay
+  for (const [table, chains] of nf.tables[family])
+    for (const { name, rules } of chains.values())
+      for (const [i, counted] of rules.entries()) counted.name = `${table} ${name} rule ${i + 1}`
+  const { stations, tables } = nf
+  const nat = tables[family].get('nat')
+  for (const hook of Object.keys(stations[family]) as HookName[]) {
+    const filter = tables[family].get('filter')?.get(hook)
+    const hasSay = filter !== undefined && (filter.policy === 'drop' || filter.rules.length > 0)
+    stations[family][hook] =
+      count > 0 || hasSay
+        ? { filter, nat: nat?.get(hook), translates: nat !== undefined }
+        : undefined
   }
 }
 
@@ -216,7 +225,7 @@ export function restoreFilters(
   const nf = new Netfilter()
   ns.netfilter = nf
   for (const { family, table, chain: name, policy, unmade, rules } of filters) {
-    const counted = rules.map(({ packets, bytes, ...rule }) => ({ rule, packets, bytes }))
+    const counted = rules.map(({ packets, bytes, ...rule }) => countedRule(rule, packets, bytes))
     const chain = { name, policy, made: unmade !== true, rules: counted }
     chainsOf(traits, nf, family, table).set(name, chain)
   }

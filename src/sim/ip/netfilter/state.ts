@@ -2,14 +2,22 @@
  * What netfilter keeps of a namespace: chains, rules with their counters, connections. Plain data,
  * so that a world with it can be copied.
  */
-import type { ConnectionState, FilterRule, FilterTable } from '../../../fabric/filter.ts'
+import type { FilterRule, FilterTable } from '../../../fabric/filter.ts'
 import type { Ip4Packet, Ip6Packet } from '../../../wire/frame.ts'
-import { type Connection, ConnectionTable } from './connections.ts'
+import { ConnectionTable, type Tracked } from './connections.ts'
+import { type WholeMatch, wholeMatch } from './match.ts'
 
 export interface CountedRule {
   readonly rule: FilterRule
+  readonly match: WholeMatch
+  /** As the trace calls it: `filter FORWARD rule 2`. */
+  name: string
   packets: number
   bytes: number
+}
+
+export function countedRule(rule: FilterRule, packets = 0, bytes = 0): CountedRule {
+  return { rule, match: wholeMatch(rule.match), name: '', packets, bytes }
 }
 
 export interface Chain {
@@ -21,21 +29,24 @@ export interface Chain {
   rules: CountedRule[]
 }
 
-/** A packet's place in a connection, handed from hook to hook (skb->_nfct). */
-export interface Tracked {
-  readonly connection: Connection | undefined
-  readonly direction: 'original' | 'reply'
-  readonly state: ConnectionState
-}
-
 export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'POSTROUTING'
 
-const IDLE: Readonly<Record<HookName, boolean>> = Object.freeze({
-  PREROUTING: false,
-  INPUT: false,
-  FORWARD: false,
-  OUTPUT: false,
-  POSTROUTING: false,
+/** What is asked at a hook. */
+export interface Station {
+  readonly filter: Chain | undefined
+  readonly nat: Chain | undefined
+  /** A table nat exists: then every connection is bound here, whether a chain says so or not. */
+  readonly translates: boolean
+}
+
+export type Stations = Record<HookName, Station | undefined>
+
+const IDLE: Readonly<Stations> = Object.freeze({
+  PREROUTING: undefined,
+  INPUT: undefined,
+  FORWARD: undefined,
+  OUTPUT: undefined,
+  POSTROUTING: undefined,
 })
 
 export class Netfilter {
@@ -47,7 +58,7 @@ export class Netfilter {
   readonly trackers: Record<4 | 6, number> = { 4: 0, 6: 0 }
   readonly connections = new ConnectionTable()
   /** Hooks at which anything can become of a packet: at the others none is asked. */
-  readonly busy: Record<4 | 6, Record<HookName, boolean>> = { 4: { ...IDLE }, 6: { ...IDLE } }
+  readonly stations: Record<4 | 6, Stations> = { 4: { ...IDLE }, 6: { ...IDLE } }
   /** Connections begun since the table was last swept of old ones. */
   fresh = 0
   /** Of the packet that is on its way through the namespace now. */
