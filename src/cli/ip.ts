@@ -80,9 +80,10 @@ export function whoText(
       ? `${address}: nobody has it`
       : `${address}: ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
   }
-  const { holder, network, segment, mac, kind } = lease
+  const { holder, network, segment, mac, kind, host } = lease
+  const where = host === undefined ? '' : ` on host ${host}`
   const held = {
-    endpoint: `endpoint ${holder} of network ${network}`,
+    endpoint: `endpoint ${holder} of network ${network}${where}`,
     reservation: `kept for ${holder} on network ${network}`,
     cooldown: `not handed out for a while on network ${network}, because of ${holder}`,
   }[kind]

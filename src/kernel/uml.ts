@@ -41,6 +41,19 @@ export interface UmlOptions {
   readonly signal?: AbortSignal
   /** Called with the command's output as it comes. */
   readonly onOutput?: (text: string) => void
+  /** A card of the guest, `vec0`, with a cable to another guest. */
+  readonly cable?: UmlCable
+}
+
+/**
+ * One end of an Ethernet cable between two guests: frames cross it as UDP datagrams (L2TPv3) on the
+ * loopback of the namespace both were started in.
+ */
+export interface UmlCable {
+  readonly mac: string
+  /** UDP port of this end. */
+  readonly port: number
+  readonly peerPort: number
 }
 
 export interface UmlResult {
@@ -94,6 +107,7 @@ function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult
     'con0=fd:0,fd:1',
     'quiet',
     'loglevel=1',
+    ...(options.cable === undefined ? [] : [cardOf(options.cable)]),
     ...(wide ? [NO_WIDE_REGISTERS] : []),
   ]
   const child = spawn(PROGRAM, parameters, {
@@ -104,6 +118,13 @@ function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult
     env: { TMPDIR: tmpdir(), HOME: dir },
   })
   return collect(child, options)
+}
+
+/** Documentation/virt/uml/user_mode_linux_howto_v2.rst, "l2tpv3 transport". */
+function cardOf({ mac, port, peerPort }: UmlCable): string {
+  const words = ['transport=l2tpv3', 'udp=1', 'src=127.0.0.1', 'dst=127.0.0.1']
+  const sessions = ['rx_session=1', 'tx_session=1']
+  return `vec0:${[...words, `srcport=${port}`, `dstport=${peerPort}`, ...sessions, `mac=${mac}`].join(',')}`
 }
 
 function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
