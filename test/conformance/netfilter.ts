@@ -84,6 +84,20 @@ conforms('netfilter: no error is sent about an answer of its own', async (bench)
   ])
 })
 
+conforms(
+  'netfilter: neighbour discovery belongs to no connection, its answers included',
+  async (bench) => {
+    const router = await Router.build(bench)
+    await router.rules(
+      'h2 ip6tables -A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+      'h2 ip6tables -A OUTPUT -j DROP',
+    )
+    expect(await router.say('r icmp fd02::2')).toEqual(['timeout'])
+    await router.rules('h2 ip6tables -I OUTPUT -p icmpv6 --icmpv6-type 136 -j ACCEPT')
+    expect(await router.say('r icmp fd02::2')).toEqual(['ttl 64'])
+  },
+)
+
 conforms('netfilter: MASQUERADE lets a subnet out that nobody knows', async (bench) => {
   const router = await Router.build(bench)
   await router.oneWay()

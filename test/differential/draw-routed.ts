@@ -23,6 +23,9 @@ const GATEWAY = 254
 export function drawFiltered(draft: Draft): void {
   drawRouted(draft)
   const [, router = ''] = draft.netns
+  // With a leg each in one LAN both would answer for either address: whoever is quicker.
+  const key = 'net.ipv4.conf.all.arp_ignore'
+  draft.plan.push({ do: 'sysctl.set', netns: router, key, value: '1' })
   const others = [...draft.hosts, ...draft.children].map(({ netns }) => netns)
   drawFilters(draft, [router, router, router, ...others], ['eth0', 'eth1', 'm0'])
 }

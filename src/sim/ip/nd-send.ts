@@ -10,17 +10,20 @@ import { hookOutput } from './hooks.ts'
 import { addressOn, linkLocalOn } from './route6.ts'
 import { deviceIp, type Neighbour } from './state.ts'
 
-/** Sends a packet of the link's own to a MAC: no neighbour is asked. */
-export function sendDirect(world: World, dev: Device, dst: Mac, packet: Ip6Packet): void {
+/** `ndisc_send_skb`, `mld_sendpack`: through OUTPUT as anything else. @returns undefined: dropped */
+export function passOutput(world: World, dev: Device, packet: Ip6Packet): Ip6Packet | undefined {
   const ns = deviceIp(dev)?.ns
   const nf = ns?.netfilter
-  let passed: Ip6Packet | undefined = packet
-  if (ns !== undefined && nf !== undefined) {
-    // ndisc_send_skb and mld_sendpack go through OUTPUT as anything else.
-    const outer = nf.current
-    passed = hookOutput(world, ns, nf, dev, packet)
-    nf.current = outer
-  }
+  if (ns === undefined || nf === undefined) return packet
+  const outer = nf.current
+  const passed = hookOutput(world, ns, nf, dev, packet)
+  nf.current = outer
+  return passed
+}
+
+/** Sends a packet of the link's own to a MAC: no neighbour is asked. */
+export function sendDirect(world: World, dev: Device, dst: Mac, packet: Ip6Packet): void {
+  const passed = passOutput(world, dev, packet)
   if (passed === undefined) return
   transmit(world, dev, makeFrame(dst, dev.mac, ETH_IP6, passed, passed.length))
 }

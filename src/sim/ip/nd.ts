@@ -6,7 +6,7 @@ import { makeIp6, makeNa } from '../../wire/make.ts'
 import { type Device, PACKET_LOOPBACK, type PacketType, type World } from '../model.ts'
 import { failDad } from './addrconf.ts'
 import { allow, peerOf } from './limit.ts'
-import { sendToGroup } from './nd-send.ts'
+import { passOutput, sendToGroup } from './nd-send.ts'
 import {
   makeNeighbour,
   sendToNeighbour,
@@ -98,7 +98,8 @@ function receiveNs(
   const tllao = group || ip.conf6.force_tllao !== 0 ? dev.mac : undefined
   const answer = { router, solicited: true, override: own && group }
   const from = own ? target : (linkLocalOn(dev) ?? target)
-  sendToNeighbour(world, n, makeNa(from, packet.src, target, tllao, answer))
+  const passed = passOutput(world, dev, makeNa(from, packet.src, target, tllao, answer))
+  if (passed !== undefined) sendToNeighbour(world, n, passed)
   return undefined
 }
 
