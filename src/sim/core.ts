@@ -5,7 +5,7 @@
 import { isGroupMac, MAC_BROADCAST } from '../addr/mac.ts'
 import type { ReasonCode } from '../fabric/reason.ts'
 import type { Frame, VlanTag } from '../wire/frame.ts'
-import { withTags } from '../wire/make.ts'
+import { popTag } from '../wire/make.ts'
 import { bodyLength, countGroup, countReceived, HEADER } from './counters.ts'
 import {
   type Device,
@@ -108,7 +108,7 @@ export function receive(world: World, dev: Device, frame: Frame, type: PacketTyp
     const vlan = dev.vlans.get(tag.protocol * 4096 + tag.id)
     if (vlan !== undefined) {
       if (!vlan.up) return drop(world, vlan, frame, 'VLAN_DOWN')
-      const inner = withTags(frame, frame.tags.slice(1))
+      const inner = popTag(frame)
       // vlan_do_receive: the VLAN device may have a MAC of its own; what it counts has no header.
       const kind = type === PACKET_OTHERHOST ? packetType(vlan, inner) : type
       const bytes = inner.length + 4 * inner.tags.length
@@ -130,7 +130,7 @@ export function receive(world: World, dev: Device, frame: Frame, type: PacketTyp
 function leftover(world: World, dev: Device, frame: Frame, type: PacketType): void {
   const tag = frame.tags[0] as VlanTag
   if (tag.id === 0) {
-    const inner = withTags(frame, frame.tags.slice(1))
+    const inner = popTag(frame)
     if (inner.tags.length === 0) deliver(world, dev, inner, type)
     else receive(world, dev, inner, type)
     return

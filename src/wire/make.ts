@@ -57,6 +57,16 @@ export function withMacs(frame: Frame, dst: Mac, src: Mac): Frame {
   return makeFrame(dst, src, frame.etherType, frame.packet, frame.length, frame.tags)
 }
 
+/** The frame with a tag more, outside of those it has. */
+export function pushTag(frame: Frame, tag: VlanTag): Frame {
+  return withTags(frame, frame.tags.length === 0 ? [tag] : [tag, ...frame.tags])
+}
+
+/** The frame without its outermost tag. */
+export function popTag(frame: Frame): Frame {
+  return withTags(frame, frame.tags.length === 1 ? NO_TAGS : frame.tags.slice(1))
+}
+
 /** The frame with other tags. */
 export function withTags(frame: Frame, tags: readonly VlanTag[]): Frame {
   return makeFrame(frame.dst, frame.src, frame.etherType, frame.packet, frame.length, tags)

@@ -1,6 +1,6 @@
 /** VLAN filtering of a bridge (net/bridge/br_vlan.c). */
-import { type Frame, NO_TAGS } from '../../wire/frame.ts'
-import { withTags } from '../../wire/make.ts'
+import type { Frame } from '../../wire/frame.ts'
+import { popTag, pushTag } from '../../wire/make.ts'
 import type { Device, World } from '../model.ts'
 import { addLocal, removeLocal } from './bridge-fdb.ts'
 import { type BridgePort, type BridgeState, bridgeOf, type VlanGroup } from './bridge-state.ts'
@@ -26,13 +26,12 @@ export interface FilteredFrame {
 export function filterFrame(own: BridgeState, frame: Frame, vid: number): FilteredFrame {
   const tag = frame.tags[0]
   if (tag === undefined || tag.protocol !== own.vlanProtocol) {
-    const tags = [{ protocol: own.vlanProtocol, id: vid, priority: 0 }, ...frame.tags]
-    return { vid, tagged: withTags(frame, tags), untagged: frame }
+    const added = { protocol: own.vlanProtocol, id: vid, priority: 0 }
+    return { vid, tagged: pushTag(frame, added), untagged: frame }
   }
-  const rest = frame.tags.length === 1 ? NO_TAGS : frame.tags.slice(1)
-  const untagged = withTags(frame, rest)
+  const untagged = popTag(frame)
   // A priority tag takes the VLAN's id and keeps its priority.
-  const tagged = tag.id === vid ? frame : withTags(frame, [{ ...tag, id: vid }, ...rest])
+  const tagged = tag.id === vid ? frame : pushTag(untagged, { ...tag, id: vid })
   return { vid, tagged, untagged }
 }
 

@@ -1,7 +1,7 @@
 /** VLAN devices: a tag on the way out, matched on the way in (net/8021q/vlan_dev.c, vlan.c). */
 import type { Mac } from '../../addr/mac.ts'
 import { ETH_8021AD, ETH_8021Q, type Frame } from '../../wire/frame.ts'
-import { withTags } from '../../wire/make.ts'
+import { pushTag } from '../../wire/make.ts'
 import {
   addUnicast,
   newSyncedLists,
@@ -86,9 +86,8 @@ export const VLAN: LinkOps = Object.freeze<LinkOps>({
   /** `vlan_dev_hard_start_xmit` */
   transmit(world: World, dev: Device, frame: Frame): number {
     const { protocol, id, lower, egressQos } = vlanOf(dev)
-    const priority = egressQos.find(([from]) => from === 0)?.[1] ?? 0
-    const tags = [{ protocol, id, priority }, ...frame.tags]
-    const result = transmit(world, lower, withTags(frame, tags))
+    const priority = egressQos.length === 0 ? 0 : (egressQos.find(([from]) => from === 0)?.[1] ?? 0)
+    const result = transmit(world, lower, pushTag(frame, { protocol, id, priority }))
     // Tags of VLANs above are part of the frame by now, the own one is not.
     if (result === 0) countSent(dev, frame.length + HEADER + 4 * frame.tags.length)
     else dev.txDropped++
