@@ -70,7 +70,8 @@ export function forget({ world }: SimFabric): void {
     for (const dev of netns.byIndex.values()) {
       if (dev.ops.kind === 'bridge') forgetMacs(world, dev)
       const ip = deviceIp(dev)
-      met ||= ip !== undefined && (ip.neighbours4.size > 0 || ip.neighbours6.size > 0)
+      if (ip === undefined || (ip.neighbours4.size === 0 && ip.neighbours6.size === 0)) continue
+      met = true
       // Not as a user flushes: who still waits is told nothing, so nothing is under way then.
       flushNeighbours(world, dev, undefined, true)
     }

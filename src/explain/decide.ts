@@ -145,8 +145,12 @@ export function pathIn(
     to: to === undefined ? undefined : world.netns.get(to)?.id,
     ...(port === undefined ? {} : { port }),
     concerns: (device, netns) => concerns(world.devices[device], netns),
-    holder: (ip) => (ip === undefined ? undefined : holderOf(world, ip)),
-    distance: (netns) => distancesFrom(world, netns),
+    holder: (ip) =>
+      ip === undefined
+        ? undefined
+        : remembered(foundOf(world).holders, ip, () => holderOf(world, ip)),
+    distance: (netns) =>
+      remembered(foundOf(world).distances, netns, () => distancesFrom(world, netns)),
   }
 }
 
@@ -156,6 +160,30 @@ function concerns(device: Device | undefined, netns: number): boolean {
   return (
     device !== undefined && (device.netns.id === netns || (device.peer ? on(device.peer) : false))
   )
+}
+
+/** What was found out of a world as it stands; another layout is another world. */
+interface Found {
+  readonly layout: number
+  readonly holders: Map<Ip, number | undefined>
+  readonly distances: Map<number, (device: number) => number | undefined>
+}
+const FOUND = new WeakMap<World, Found>()
+
+function foundOf(world: World): Found {
+  const known = FOUND.get(world)
+  if (known?.layout === world.layout) return known
+  const fresh = { layout: world.layout, holders: new Map(), distances: new Map() }
+  FOUND.set(world, fresh)
+  return fresh
+}
+
+function remembered<K, V>(map: Map<K, V>, key: K, find: () => V): V {
+  const known = map.get(key)
+  if (known !== undefined || map.has(key)) return known as V
+  const value = find()
+  map.set(key, value)
+  return value
 }
 
 function holderOf(world: World, ip: Ip): number | undefined {

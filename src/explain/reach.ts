@@ -51,13 +51,13 @@ export class ReachMemory {
   readonly reader = new FactsReader(this.words)
   /** The state looked at before. */
   last: Classes | undefined
-  readonly #cells = new Map<string, ReachCell>()
+  readonly #cells = new Map<number, ReachCell>()
 
-  get(key: string): ReachCell | undefined {
+  get(key: number): ReachCell | undefined {
     return this.#cells.get(key)
   }
 
-  set(key: string, cell: ReachCell): void {
+  set(key: number, cell: ReachCell): void {
     this.#cells.set(key, cell)
   }
 }
@@ -250,7 +250,7 @@ export class Reach {
   }
 
   #answerAll(): void {
-    const missing: { readonly pair: PairClass; readonly key: string }[] = []
+    const missing: { readonly pair: PairClass; readonly key: number }[] = []
     for (const pair of this.#pairs.all) {
       const key = this.#key(pair)
       const known = this.#memory.get(key)
@@ -268,9 +268,11 @@ export class Reach {
     }
   }
 
-  #key({ a, b, depth }: PairClass): string {
+  /** Fingerprint of a question: both classes, where they meet, and all that matter to everybody. */
+  #key({ a, b, depth }: PairClass): number {
     const { print, context } = this.#classes
-    return `${this.family} ${context} ${print[a]} ${print[b]} ${depth}`
+    const of = new Print().add(this.family).add(context).add(depth)
+    return of.add(print[a] as number).add(print[b] as number).number
   }
 
   #between(i: number, j: number): ReachCell {

@@ -40,12 +40,14 @@ export function loadSnapshot(snapshot: Snapshot, options: WorldOptions = {}): Wo
 class Loader {
   readonly world: World
   readonly #snapshot: Snapshot
+  readonly #byName: ReadonlyMap<string, NetnsSnapshot>
   /** Devices made so far with what they are copies of, by namespace and index. */
   readonly #made = new Map<string, readonly [Device, LinkSnapshot]>()
 
   constructor(world: World, snapshot: Snapshot) {
     this.world = world
     this.#snapshot = snapshot
+    this.#byName = new Map(snapshot.netns.map((netns) => [netns.name, netns]))
   }
 
   run(): void {
@@ -95,8 +97,8 @@ class Loader {
   #veth(netns: Netns, link: LinkSnapshot): Device | undefined {
     const { parent } = link
     if (parent?.netns === undefined || parent.name === undefined) return undefined
-    const other = this.#snapshot.netns
-      .find(({ name }) => name === parent.netns)
+    const other = this.#byName
+      .get(parent.netns)
       ?.links.find(({ index, kind }) => index === parent.index && kind === 'veth')
     if (other === undefined) return undefined
     const spec: LinkSpec = {
@@ -123,9 +125,7 @@ class Loader {
   #parent(link: LinkSnapshot): Device | undefined {
     const { parent } = link
     if (parent?.netns === undefined) return undefined
-    const below = this.#snapshot.netns
-      .find(({ name }) => name === parent.netns)
-      ?.links.find(({ index }) => index === parent.index)
+    const below = this.#byName.get(parent.netns)?.links.find(({ index }) => index === parent.index)
     return below === undefined || below === link ? undefined : this.#make(parent.netns, below)
   }
 

@@ -10,7 +10,7 @@ import { hookOutput } from './hooks.ts'
 import { addressOn, linkLocalOn } from './route6.ts'
 import { deviceIp, type Neighbour } from './state.ts'
 
-/** `ndisc_send_skb`, `mld_sendpack`: through OUTPUT as anything else. @returns undefined: dropped */
+/** `ndisc_send_skb`, `mld_sendpack`: OUTPUT as for anything else. @returns undefined: dropped */
 export function passOutput(world: World, dev: Device, packet: Ip6Packet): Ip6Packet | undefined {
   const ns = deviceIp(dev)?.ns
   const nf = ns?.netfilter

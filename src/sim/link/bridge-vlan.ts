@@ -16,23 +16,40 @@ export function ingressVlan(own: BridgeState, group: VlanGroup, frame: Frame): n
   return vid !== 0 && group.untagged.has(vid) ? vid : -1
 }
 
-/** A frame inside a filtering bridge, in the two shapes in which it may leave. */
-export interface FilteredFrame {
+/** A frame inside a filtering bridge, in the two shapes in which it may leave, made when wanted. */
+export class FilteredFrame {
   readonly vid: number
-  readonly tagged: Frame
-  readonly untagged: Frame
-}
+  readonly #frame: Frame
+  readonly #protocol: number
+  /** A priority tag takes the VLAN's id and keeps its priority. */
+  readonly #priority: number
+  #tagged: Frame | undefined
+  #untagged: Frame | undefined
 
-export function filterFrame(own: BridgeState, frame: Frame, vid: number): FilteredFrame {
-  const tag = frame.tags[0]
-  if (tag === undefined || tag.protocol !== own.vlanProtocol) {
-    const added = { protocol: own.vlanProtocol, id: vid, priority: 0 }
-    return { vid, tagged: pushTag(frame, added), untagged: frame }
+  constructor({ vlanProtocol }: BridgeState, frame: Frame, vid: number) {
+    const tag = frame.tags[0]
+    const own = tag?.protocol === vlanProtocol ? tag : undefined
+    this.vid = vid
+    this.#frame = frame
+    this.#protocol = vlanProtocol
+    this.#priority = own?.priority ?? 0
+    this.#tagged = own?.id === vid ? frame : undefined
+    this.#untagged = own === undefined ? frame : undefined
   }
-  const untagged = popTag(frame)
-  // A priority tag takes the VLAN's id and keeps its priority.
-  const tagged = tag.id === vid ? frame : pushTag(untagged, { ...tag, id: vid })
-  return { vid, tagged, untagged }
+
+  get tagged(): Frame {
+    this.#tagged ??= pushTag(this.untagged, {
+      protocol: this.#protocol,
+      id: this.vid,
+      priority: this.#priority,
+    })
+    return this.#tagged
+  }
+
+  get untagged(): Frame {
+    this.#untagged ??= popTag(this.#frame)
+    return this.#untagged
+  }
 }
 
 /** `br_handle_vlan` */

@@ -25,7 +25,7 @@ import {
   STATE_FORWARDING,
   STATE_LEARNING,
 } from './bridge-state.ts'
-import { egressFrame, type FilteredFrame, filterFrame, ingressVlan } from './bridge-vlan.ts'
+import { egressFrame, FilteredFrame, ingressVlan } from './bridge-vlan.ts'
 
 /** Room is_skb_forwardable leaves on top of the MTU. */
 const TAG_ROOM = 4
@@ -92,7 +92,7 @@ function finish(
   if (own.vlanFiltering) {
     vid = ingressVlan(own, port.vlans, frame)
     if (vid < 0) return drop(world, port.dev, frame, 'BRIDGE_VLAN_INGRESS')
-    filtered = filterFrame(own, frame, vid)
+    filtered = new FilteredFrame(own, frame, vid)
   }
   if (port.locked) {
     const source = findFdb(world, own, frame.src, vid)
@@ -228,7 +228,7 @@ export function transmitBridge(world: World, bridge: Device, frame: Frame): numb
       drop(world, bridge, frame, 'BRIDGE_VLAN_INGRESS')
       return 0
     }
-    filtered = filterFrame(own, frame, vid)
+    filtered = new FilteredFrame(own, frame, vid)
   }
   const entry = isGroupMac(frame.dst) ? undefined : findFdb(world, own, frame.dst, vid)
   if (entry === undefined) flood(world, bridge, own, undefined, frame, filtered, false)
