@@ -13,6 +13,7 @@ import { endpointsIn, planGateway } from './gateway.ts'
 import { ensureHostChild, planHostWays } from './host-access.ts'
 import { type EndpointRecord, putEndpoint, write } from './records.ts'
 import { explainRefusal } from './refusal.ts'
+import { leaseBack, standsBack } from './stand-back.ts'
 import type { Network } from './types.ts'
 
 /** What is wrong with an endpoint. */
@@ -132,13 +133,16 @@ export async function lostWays(
  * Makes an endpoint as its record says.
  *
  * @returns the record, which may have learned a new name of its link
- * @throws LanyardError `netns-missing`, `parent-gone`, and what the kernel refuses
+ * @throws LanyardError `netns-missing`, `parent-gone`, what the kernel refuses, and where it stands
+ * back, who holds what it has
  */
 export async function mendEndpoint(
   context: Context,
   network: Network,
   endpoint: EndpointRecord,
 ): Promise<EndpointRecord> {
+  // What another host holds must not come up by being asked for again.
+  if (standsBack(context, endpoint)) await leaseBack(context, network, endpoint)
   const sandbox = await snapshotOf(context, endpoint.sandbox)
   if (sandbox === undefined) throw new LanyardError('netns-missing', { netns: endpoint.sandbox })
   const state = inspectEndpoint(network, endpoint, sandbox, context.host)

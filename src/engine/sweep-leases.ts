@@ -6,10 +6,8 @@
  * it looks like from here.
  */
 import { formatIp } from '../addr/ip.ts'
-import { LanyardError } from '../errors.ts'
 import { isForgotten } from './claim.ts'
 import type { Context } from './context.ts'
-import { snapshotOf } from './sandbox.ts'
 import {
   endpointKey,
   type EndpointRecord,
@@ -21,12 +19,12 @@ import {
   parentsOf,
   write,
 } from './records.ts'
+import { leaseBack } from './stand-back.ts'
 import type { Lease } from './types.ts'
 import type { Desired, Sweep } from './walk.ts'
 
 /** Between the two looks that make a lease of ours nobody's. */
 const GRACE_MS = 60_000
-const OTHERS = ['address-in-use', 'mac-in-use', 'lease-elsewhere', 'lease-differs']
 
 export async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> {
   const { context } = walk
@@ -86,39 +84,9 @@ async function leaseAgain(
   endpoint: EndpointRecord,
 ): Promise<void> {
   const { context } = walk
-  const taken = () => Promise.resolve(undefined)
-  const addresses = endpoint.addresses.map((a) => a.address)
-  const mac = network.kind === 'ipvlan' ? 'none' : endpoint.mac
-  const wish = { endpoint: endpoint.name, mac, addresses, taken } as const
   const at = { network: endpoint.network, endpoint: endpoint.name }
-  const fix = async () => {
-    try {
-      await context.addresses.lease(network, wish)
-      context.doubled.delete(endpointKey(endpoint.network, endpoint.name))
-    } catch (error) {
-      if (!(error instanceof LanyardError) || !OTHERS.includes(error.code)) throw error
-      if (context.self !== undefined) await standBack(context, endpoint, error)
-      throw error
-    }
-  }
+  const fix = () => leaseBack(context, network, endpoint)
   await walk.found(at, 'its addresses have no lease', { how: 'leased again', fix })
-}
-
-/** Another host holds what this endpoint has: the newcomer's link goes down, and it is said. */
-async function standBack(
-  context: Context,
-  endpoint: EndpointRecord,
-  error: LanyardError,
-): Promise<void> {
-  const { network, name, sandbox, link } = endpoint
-  const key = endpointKey(network, name)
-  if (context.doubled.has(key)) return
-  context.doubled.add(key)
-  const there = await snapshotOf(context, sandbox)
-  if (there?.links.find((one) => one.name === link)?.up === true)
-    await context.fabric.apply([{ do: 'link.set', netns: sandbox, name: link, up: false }])
-  const detail = `${error.message}: link ${link} in ${sandbox} was taken down`
-  context.emit({ what: 'conflict', network, endpoint: name, detail })
 }
 
 async function sweepPools(walk: Sweep): Promise<void> {

@@ -197,6 +197,9 @@ onHosts('a store that lost everything is told again; who came later stands back'
     `its addresses have no lease: Address already in use: ${formatIp(one.addresses[0]?.address ?? 0)} is held by endpoint "c" on host beta of "lan"`,
   ])
   expect(await isUp(world, 'a')).toBe(false)
+  // Nor does it come up by being asked for again.
+  expect(await refusal(alpha.connect(world.request('a')))).toContain('"c" on host beta of "lan"')
+  expect(await isUp(world, 'a')).toBe(false)
   expect(await isUp(world, 'c')).toBe(true)
   await beta.disconnect('lan', 'c')
   await alpha.reconcile()
