@@ -123,6 +123,8 @@ async function play(project, wrap, files = []) {
 }
 
 function firstLine(text = '') {
+  // What vitest's report says of a test that ran out of time.
+  if (text.startsWith('Error: STACK_TRACE_ERROR')) return 'timed out'
   return text.split('\n', 1)[0].slice(0, 300)
 }
 

@@ -16,7 +16,7 @@ import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgram, ROOT, removeProgram, runProgram } from '../support/program.ts'
 
 /** A guest waits for its turn, boots, and every ping that fails waits half a second. */
-const UML_MS = 900_000
+const UML_MS = 1_500_000
 
 interface Report {
   readonly missed: number

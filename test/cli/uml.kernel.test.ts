@@ -10,7 +10,7 @@ import { buildProgram, removeProgram, startProgram, UNPRIVILEGED } from '../supp
 const missing = umlMissing()
 const reason = missing === undefined ? '' : ` (skipped: ${missing})`
 /** It may wait for its turn, and for a busy machine. */
-const UML_MS = 900_000
+const UML_MS = 1_500_000
 let folder: string
 
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import { umlMissing } from '../../src/kernel/uml.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const WORDS = ['--fabric=uml', '--seed=1', '--count=40', '--jobs=20', '--no-shrink']
-const TIMEOUT_MS = 900_000
+const TIMEOUT_MS = 1_500_000
 
 const missing = umlMissing()
 

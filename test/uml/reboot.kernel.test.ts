@@ -11,7 +11,7 @@ import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgram, PROGRAM, removeProgram, ROOT } from '../support/program.ts'
 
 const missing = umlMissing()
-const TIMEOUT_MS = 900_000
+const TIMEOUT_MS = 1_500_000
 let folder: string
 
 beforeAll(async () => {

@@ -14,7 +14,7 @@ const BATCHES: readonly (readonly string[])[] = [
   ['engine', 'link kinds', 'snapshots'],
   ['live hosts'],
 ]
-const TIMEOUT_MS = 900_000
+const TIMEOUT_MS = 1_500_000
 
 const missing = umlMissing()
 

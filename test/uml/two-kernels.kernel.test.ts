@@ -18,7 +18,7 @@ import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgram, PROGRAM, removeProgram, ROOT, runProgram } from '../support/program.ts'
 
 const missing = umlMissing()
-const TIMEOUT_MS = 600_000
+const TIMEOUT_MS = 1_500_000
 let folder: string
 
 beforeAll(async () => {
