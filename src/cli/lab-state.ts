@@ -22,6 +22,7 @@ import {
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
+import { writing } from './files.ts'
 import { formatRecord, fromJson, type JournalRecord, toJson } from '../lab/journal.ts'
 import type { LiveBase, LiveNode } from '../lab/live.ts'
 import type { Variables } from '../lab/expression.ts'
@@ -64,9 +65,9 @@ export class LabState {
     return existsSync(join(this.folder, lab, 'info.json'))
   }
 
-  /** Puts a lab there, whole. @throws LanyardError `lab-is-up` */
+  /** Puts a lab there, whole. @throws LanyardError `lab-is-up`, `file-unwritable` */
   create(info: LabInfo, base: LiveBase | undefined, text: string): void {
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+    writing(this.folder, () => mkdirSync(this.folder, { recursive: true, mode: 0o700 }))
     const aside = mkdtempSync(join(this.folder, `.up-${process.pid}-`))
     try {
       writeFileSync(join(aside, 'info.json'), `${toJson(info)}\n`)
