@@ -71,6 +71,10 @@ set -u
 hostname ${host}
 # A busy machine may take its time.
 until_ok() { n=0; until "$@" >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 240 ] || { echo "never: $*"; exit 9; }; sleep 1; done; }
+# The same until it goes well, for all to see: etcd in a slow guest may not answer in time.
+again() { n=0; until "$@"; do n=$((n+1)); [ $n -lt 30 ] || exit 9; sleep 1; done; }
+# The same until it is refused by those words.
+refused() { words="$1"; shift; n=0; until "$@" >/run/said 2>&1; grep -q "$words" /run/said; do n=$((n+1)); [ $n -lt 30 ] || break; sleep 1; done; cat /run/said; }
 meet() { touch "${folder}/$1-${host}"; for other in ${Object.keys(HOSTS).join(' ')}; do until_ok test -e "${folder}/$1-$other"; done; }
 lanyard() { ${nodeInUml().join(' ')} ${PROGRAM} "$@"; }
 export LANYARD_SOCKET=/run/lanyard/lanyard.sock LANYARD_STATE=/run/state LANYARD_STORE=etcd://${HOSTS['node2']}:2379
@@ -111,7 +115,11 @@ function requests(name: string, asked: readonly Asked[]): string {
       const asked = request(to, (answer) => {
         let text = ''
         answer.on('data', (part) => (text += part))
-        answer.on('end', () => (answer.statusCode < 400 ? resolve() : reject(new Error(text))))
+        answer.on('end', () => {
+          if (answer.statusCode < 400) resolve()
+          else if (text.includes('does not answer')) setTimeout(() => ask(path, body).then(resolve, reject), 1000)
+          else reject(new Error(text))
+        })
       })
       asked.on('error', reject).end(JSON.stringify(body))
     })
@@ -168,9 +176,9 @@ function scriptOf(host: string): string {
     'meet pinged',
     // What the other host holds is refused, and its holder named.
     first
-      ? 'lanyard ip who 172.16.5.3'
-      : 'ip netns add late; lanyard network connect --ip 172.16.5.2 macvlan1 late',
-    first ? 'lanyard store check' : '',
+      ? 'again lanyard ip who 172.16.5.3'
+      : 'ip netns add late; refused "is held by" lanyard network connect --ip 172.16.5.2 macvlan1 late',
+    first ? 'again lanyard store check' : '',
     'meet done',
   ].join('\n')
 }
