@@ -119,7 +119,7 @@ async function openSite(named: string | undefined): Promise<Site> {
   const state = new LabState()
   const lab = chooseLab(state, named)
   const info = state.info(lab)
-  tellFileNote(info)
+  tellFileNote(state, info)
   const file = topologyOf(state, info)
   if (info.fabric === 'kernel') {
     const { openKernelSite } = await import('./lab-kernel.ts')
@@ -158,7 +158,7 @@ export async function openLiveScene(
     const sentence = `lab ${lab} is on this kernel, which gives no reasons: explain its file`
     throw new LanyardError('usage', { sentence, help: `lanyard explain --lab ${info.file}` })
   }
-  tellFileNote(info)
+  tellFileNote(state, info)
   const lock = await state.lock(lab)
   try {
     const { world } = await LiveSim.open(state, lab)

@@ -24,7 +24,7 @@ export async function labShell(
   const info = state.info(chooseLab(state, options.lab))
   const at = node ?? info.nodes[0]?.name ?? ''
   checkNode(info, at)
-  tellFileNote(info)
+  tellFileNote(state, info)
   if (info.fabric === 'kernel') {
     const { kernelExec } = await import('./lab-kernel.ts')
     return await kernelExec(info, at, shellCommand(at))

@@ -96,7 +96,12 @@ async function runShell(session: Session, args: readonly string[], stdin: string
   }
   const tree = parseLine(args[1])
   if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
-  return runList(session, tree, stdin)
+  return runList(endedWith(session, 0), tree, stdin)
+}
+
+/** What `$?` says from here on. */
+function endedWith(session: Session, code: number): Session {
+  return { ...session, variables: new Map(session.variables).set('?', `${code}`) }
 }
 
 async function runList(session: Session, list: List, stdin: string): Promise<Output> {
@@ -104,15 +109,18 @@ async function runList(session: Session, list: List, stdin: string): Promise<Out
   let stdout = ''
   let stderr = ''
   let inside: Output['inside']
+  let now = session
   for (const { join, pipeline, background } of list) {
     if ((join === '&&' && code !== 0) || (join === '||' && code === 0)) continue
     if (background) {
       await startJob(session, pipeline)
       code = 0
+      now = endedWith(session, code)
       continue
     }
-    const out = await runPipeline(session, pipeline, stdin)
+    const out = await runPipeline(now, pipeline, stdin)
     code = out.code
+    now = endedWith(session, code)
     stdout += out.stdout
     stderr += out.stderr
     inside = out.inside
@@ -155,9 +163,11 @@ async function runFor(
   let stdout = ''
   let stderr = ''
   let code = 0
+  let now = session
   for (const value of await expandAll(session, node.words)) {
-    const variables = new Map(session.variables).set(node.name, value)
+    const variables = new Map(now.variables).set(node.name, value)
     const out = await runList({ ...session, variables }, node.body, stdin)
+    now = endedWith(session, out.code)
     stdout += out.stdout
     stderr += out.stderr
     code = out.code
