@@ -104,8 +104,8 @@ class Prompt {
   #interrupt(): void {
     this.#before = ''
     process.stdout.write('^C\n')
-    this.#lines.write('', { ctrl: true, name: 'u' })
-    this.#lines.write('', { ctrl: true, name: 'k' })
+    // By its fields: a terminal without cursor movements (TERM=dumb) has no Ctrl-U.
+    Object.assign(this.#lines, { line: '', cursor: 0 })
     this.#lines.prompt()
   }
 
