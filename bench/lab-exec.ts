@@ -26,7 +26,7 @@ await measure('lab-exec', () => {
     const path = join(process.cwd(), program)
     execFileSync(process.execPath, [path, 'lab', ...words], { env, stdio: 'ignore' })
   }
-  const exec = (program: string): number =>
+  const exec = (program: string): Promise<number> =>
     timeMs(() => lab(program, 'exec', 'a', '--', 'ip', 'link'))
   lab('bin/lanyard.cjs', 'up', file, '-q')
   execFileSync('ip', ['netns', 'add', NETNS])

@@ -78,9 +78,9 @@ await measure('lab-up', async () => {
     rounds: 3,
     contestants: [
       {
-        name: 'its plan, on this kernel',
-        run: () => timeMs(() => kernel.apply(plan)),
-        reset: remove,
+        name: 'lanyard lab up --fabric kernel',
+        run: () => timeMs(() => lab('up', file, '-q', '--fabric', 'kernel')),
+        reset: down,
       },
       {
         name: `its plan by ip -batch, ${batches.size} of them`,
@@ -91,9 +91,9 @@ await measure('lab-up', async () => {
         reset: remove,
       },
       {
-        name: 'lanyard lab up --fabric kernel',
-        run: () => timeMs(() => lab('up', file, '-q', '--fabric', 'kernel')),
-        reset: down,
+        name: 'its plan, on this kernel',
+        run: () => timeMs(() => kernel.apply(plan)),
+        reset: remove,
       },
       { name: 'lanyard lab up', run: () => timeMs(() => lab('up', file, '-q')), reset: down },
     ],

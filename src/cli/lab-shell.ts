@@ -158,7 +158,20 @@ class Prompt {
     }
   }
 
+  /**
+   * Meanwhile Ctrl-C is a signal, which ends this process: the simulator does not stop to listen to
+   * keys. What it was at is in no journal yet, so the lab is as it was before.
+   */
   async #command(line: string, quiet = false): Promise<void> {
+    if (this.#asks) process.stdin.setRawMode(false)
+    try {
+      await this.#run(line, quiet)
+    } finally {
+      if (this.#asks && !this.#closed) process.stdin.setRawMode(true)
+    }
+  }
+
+  async #run(line: string, quiet: boolean): Promise<void> {
     const lock = await this.#state.lock(this.#info.lab)
     try {
       await this.#live.refresh()

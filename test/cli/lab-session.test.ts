@@ -2,80 +2,24 @@
  * docs/tutorial/session.md, typed at a terminal (util-linux `script`): what stands there is what the
  * terminal shows. And Ctrl-C at a prompt: the line is given up, the lab is as it was.
  */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { buildProgram, programWords, removeProgram, ROOT } from '../support/program.ts'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { buildProgram, removeProgram, ROOT } from '../support/program.ts'
+import { Terminal, terminalEnv, terminalIsThere } from '../support/terminal.ts'
 
 const TIMEOUT_MS = 120_000
-const PROMPT = /(?:^|\n)(?:\$ |\[root@\S+ ~\]# )$/
-const hasScript = spawnSync('script', ['--version']).status === 0
-if (!hasScript && process.env['CI'] === 'true')
-  throw new Error('these tests need "script" (Debian: bsdutils)')
 
-/** A terminal with a shell in it. */
-class Terminal {
-  readonly #child: ChildProcessWithoutNullStreams
-  #shown = ''
-  #wake = (): void => undefined
-
-  constructor(env: NodeJS.ProcessEnv) {
-    const shell = "stty cols 100 && exec env 'PS1=$ ' bash --norc --noprofile --noediting -i"
-    this.#child = spawn('script', ['-qefc', shell, '/dev/null'], { cwd: ROOT, env })
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        this.#shown += text.replaceAll('\r', '')
-        this.#wake()
-      })
-  }
-
-  /** Types keys, waits for the next prompt. @returns what was shown, the prompt before it included */
-  async type(keys: string, end = PROMPT): Promise<string> {
-    const from = this.#shown.length
-    this.#child.stdin.write(keys)
-    while (!end.test(this.#shown.slice(from)))
-      await new Promise<void>((resolve) => (this.#wake = resolve))
-    return this.#shown.slice(from)
-  }
-
-  async start(): Promise<void> {
-    while (!PROMPT.test(this.#shown)) await new Promise<void>((resolve) => (this.#wake = resolve))
-  }
-
-  get shown(): string {
-    return this.#shown
-  }
-
-  close(): void {
-    this.#child.kill('SIGHUP')
-  }
-}
-
-describe.skipIf(!hasScript)('at a terminal', { timeout: TIMEOUT_MS }, () => {
+describe.skipIf(!terminalIsThere())('at a terminal', { timeout: TIMEOUT_MS }, () => {
   let folder: string
   let terminal: Terminal
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'lanyard-session-'))
     await buildProgram()
-    mkdirSync(join(folder, 'bin'))
-    const lanyard = join(folder, 'bin/lanyard')
-    const words = programWords().map((word) => `'${word}'`)
-    writeFileSync(lanyard, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`)
-    chmodSync(lanyard, 0o755)
-    terminal = new Terminal({
-      ...process.env,
-      // Without cursor movements: what is shown is what was printed.
-      TERM: 'dumb',
-      NO_COLOR: '1',
-      SHELL: '/bin/sh',
-      PATH: `${folder}/bin:${process.env['PATH']}`,
-      XDG_STATE_HOME: join(folder, 'state'),
-      LANYARD_LAB: '',
-    })
-    await terminal.start()
+    terminal = new Terminal(terminalEnv(folder))
+    await terminal.until()
   }, TIMEOUT_MS)
   afterAll(() => {
     terminal.close()
@@ -102,6 +46,24 @@ describe.skipIf(!hasScript)('at a terminal', { timeout: TIMEOUT_MS }, () => {
     expect(await terminal.type('ip netns\n')).not.toContain('never')
     await terminal.type('exit\n')
     expect(await terminal.type('lanyard lab exec nas -- ip netns\n')).toContain('\nonce\n')
+    expect(await terminal.type('lanyard lab down\n')).toContain('removed lab home')
+  })
+
+  test.each(['exec nas --', 'shell nas'])('Ctrl-C in a command that runs: %s', async (words) => {
+    const long = 'ping -c 300000 192.168.8.1'
+    const lock = join(folder, 'state/lanyard/labs/home/lock')
+    await terminal.type('lanyard lab up docs/tutorial/home.yaml -q\n')
+    if (words.startsWith('shell')) await terminal.type(`lanyard lab ${words}\n`)
+    const line = words.startsWith('shell') ? long : `lanyard lab ${words} ${long}`
+    terminal.press(`${line}\n`)
+    // Whoever runs a command has the lab's lock.
+    await vi.waitUntil(() => existsSync(lock), { timeout: TIMEOUT_MS })
+    await terminal.type('\u0003', /\n\$ $/)
+    expect(await terminal.type('echo $?\n')).toContain('\n130\n')
+    const after = await terminal.type('lanyard lab exec nas -- ip netns add once\n')
+    expect(after).not.toContain('waiting')
+    // What was given up never happened.
+    expect(await terminal.type('lanyard lab status home\n')).not.toContain('ping')
     expect(await terminal.type('lanyard lab down\n')).toContain('removed lab home')
   })
 })
