@@ -118,8 +118,8 @@ test('Reach: what was known of a world and is asked again after a change is as i
 })
 
 /**
- * In these a member's address shares its solicited-node group (its last 24 bits) with a bystander's,
- * and the other members' do not: who refuses the question is another, and the answer is the same.
+ * In these a member's address shares its solicited-node group (its last 24 bits) with that of a
+ * bystander, and the other members' do not: who refuses is another, and the answer is the same.
  */
 test.each([197, 531])('Reach: world %i, where a bystander joined the group asked', async (seed) => {
   const world = await drawn(seed)
