@@ -35,7 +35,7 @@ export function causeOf(
   return atDown(ends) ?? atParent(ends) ?? atSiblings(ends) ?? elsewhere(ends)
 }
 
-/** Nobody answered, and the one who should is down: what else turned it back is beside the point. */
+/** Nobody answered, and the one who should is down: what else turned it back is beside it. */
 function atDown({ scene, question, code, at }: Ends): CauseCode | undefined {
   if (!TURNED_BACK.has(code) || askedFor(at?.frame) !== question.target) return undefined
   const owners = scene.owners(question.target)
