@@ -1,4 +1,5 @@
 /** `lanyard lab matrix` and `lanyard lab test`: who reaches whom in a lab as it is by now. */
+import { isAbsolute, relative } from 'node:path'
 import type { Fabric } from '../fabric/fabric.ts'
 import { askedPairs, judge, type Judged, matrixNodes, matrixPairs } from '../lab/judge.ts'
 import { LanyardError } from '../errors.ts'
@@ -163,7 +164,7 @@ export async function openLiveScene(
   try {
     const { world } = await LiveSim.open(state, lab)
     const { topology, names } = liveTopology(topologyOf(state, info), await world.snapshot())
-    const source = new LabSource(info.file, state.text(lab))
+    const source = new LabSource(asTyped(info.file), state.text(lab))
     return { world, topology: renamed(topology, names, world), source }
   } finally {
     lock.release()
@@ -188,4 +189,10 @@ export function topologyOf(state: LabState, info: LabInfo): Topology {
   const topology = chooseTopology(topologies, Object.fromEntries(wanted), 'lanyard lab status')
   if (topology === undefined) throw new LanyardError('lab-not-up', { lab: info.lab, known: [] })
   return topology
+}
+
+/** A file as somebody here would write it: below this folder without the way to it. */
+function asTyped(file: string): string {
+  const path = relative('.', file)
+  return path.startsWith('..') || isAbsolute(path) ? file : path
 }

@@ -22,10 +22,10 @@ import {
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
-import { writing } from './files.ts'
 import { formatRecord, fromJson, type JournalRecord, toJson } from '../lab/journal.ts'
 import type { LiveBase, LiveNode } from '../lab/live.ts'
 import type { Variables } from '../lab/expression.ts'
+import { writing } from './files.ts'
 import { type FolderLock, lockFolder } from './lab-lock.ts'
 
 /** What is known of a live lab without playing it. */
