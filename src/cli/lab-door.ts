@@ -1,7 +1,7 @@
 /**
  * `lanyard lab exec` on a simulated lab without the rest of the program: a person types it a
- * hundred times, and what one command needs is a quarter of what reading all of them takes. Whatever
- * is written otherwise (help, an unknown option, a lab on a kernel) is the whole program's.
+ * hundred times, and reading the rest takes longer than the command. Whatever is written otherwise
+ * (help, an unknown option, a lab on a kernel) is the whole program's.
  *
  * build.mjs makes a script of its own of it, with its code compiled beforehand; bin/lanyard.cjs
  * opens it.

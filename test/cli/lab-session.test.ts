@@ -1,6 +1,6 @@
 /**
- * docs/tutorial/session.md, typed at a terminal (util-linux `script`): what stands there is what the
- * terminal shows. And Ctrl-C at a prompt: the line is given up, the lab is as it was.
+ * docs/tutorial/session.md, typed at a terminal (util-linux `script`): what stands there is what
+ * the terminal shows. And Ctrl-C, at a prompt and in a command: the lab is as it was.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -58,7 +58,7 @@ export class Terminal {
     this.#child.stdin.write(keys)
   }
 
-  /** Types keys, waits for the next prompt. @returns what was shown, the prompt before it included */
+  /** Types keys, waits for the next prompt. @returns what was shown since */
   async type(keys: string, end = PROMPT): Promise<string> {
     const from = this.#shown.length
     this.press(keys)
