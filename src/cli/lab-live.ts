@@ -1,6 +1,7 @@
 /** A lab that is up, opened by a command: found by name, played to where it is, one at a time. */
 import { readFileSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
+import type { Plan } from '../fabric/plan.ts'
 import {
   commandsOf,
   isSave,
@@ -135,6 +136,19 @@ export class LiveSim {
       this.#add({ node, line, code: out.code, atNs, calls })
     }
     return out
+  }
+
+  /**
+   * Does a plan, and keeps it under what asked for it. Refused, nothing of it is kept, and this is
+   * no longer the lab: it is to be let go.
+   *
+   * @throws LanyardError `op-refused`
+   */
+  async apply(node: string, line: string, plan: Plan): Promise<void> {
+    await this.#recorder.apply(plan)
+    await this.#recorder.settle()
+    const calls = this.#recorder.take()
+    this.#add({ node, line, code: 0, atNs: this.#world.clock.nowNs(), calls })
   }
 
   /** Gives the state reached a name; an earlier one of that name is forgotten. */

@@ -11,7 +11,7 @@ import { type LabInfo, LabState } from './lab-state.ts'
 const HISTORY_MAX = 1000
 
 const HELP = `Commands: ${COMMAND_NAMES.toSorted().join(' ')}
-and of this prompt: explain [FROM] TO, help, history, exit (or Ctrl-D). Pipes, && || ; and > /proc/sys/... work.
+and of this prompt: explain [FROM] TO [--fix N], help, history, exit (or Ctrl-D). Pipes, && || ; and > /proc/sys/... work.
 What changes the lab is kept: "lanyard lab back N" takes it back.
 `
 
@@ -143,16 +143,20 @@ class Prompt {
     if (this.#asks) this.#lines.prompt()
   }
 
-  /** `explain [FROM] TO`: from here when one end is named. */
+  /** `explain [FROM] TO [--fix N]`: from here when one end is named. */
   async #explain(words: readonly string[]): Promise<void> {
-    const [from, to] = words.length === 1 ? [this.#node, words[0]] : words
-    if (from === undefined || to === undefined || words.length > 2) {
-      process.stderr.write('usage: explain [FROM] TO\n')
+    const option = words.indexOf('--fix')
+    const ends = option < 0 ? words : words.slice(0, option)
+    const [number = '', ...rest] = option < 0 ? ['1'] : words.slice(option + 1)
+    const [from, to] = ends.length === 1 ? [this.#node, ends[0]] : ends
+    if (to === undefined || ends.length > 2 || !/^[1-9]\d*$/.test(number) || rest.length > 0) {
+      process.stderr.write('usage: explain [FROM] TO [--fix N]\n')
+      this.#code = 2
       return
     }
     const { explainAt } = await import('./explain.ts')
     try {
-      this.#code = await explainAt(from, to, this.#info.lab)
+      this.#code = await explainAt(from, to, this.#info.lab, option < 0 ? undefined : +number)
     } catch (error) {
       this.#code = fail(error)
     }

@@ -1,7 +1,9 @@
 /** Runs command lines: the tree of words.ts over the programs of registry.ts. */
+import { ToolExit } from './arguments.ts'
 import { DIALECT_FILE } from './docker/state.ts'
 import { HOSTS_FILE } from './machine.ts'
 import { makeRegistry, unknownCommand } from './registry.ts'
+import { guarded } from './request.ts'
 import { done, failed, type Job, type Output, type Session } from './session.ts'
 import { writeProcFile } from './commands/sysctl.ts'
 import {
@@ -143,7 +145,11 @@ async function runPipeline(session: Session, nodes: Pipeline, stdin: string): Pr
     : { code, stdout: input, stderr, inside }
 }
 
-async function runNode(session: Session, node: Node, stdin: string): Promise<Output> {
+function runNode(session: Session, node: Node, stdin: string): Promise<Output> {
+  return guarded(() => runWhole(session, node, stdin))
+}
+
+async function runWhole(session: Session, node: Node, stdin: string): Promise<Output> {
   let out: Output
   if (node.kind === 'group') out = await runList(session, node.body, stdin)
   else if (node.kind === 'for') out = await runFor(session, node, stdin)
@@ -192,7 +198,7 @@ async function expand(session: Session, word: Word): Promise<string[]> {
     }
     const text =
       piece.kind === 'variable'
-        ? (session.variables.get(piece.name) ?? '')
+        ? valueOf(session, piece.name)
         : (await runCommand(session, piece.source)).stdout.replace(/\n+$/, '')
     if (piece.quoted) {
       current = (current ?? '') + text
@@ -209,6 +215,15 @@ async function expand(session: Session, word: Word): Promise<string[]> {
   }
   if (current !== undefined) fields.push(current)
   return fields
+}
+
+/** What a variable says. A real shell has more of them, so one that is unknown is no empty word. */
+function valueOf(session: Session, name: string): string {
+  const value = session.variables.get(name)
+  if (value !== undefined) return value
+  const known = [...session.variables.keys()].map((n) => `$${n}`).join(' and ')
+  const why = `lanyard: no variable ${name}: this shell keeps none but ${known}`
+  throw new ToolExit(127, `${why} and those of "for"\n`)
 }
 
 /** `>/dev/null`, `2>&1`, `> /proc/sys/…`: other files there are none. */
