@@ -11,7 +11,8 @@ import { type LabInfo, LabState } from './lab-state.ts'
 const HISTORY_MAX = 1000
 
 const HELP = `Commands: ${COMMAND_NAMES.toSorted().join(' ')}
-and of this prompt: explain [FROM] TO [--fix N], help, history, exit (or Ctrl-D). Pipes, && || ; and > /proc/sys/... work.
+and of this prompt: explain [FROM] TO [--fix N], help, history, exit (or Ctrl-D).
+Pipes, && || ; and > /proc/sys/... work.
 What changes the lab is kept: "lanyard lab back N" takes it back.
 `
 
