@@ -212,7 +212,8 @@ function liveText(shown: Shown, paint: Paint): string {
   for (const [i, text] of assumptions.entries()) {
     lines.push(section(i === 0 ? 'wire' : '', `${i === 0 ? 'assumed: ' : ''}${text}`, paint, true))
   }
-  for (const text of unread) lines.push(section(paint('bad', 'unread'), text, paint))
+  for (const text of unread)
+    lines.push(section(paint('bad', 'note'), `could not read ${text}`, paint))
   if (real !== undefined) {
     const what = question.protocol === 'icmp' ? 'a real ping' : `a real ${formatProtocol(question)}`
     const right = agrees(found, real)

@@ -48,9 +48,20 @@ export function ask(fabric: SimFabric, question: Question, wanted = true): Answe
   const closed = closedAt(world, question, steps)
   const path = pathIn(world, question.from, question.to, question.port)
   const end = closed ?? lateOr(decidingStep(steps, path), steps)
-  const code =
-    closed === undefined ? (end?.reason ?? codeOf(world, question, result)) : 'PORT_CLOSED'
+  const ended = reasonOf(end) ?? codeOf(world, question, result)
+  const code = closed === undefined ? ended : 'PORT_CLOSED'
   return { ok, open: closed !== undefined, result, steps, end, code }
+}
+
+/**
+ * A neighbour solicitation that found no owner is that, whether a bystander's group filter refused
+ * it or, its group being the last 24 bits of an address, let it in to somebody with like bits
+ * (RFC 4291, 2.7.1): chance of numbers, not of the network.
+ */
+function reasonOf(end: RawStep | undefined): ReasonCode | undefined {
+  const packet = end?.frame?.packet
+  const asks = packet?.kind === 'ip6' && packet.payload.kind === 'nd' && packet.payload.type === 135
+  return asks && end?.reason === 'GROUP_NOT_JOINED' ? 'ND_NOT_FOR_US' : end?.reason
 }
 
 /** An answer for which nobody waited any more came late, where a cable held it back. */

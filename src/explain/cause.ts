@@ -4,6 +4,7 @@ import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import type { CauseCode } from './causes.ts'
 import type { Question } from './question.ts'
 import type { LinkAt, Scene } from './scene.ts'
+import { askedFor } from './decide.ts'
 import type { Place } from './types.ts'
 
 /** What two ends are to each other. */
@@ -31,7 +32,17 @@ export function causeOf(
     from: scene.childLinks(question.from),
     to: scene.childLinks(question.to),
   }
-  return atParent(ends) ?? atSiblings(ends) ?? elsewhere(ends)
+  return atDown(ends) ?? atParent(ends) ?? atSiblings(ends) ?? elsewhere(ends)
+}
+
+/** Nobody answered, and the one who should is down: what else turned it back is beside it. */
+function atDown({ scene, question, code, at }: Ends): CauseCode | undefined {
+  if (!TURNED_BACK.has(code) || askedFor(at?.frame) !== question.target) return undefined
+  const owners = scene.owners(question.target)
+  const [owner] = owners
+  if (owner === undefined || owners.length > 1 || owner.netns !== question.to) return undefined
+  const links = scene.netns(owner.netns)?.links ?? []
+  return links.some((l) => l.name === owner.link && !l.up) ? 'END_DOWN' : undefined
 }
 
 /** Reasons a frame ends for that its device would not send back. */

@@ -82,6 +82,11 @@ export const CAUSES = {
     'net/core/neighbour.c neigh_invalidate',
     'a gateway that is on the same wire',
   ),
+  END_DOWN: c(
+    'the link that holds the address asked for is down: it answers nobody',
+    'net/core/dev.c dev_open',
+    'that link up: ip link set dev LINK up',
+  ),
   NOBODY_HAS_ADDRESS: c(
     'nobody there holds the address asked for',
     'net/ipv4/arp.c arp_process',

@@ -95,9 +95,10 @@ function closest(
 }
 
 /** The address a question of the link layer is about, or its answer goes to. */
-function askedFor({ packet }: Frame): Ip | undefined {
-  if (packet.kind === 'arp') return packet.targetIp
-  if (packet.kind !== 'ip6' || packet.payload.kind !== 'nd') return undefined
+export function askedFor(frame: Frame | undefined): Ip | undefined {
+  const packet = frame?.packet
+  if (packet?.kind === 'arp') return packet.targetIp
+  if (packet?.kind !== 'ip6' || packet.payload.kind !== 'nd') return undefined
   return packet.payload.type === 135 ? packet.payload.target : packet.dst
 }
 

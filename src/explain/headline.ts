@@ -59,6 +59,7 @@ const CAUSE_WORDS: Readonly<Record<CauseCode, string>> = {
   VLAN_NOT_ON_PORT: ': its VLAN is not allowed on a port',
   UNTAGGED_AT_PARENT: ': the frame lacks its tag, or has one nobody takes',
   GATEWAY_UNREACHABLE: ': the gateway does not answer',
+  END_DOWN: ', whose link is down',
   NOBODY_HAS_ADDRESS: ': nobody there holds the address',
   DUPLICATE_ADDRESS: ': an address is there twice',
   DUPLICATE_MAC: ': a MAC is there twice',

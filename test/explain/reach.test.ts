@@ -117,6 +117,15 @@ test('Reach: what was known of a world and is asked again after a change is as i
   }
 })
 
+/**
+ * In these a member's address shares its solicited-node group (its last 24 bits) with that of a
+ * bystander, and the other members' do not: who refuses is another, and the answer is the same.
+ */
+test.each([197, 531])('Reach: world %i, where a bystander joined the group asked', async (seed) => {
+  const world = await drawn(seed)
+  expect(differences(world, new Reach(takeSnapshot(world.world), { family: 6 }))).toEqual([])
+})
+
 /** Namespaces in which nothing changed are the same objects as before. */
 test('classes after a change are those found from nothing, named alike', async () => {
   let renamed = 0

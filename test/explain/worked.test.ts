@@ -93,6 +93,24 @@ test('explain: the request arrives and the reply has no route', async () => {
   expect(titles(found.remedies)[0]).toBe('default route of box4 via 172.16.20.1 (node1)')
 })
 
+test.each([
+  ['ns1', 'sw:p0'],
+  ['gw', 'centos18:enp0s5'],
+])('explain: an end that is down, asked by %s, is said first and mended', async (from, stopped) => {
+  const lab = onOneParent('bridge').replace(
+    /(ns2: \{host: centos18, net: [^,]+)/,
+    '$1, run: ["ip link set dev eth0 down"]',
+  )
+  const found = await explainIn(lab, from, 'ns2')
+  expect(found).toMatchObject({
+    verdict: 'fail',
+    cause: 'END_DOWN',
+    headline: `${from} cannot reach ns2 10.211.55.102, whose link is down`,
+  })
+  expect(decisive(found)).toEqual([stopped])
+  expect(titles(found.remedies)[0]).toMatch(/^ns2:\S+ up$/)
+})
+
 test('explain: order, where the answer depends on who spoke before', async () => {
   const lab = onOneParent('private', { hairpin: true })
   const found = await explainIn(lab, 'ns1', 'centos18')
