@@ -31,12 +31,6 @@ export interface Hosts {
   readonly files: Map<string, string>
 }
 
-/** A file of a host, for {@link HostOptions}. */
-export const fileIn = (files: Map<string, string>, name: string) => ({
-  read: () => files.get(name),
-  write: (text: string) => void files.set(name, text),
-})
-
 /** What a host writes to this key is held up. */
 interface HeldUp {
   readonly key: string
