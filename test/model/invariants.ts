@@ -72,7 +72,7 @@ interface StoredLease {
   readonly host: string
 }
 
-/** Nothing forbidden or kept for another is held (6), and every record has an owner that can be asked (9). */
+/** Nothing forbidden or kept for another is held (6); every record has an owner to be asked (9). */
 export function checkTable(truth: Truth, segment: string, forbidden: ReadonlySet<Ip>): void {
   const held = new Map<string, Holder>()
   for (const { key, value, createRevision } of truth.under(`ipam/ip/${segment}/`)) {

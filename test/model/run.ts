@@ -240,7 +240,7 @@ export class ModelRun {
     }
   }
 
-  /** For a while hardly anything that a host writes is answered: what it asks for again is lost again. */
+  /** For a while hardly anything that a host writes is answered, however often it asks. */
   #badLine({ name }: ModelHost, isBad: boolean): void {
     if (isBad) this.#bad.add(name)
     else this.#bad.delete(name)
