@@ -59,7 +59,14 @@ function rowOf({ step, result, why }: Played): string {
   return `  ${mark} ${step.node}${step.inside ? ' / #' : '#'} ${step.line}${reason}`
 }
 
-/** The same once more, on the kernel of a guest. */
+/** Modules where modprobe looks for them, and terminals of the guest's own. */
+const GUEST = [
+  'mount --bind /usr/lib/uml/modules /lib/modules',
+  'mount -t devpts -o ptmxmode=666 devpts /dev/pts',
+  'mount --bind /dev/pts/ptmx /dev/ptmx',
+].join('; ')
+
+/** The same once more, on the kernel of a guest; what daemons write goes into its memory. */
 async function playInUml(): Promise<void> {
   const missing = umlMissing()
   if (missing !== undefined) {
@@ -68,9 +75,8 @@ async function playInUml(): Promise<void> {
     return
   }
   const { exitCode, console: said } = await runInUml({
-    // Its modules are where modprobe looks; what daemons write goes into memory.
     command: [
-      ...['sh', '-c', 'mount --bind /usr/lib/uml/modules /lib/modules; exec "$@"', 'sh'],
+      ...['sh', '-c', `${GUEST}; exec "$@"`, 'sh'],
       ...nodeInUml(),
       join(ROOT, 'scripts/run.mjs'),
       'test/seeds/main.ts',
