@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { build } from 'esbuild'
+import { buildDoor } from './scripts/door.mjs'
 
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
 const entries = { main: 'src/cli/main.ts' }
@@ -30,4 +31,5 @@ await build({
   sourcesContent: false,
   logLevel: 'warning',
 })
+await buildDoor('dist')
 execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })

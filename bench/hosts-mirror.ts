@@ -5,6 +5,7 @@
  *
  * `npm run bench -- hosts-mirror`; with LANYARD_BENCH_MEMORY=1 the memory is measured instead.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { addressKey, endpointKey, MIRRORED, segmentKey } from '../src/ipam/keys.ts'
@@ -62,9 +63,9 @@ async function memory(store: EtcdStore): Promise<void> {
     return heapUsed + external
   }
   // What the client and the compiler keep is not the copy's.
-  ;(await openMirror(store, [{ prefix: 'ipam/rsv/' }])).close()
+  ;(await openMirror(store, [{ prefix: 'ipam/rsv/' }], sleep)).close()
   const before = held()
-  const mirror = await openMirror(store, MIRRORED)
+  const mirror = await openMirror(store, MIRRORED, sleep)
   const mib = (held() - before) / 2 ** 20
   const figures = { bench: 'hosts-mirror memory', entries: mirror.size, mib: +mib.toFixed(1) }
   process.stdout.write(`${JSON.stringify(figures)}\n`)
@@ -89,7 +90,7 @@ if (process.env.LANYARD_BENCH_MEMORY === '1') {
     contestants: [
       {
         name: 'lanyard mirror, opened',
-        run: () => timeMs(async () => (await openMirror(store, MIRRORED)).close()),
+        run: () => timeMs(async () => (await openMirror(store, MIRRORED, sleep)).close()),
       },
       { name: 'the same pages, thrown away', run: () => timeMs(() => readOnly(store)) },
     ],

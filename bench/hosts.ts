@@ -7,6 +7,7 @@
  * and what is counted is how often somebody else was faster.
  */
 import { type ChildProcess, fork } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parsePrefix } from '../src/addr/prefix.ts'
 import { createIpam, entriesUnder } from '../src/ipam/ipam.ts'
@@ -30,7 +31,7 @@ interface Job {
 /** One host. */
 async function host(n: number, endpoint: string): Promise<void> {
   const store = await openEtcdStore({ endpoints: [endpoint], timeoutMs: 20_000 })
-  const mirror = await openMirror(store, MIRRORED)
+  const mirror = await openMirror(store, MIRRORED, sleep)
   const ipam = createIpam(store, {
     nowMs: Date.now,
     cooldownSeconds: 0,

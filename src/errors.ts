@@ -224,6 +224,13 @@ const TABLE = {
       `endpoint with name ${d.endpoint} already exists in network ${d.network}: it is in ${d.sandbox}, with another ${d.differs}`,
     mend: (d) => `disconnect it first: lanyard network disconnect ${d.network} ${d.endpoint}`,
   }),
+  'endpoint-changed': row<{ network: string; endpoint: string }>({
+    status: 409,
+    errno: 'EAGAIN',
+    say: (d) =>
+      `endpoint ${d.endpoint} of network ${d.network} was changed by somebody else meanwhile`,
+    mend: () => 'ask again',
+  }),
   'endpoint-missing': row<{ network: string; endpoint: string }>({
     status: 404,
     errno: 'ENOENT',

@@ -44,7 +44,7 @@ export function addExplainCommand(program: Command): void {
     .option('--assume <what>', 'of what lies beyond this machine; once for each', assumption)
     .option(
       '--fix <number>',
-      'try this remedy: in the simulated lab, or for real with --live',
+      "do this remedy: in the lab that is up, in a copy of a file's lab, or for real with --live",
       number,
     )
     .option('--yes', 'do not ask before a remedy is done for real')

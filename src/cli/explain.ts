@@ -15,6 +15,7 @@ import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import { showFix } from './explain-fix.ts'
+import { fixLab, type LivePlace } from './explain-lab-fix.ts'
 import type { ExplainCliOptions } from './explain-options.ts'
 import { writeJourney } from './explain-pcap.ts'
 import { EXIT } from './failure.ts'
@@ -49,7 +50,7 @@ export async function explainCommand(
     const { explainParentCommand } = await import('./explain-parent.ts')
     return await explainParentCommand(to, options.json === true)
   }
-  const { world, topology, source } = await openScene(options)
+  const { world, topology, source, live } = await openScene(options)
   const asking = {
     from,
     to,
@@ -71,9 +72,15 @@ export async function explainCommand(
     process.stdout.write(`${JSON.stringify(explanationJson(found), undefined, 2)}\n`)
   } else process.stdout.write(`${printExplanation(found, { paint })}\n`)
   if (options.fix !== undefined) {
-    process.stdout.write(
-      `\n${await showFix(world, topology, remedyNumber(found, options.fix), paint)}\n`,
-    )
+    const remedy = remedyNumber(found, options.fix)
+    const out = options.json === true ? process.stderr : process.stdout
+    out.write(`\n${await showFix(world, topology, remedy, paint)}\n`)
+    if (live !== undefined) {
+      const line = `explain ${from} ${to} --fix ${options.fix}`
+      await fixLab(live, remedy.plan, { node: from, line })
+      out.write(`${paint('good', 'done')} in lab ${live.lab}: "lanyard lab back 1" takes it back\n`)
+      return EXIT.ok
+    }
   }
   return found.verdict === 'ok' ? EXIT.ok : EXIT.missed
 }
@@ -89,14 +96,22 @@ function aloneText(said: string, json: boolean): string {
 }
 
 /** `explain` at the prompt of a lab that is up. @returns the exit status */
-export function explainAt(from: string, to: string, lab: string): Promise<number> {
-  return explainCommand(from, to, { lab, set: {}, proto: { name: 'icmp' } })
+export function explainAt(
+  from: string,
+  to: string,
+  lab: string,
+  fix: number | undefined,
+): Promise<number> {
+  const options = { lab, set: {}, proto: { name: 'icmp' } } as const
+  return explainCommand(from, to, fix === undefined ? options : { ...options, fix })
 }
 
 interface Scene {
   readonly world: SimFabric
   readonly topology: Topology
   readonly source: LabSource
+  /** It is up, so that a remedy can be done in it. */
+  readonly live?: LivePlace
 }
 
 /** The lab that is meant: a file, or one that is up, by its name. */

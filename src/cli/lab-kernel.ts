@@ -8,7 +8,6 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
 import type { Fabric } from '../fabric/fabric.ts'
@@ -17,11 +16,18 @@ import { type Naming, namespacesOf, planLab } from '../lab/plan.ts'
 import { applyPlan } from '../lab/run.ts'
 import type { Topology } from '../lab/topology.ts'
 import { openKernel } from '../kernel/fabric.ts'
+import { SysError } from '../sys/errno.ts'
+import {
+  bindMount,
+  bindNewMounts,
+  detachMounts,
+  keepMountsHere,
+  mountSysfs,
+} from '../sys/mount-namespace.ts'
+import { closeNamespace, inNamespace, openNamespace } from '../sys/namespace.ts'
 import { kernelLabs } from './kernel-labs.ts'
+import { enterNode, LIVE_FOLDER, nodeNetns } from './lab-enter.ts'
 import type { LabInfo, LabState } from './lab-state.ts'
-
-/** One folder a lab: NODE.mnt is a node's mount namespace, NODE.netns its /run/netns. */
-const FOLDER = '/run/lanyard/live'
 
 /** Changes at every boot: what was in namespaces before is gone. */
 export function bootId(): string {
@@ -87,63 +93,50 @@ function namingOf(info: LabInfo): Naming {
 }
 
 function makeMounts({ lab, nodes }: LabInfo): void {
-  const folder = join(FOLDER, lab)
+  const folder = join(LIVE_FOLDER, lab)
   mkdirSync(folder, { recursive: true })
-  tool('mount', '--bind', folder, folder)
-  // A mount namespace can be bound only where mounts do not spread.
-  tool('mount', '--make-private', folder)
-  mkdirSync('/run/netns', { recursive: true })
-  for (const { name } of nodes) {
-    const own = join(folder, `${name}.netns`)
-    mkdirSync(own)
-    writeFileSync(join(folder, `${name}.mnt`), '')
-    const script = 'nsenter --net="$1" mount -t sysfs sysfs /sys && mount --bind "$0" /run/netns'
-    const netns = `/run/netns/${netnsPrefix(lab, undefined)}${name}`
-    const unshare = [`--mount=${join(folder, `${name}.mnt`)}`, '--propagation', 'private']
-    toolOnSomeCpu('unshare', ...unshare, 'sh', '-c', script, own, netns)
+  try {
+    // A mount namespace can be bound only where mounts do not spread.
+    keepMountsHere(folder)
+    mkdirSync('/run/netns', { recursive: true })
+    for (const { name } of nodes) makeNodeMounts(lab, name, folder)
+  } catch (error) {
+    if (!(error instanceof SysError)) throw error
+    const detail = { command: `mount namespaces of lab ${lab}`, why: error.message }
+    throw new LanyardError('tool-failed', detail, { cause: error })
+  }
+}
+
+function makeNodeMounts(lab: string, node: string, folder: string): void {
+  const own = join(folder, `${node}.netns`)
+  const file = join(folder, `${node}.mnt`)
+  mkdirSync(own)
+  writeFileSync(file, '')
+  const netns = openNamespace(nodeNetns(lab, node))
+  try {
+    bindNewMounts(file, () => {
+      inNamespace(netns, mountSysfs)
+      bindMount(own, '/run/netns')
+    })
+  } finally {
+    closeNamespace(netns)
   }
 }
 
 function removeMounts({ lab, nodes }: LabInfo): void {
-  const folder = join(FOLDER, lab)
+  const folder = join(LIVE_FOLDER, lab)
   if (!existsSync(folder)) return
-  for (const { name } of nodes) spawnSync('umount', [join(folder, `${name}.mnt`)])
-  spawnSync('umount', [folder])
+  for (const { name } of nodes) detachMounts(join(folder, `${name}.mnt`))
+  detachMounts(folder)
   rmSync(folder, { recursive: true, force: true })
-}
-
-/**
- * A mount namespace can be bound only in one with a lower number (`mnt_ns_loop`), and Linux 6.18
- * hands out numbers by blocks for each CPU: where our own namespace is not the machine's first, it
- * takes the CPU it was made on. One of them is.
- */
-function toolOnSomeCpu(name: string, ...args: readonly string[]): void {
-  const refused = (cpu: number) =>
-    spawnSync('taskset', ['--cpu-list', String(cpu), name, ...args]).status !== 0
-  if (spawnSync(name, args).status === 0) return
-  if ([...cpus().keys()].every(refused)) tool(name, ...args)
-}
-
-/** A tool that must not fail. */
-function tool(name: string, ...args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(name, args, { encoding: 'utf8' })
-  if (status === 0) return
-  const why = error?.message ?? stderr.trim()
-  throw new LanyardError('tool-failed', { command: [name, ...args].join(' '), why })
-}
-
-/** The words that run a command at a node. */
-function enter({ lab }: LabInfo, node: string, command: readonly string[]): string[] {
-  const net = `/run/netns/${netnsPrefix(lab, undefined)}${node}`
-  return [`--mount=${join(FOLDER, lab, `${node}.mnt`)}`, `--net=${net}`, '--', ...command]
 }
 
 function runLines(info: LabInfo, topology: Topology): void {
   for (const { node, text, line } of [...topology.hosts, ...topology.containers].flatMap(
     (n) => n.run,
   )) {
-    const words = enter(info, node, ['sh', '-c', text])
-    const { status, stdout, stderr } = spawnSync('nsenter', words, { encoding: 'utf8' })
+    const [program, ...words] = [...enterNode(info.lab, node), 'sh', '-c', text]
+    const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' })
     if (status === 0) continue
     const { file } = info
     const output = (stderr || stdout).trim() || 'it printed nothing'
@@ -162,7 +155,8 @@ export async function kernelExec(
   command: readonly string[],
 ): Promise<number> {
   kernelLabs()
-  const child = spawn('nsenter', enter(info, node, command), { stdio: 'inherit' })
+  const [program = '', ...words] = [...enterNode(info.lab, node), ...command]
+  const child = spawn(program, words, { stdio: 'inherit' })
   const ignore = (): void => undefined
   process.on('SIGINT', ignore)
   try {

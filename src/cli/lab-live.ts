@@ -1,6 +1,7 @@
 /** A lab that is up, opened by a command: found by name, played to where it is, one at a time. */
 import { readFileSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
+import type { Plan } from '../fabric/plan.ts'
 import {
   commandsOf,
   isSave,
@@ -15,7 +16,7 @@ import { MachineFabric, machineIn } from '../shell/machine.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession, type Output } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
-import { hashOf, type LabInfo, type LabState } from './lab-state.ts'
+import type { LabInfo, LabState } from './lab-state.ts'
 
 /** Which lab is meant: the one named, or the only one. @throws LanyardError */
 export function chooseLab(state: LabState, named: string | undefined): string {
@@ -43,22 +44,22 @@ export function checkNode(info: LabInfo, node: string): void {
 }
 
 /** Says when the file a lab was made from is another by now. */
-export function fileNote(info: LabInfo): string | undefined {
+export function fileNote(state: LabState, info: LabInfo): string | undefined {
   let text: string
   try {
     text = readFileSync(info.file, 'utf8')
   } catch {
     return `${info.file}, from which lab ${info.lab} was made, is gone`
   }
-  if (hashOf(text) === info.hash) return undefined
+  if (text === state.text(info.lab)) return undefined
   return (
     `${info.file} has changed since lab ${info.lab} was made, and the lab is as it was; ` +
     `"lanyard lab down ${info.lab}", then "lanyard lab up" takes the file as it is`
   )
 }
 
-export function tellFileNote(info: LabInfo): void {
-  const note = fileNote(info)
+export function tellFileNote(state: LabState, info: LabInfo): void {
+  const note = fileNote(state, info)
   if (note !== undefined) process.stderr.write(`lanyard: ${note}\n`)
 }
 
@@ -71,6 +72,8 @@ export class LiveSim {
   #recorder: Recorder
   #records: readonly JournalRecord[] = []
   #length = 0
+  /** Exit status of the command before. */
+  #last = 0
 
   private constructor(state: LabState, info: LabInfo, base: LiveBase, world: SimFabric) {
     this.#state = state
@@ -124,7 +127,8 @@ export class LiveSim {
   async run(node: string, line: string): Promise<Output> {
     const machine = new MachineFabric(this.#recorder, node)
     const about = machineIn(this.#world, node, this.#recorder)
-    const out = await runCommand(openSession(machine, '', about), line)
+    const out = await runCommand(openSession(machine, '', about, this.#last), line)
+    this.#last = out.code
     if (this.#recorder.count > 0) {
       await this.#recorder.settle()
       const calls = this.#recorder.take()
@@ -132,6 +136,19 @@ export class LiveSim {
       this.#add({ node, line, code: out.code, atNs, calls })
     }
     return out
+  }
+
+  /**
+   * Does a plan, and keeps it under what asked for it. Refused, nothing of it is kept, and this is
+   * no longer the lab: it is to be let go.
+   *
+   * @throws LanyardError `op-refused`
+   */
+  async apply(node: string, line: string, plan: Plan): Promise<void> {
+    await this.#recorder.apply(plan)
+    await this.#recorder.settle()
+    const calls = this.#recorder.take()
+    this.#add({ node, line, code: 0, atNs: this.#world.clock.nowNs(), calls })
   }
 
   /** Gives the state reached a name; an earlier one of that name is forgotten. */

@@ -18,6 +18,7 @@ import type { SimFabric } from '../sim/fabric.ts'
 import { EXIT } from './failure.ts'
 import { chooseLab, LiveSim, tellFileNote } from './lab-live.ts'
 import { type LabInfo, LabState } from './lab-state.ts'
+import type { LivePlace } from './explain-lab-fix.ts'
 import { painter } from './terminal.ts'
 
 interface MeasureOptions {
@@ -120,7 +121,7 @@ async function openSite(named: string | undefined): Promise<Site> {
   const state = new LabState()
   const lab = chooseLab(state, named)
   const info = state.info(lab)
-  tellFileNote(info)
+  tellFileNote(state, info)
   const file = topologyOf(state, info)
   if (info.fabric === 'kernel') {
     const { openKernelSite } = await import('./lab-kernel.ts')
@@ -149,9 +150,12 @@ async function openSite(named: string | undefined): Promise<Site> {
  *
  * @throws LanyardError `usage` for a lab on the kernel
  */
-export async function openLiveScene(
-  named: string | undefined,
-): Promise<{ world: SimFabric; topology: Topology; source: LabSource }> {
+export async function openLiveScene(named: string | undefined): Promise<{
+  readonly world: SimFabric
+  readonly topology: Topology
+  readonly source: LabSource
+  readonly live: LivePlace
+}> {
   const state = new LabState()
   const lab = chooseLab(state, named)
   const info = state.info(lab)
@@ -159,13 +163,14 @@ export async function openLiveScene(
     const sentence = `lab ${lab} is on this kernel, which gives no reasons: explain its file`
     throw new LanyardError('usage', { sentence, help: `lanyard explain --lab ${info.file}` })
   }
-  tellFileNote(info)
+  tellFileNote(state, info)
   const lock = await state.lock(lab)
   try {
-    const { world } = await LiveSim.open(state, lab)
+    const { world, records } = await LiveSim.open(state, lab)
     const { topology, names } = liveTopology(topologyOf(state, info), await world.snapshot())
     const source = new LabSource(asTyped(info.file), state.text(lab))
-    return { world, topology: renamed(topology, names, world), source }
+    const live = { lab, names, records: records.length }
+    return { world, topology: renamed(topology, names, world), source, live }
   } finally {
     lock.release()
   }

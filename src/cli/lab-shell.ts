@@ -11,7 +11,8 @@ import { type LabInfo, LabState } from './lab-state.ts'
 const HISTORY_MAX = 1000
 
 const HELP = `Commands: ${COMMAND_NAMES.toSorted().join(' ')}
-and of this prompt: explain [FROM] TO, help, history, exit (or Ctrl-D). Pipes, && || ; and > /proc/sys/... work.
+and of this prompt: explain [FROM] TO [--fix N], help, history, exit (or Ctrl-D).
+Pipes, && || ; and > /proc/sys/... work.
 What changes the lab is kept: "lanyard lab back N" takes it back.
 `
 
@@ -24,7 +25,7 @@ export async function labShell(
   const info = state.info(chooseLab(state, options.lab))
   const at = node ?? info.nodes[0]?.name ?? ''
   checkNode(info, at)
-  tellFileNote(info)
+  tellFileNote(state, info)
   if (info.fabric === 'kernel') {
     const { kernelExec } = await import('./lab-kernel.ts')
     return await kernelExec(info, at, shellCommand(at))
@@ -104,8 +105,8 @@ class Prompt {
   #interrupt(): void {
     this.#before = ''
     process.stdout.write('^C\n')
-    this.#lines.write('', { ctrl: true, name: 'u' })
-    this.#lines.write('', { ctrl: true, name: 'k' })
+    // By its fields: a terminal without cursor movements (TERM=dumb) has no Ctrl-U.
+    Object.assign(this.#lines, { line: '', cursor: 0 })
     this.#lines.prompt()
   }
 
@@ -143,22 +144,39 @@ class Prompt {
     if (this.#asks) this.#lines.prompt()
   }
 
-  /** `explain [FROM] TO`: from here when one end is named. */
+  /** `explain [FROM] TO [--fix N]`: from here when one end is named. */
   async #explain(words: readonly string[]): Promise<void> {
-    const [from, to] = words.length === 1 ? [this.#node, words[0]] : words
-    if (from === undefined || to === undefined || words.length > 2) {
-      process.stderr.write('usage: explain [FROM] TO\n')
+    const option = words.indexOf('--fix')
+    const ends = option < 0 ? words : words.slice(0, option)
+    const [number = '', ...rest] = option < 0 ? ['1'] : words.slice(option + 1)
+    const [from, to] = ends.length === 1 ? [this.#node, ends[0]] : ends
+    if (to === undefined || ends.length > 2 || !/^[1-9]\d*$/.test(number) || rest.length > 0) {
+      process.stderr.write('usage: explain [FROM] TO [--fix N]\n')
+      this.#code = 2
       return
     }
     const { explainAt } = await import('./explain.ts')
     try {
-      this.#code = await explainAt(from, to, this.#info.lab)
+      this.#code = await explainAt(from, to, this.#info.lab, option < 0 ? undefined : +number)
     } catch (error) {
       this.#code = fail(error)
     }
   }
 
+  /**
+   * Meanwhile Ctrl-C is a signal, which ends this process: the simulator does not stop to listen to
+   * keys. What it was at is in no journal yet, so the lab is as it was before.
+   */
   async #command(line: string, quiet = false): Promise<void> {
+    if (this.#asks) process.stdin.setRawMode(false)
+    try {
+      await this.#run(line, quiet)
+    } finally {
+      if (this.#asks && !this.#closed) process.stdin.setRawMode(true)
+    }
+  }
+
+  async #run(line: string, quiet: boolean): Promise<void> {
     const lock = await this.#state.lock(this.#info.lab)
     try {
       await this.#live.refresh()

@@ -6,7 +6,6 @@
  * A lab appears and disappears by one rename; a killed process leaves a folder whose name begins
  * with a dot, which the next `up` or `down` removes.
  */
-import { createHash } from 'node:crypto'
 import {
   appendFileSync,
   existsSync,
@@ -36,7 +35,6 @@ export interface LabInfo {
   readonly fabric: 'sim' | 'kernel'
   /** Absolute path of the file it was made from. */
   readonly file: string
-  readonly hash: string
   /** Name in the file, which `--name` may replace. */
   readonly called: string
   readonly variables: Variables
@@ -165,10 +163,6 @@ export class LabState {
 
 export function fabricText(fabric: LabInfo['fabric']): string {
   return fabric === 'sim' ? 'simulated' : 'on this kernel'
-}
-
-export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }
 
 function isRunning(pid: number): boolean {

@@ -43,7 +43,15 @@ function writeJson(value: unknown): void {
 function summary(state: LabState, info: LabInfo): object {
   const { lab, fabric, file, variables, made } = info
   const commands = commandsOf(readJournal(state, lab).records).length
-  return { lab, fabric, file, changed: fileNote(info) !== undefined, variables, made, commands }
+  return {
+    lab,
+    fabric,
+    file,
+    changed: fileNote(state, info) !== undefined,
+    variables,
+    made,
+    commands,
+  }
 }
 
 function tableOf(state: LabState, all: readonly LabInfo[]): string {
@@ -54,13 +62,13 @@ function tableOf(state: LabState, all: readonly LabInfo[]): string {
       fabricText(info.fabric),
       String(info.nodes.length),
       info.fabric === 'sim' ? String(commandsOf(readJournal(state, info.lab).records).length) : '-',
-      `${info.file}${fileNote(info) === undefined ? '' : ' (changed)'}`,
+      `${info.file}${fileNote(state, info) === undefined ? '' : ' (changed)'}`,
     ]),
   )
 }
 
 function oneLab(state: LabState, info: LabInfo): string {
-  const note = fileNote(info)
+  const note = fileNote(state, info)
   const kinds = (kind: string) => info.nodes.filter((n) => n.kind === kind).map((n) => n.name)
   const lines = [
     `lab        ${info.lab}${info.title === '' ? '' : `: ${info.title}`}`,

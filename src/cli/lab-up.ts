@@ -11,7 +11,7 @@ import { MachineFabric, machineIn } from '../shell/machine.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
 import { loadLab } from './lab-file.ts'
-import { fabricText, hashOf, type LabInfo, LabState } from './lab-state.ts'
+import { fabricText, type LabInfo, LabState } from './lab-state.ts'
 import { painter } from './terminal.ts'
 
 export interface LabUpOptions {
@@ -41,7 +41,6 @@ export async function labUp(path: string, options: LabUpOptions): Promise<void> 
     title: topology.title ?? '',
     fabric: options.fabric,
     file: resolve(file),
-    hash: hashOf(text),
     called: topology.lab,
     variables: topology.variables,
     nodes: liveNodes(topology),

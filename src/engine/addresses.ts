@@ -7,7 +7,7 @@ import { lease } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
 import { addressesOfName, gone, holderOf, keptName, quarantine } from '../ipam/memory.ts'
 import { definePools, removePools } from '../ipam/pools.ts'
-import { release } from '../ipam/release.ts'
+import { release, type ReleaseWith } from '../ipam/release.ts'
 import { reserve, unreserve } from '../ipam/reserve.ts'
 import { readSegment } from '../ipam/segment.ts'
 import type { Store, Write } from '../store/store.ts'
@@ -78,11 +78,13 @@ export class Addresses {
   /**
    * Gives an endpoint's addresses back. Repeatable.
    *
-   * @param also written with it, in the same transaction, where there is something to give back
+   * @param with_ what else must hold, and what is written with it, in the same transaction, where
+   * there is something to give back
    * @returns whether there was
+   * @throws LanyardError `endpoint-changed` when it does not hold
    */
-  async release(network: Network, endpoint: string, also: readonly Write[] = []): Promise<boolean> {
-    return await release(this.#ipam, { ...of(network), endpoint, also })
+  async release(network: Network, endpoint: string, with_: ReleaseWith): Promise<boolean> {
+    return await release(this.#ipam, { ...of(network), endpoint, ...with_ })
   }
 
   /** All addresses that are not free. What the LAN holds counts as resting. */

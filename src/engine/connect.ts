@@ -15,7 +15,7 @@ import type { Plan } from '../fabric/plan.ts'
 import type { NetnsSnapshot } from '../fabric/snapshot.ts'
 import type { Taken } from './addresses.ts'
 import { applyGently, type Context, lanLink } from './context.ts'
-import { takeAway } from './disconnect.ts'
+import { giveBack, takeAway } from './disconnect.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { checkName, stableMac } from './identity.ts'
@@ -24,13 +24,11 @@ import { joinNetwork } from './join.ts'
 import { applyGuarded } from './guard.ts'
 import { getNetwork } from './network.ts'
 import {
-  endpointGone,
-  eraseEndpoint,
   type EndpointRecord,
   findEndpoint,
   type NetworkRecord,
   putEndpoint,
-  write,
+  saveEndpoint,
 } from './records.ts'
 import { explainRefusal, isGhost } from './refusal.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
@@ -95,9 +93,7 @@ async function claim(
   const recordOf = (ips: readonly Ip[]) => draft(context, network, request, { link, mac, ips })
   undo.push(async () => {
     sandboxes.remove({ ...request, name })
-    const record = recordOf([])
-    if (!(await addresses.release(network, name, endpointGone(record))))
-      await eraseEndpoint(store, record)
+    await giveBack(context, network, name)
   })
   const ips = await addresses.lease(network, {
     endpoint: name,
@@ -108,9 +104,10 @@ async function claim(
   })
   const endpoint = recordOf(ips)
   // A lease without a record, of a door that died: it gets one now.
-  if ((await findEndpoint(store, network.name, name)) === undefined)
-    await write(store, ...putEndpoint(endpoint))
-  return endpoint
+  const known = await findEndpoint(store, network.name, name)
+  if (known === undefined) return await saveEndpoint(store, endpoint)
+  const { unchanged } = known
+  return { ...endpoint, ...(unchanged === undefined ? {} : { unchanged }) }
 }
 
 /** What connecting would do; addresses not given are those that are free now. */
@@ -339,6 +336,6 @@ function isFirstOp(error: unknown): boolean {
 
 /** The record without what only the engine wants to know. */
 export function publicEndpoint(record: EndpointRecord): Endpoint {
-  const { phase: _phase, handed: _handed, ...endpoint } = record
+  const { phase: _phase, handed: _handed, unchanged: _unchanged, ...endpoint } = record
   return endpoint
 }

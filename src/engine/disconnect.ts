@@ -8,12 +8,13 @@ import { missingNetwork } from './network.ts'
 import { mustBeHere } from './self.ts'
 import {
   endpointGone,
+  endpointKey,
   eraseEndpoint,
   type EndpointRecord,
   findEndpoint,
   findNetwork,
-  putEndpoint,
-  write,
+  isChanged,
+  saveEndpoint,
 } from './records.ts'
 import { snapshotOf } from './sandbox.ts'
 import type { Endpoint, Network } from './types.ts'
@@ -32,16 +33,32 @@ export async function disconnect(context: Context, network: string, name: string
   const { store, faults } = context
   const of = await findNetwork(store, network, context.self?.id)
   if (of === undefined) throw await missingNetwork(context, network)
-  const known = await findEndpoint(store, network, name)
-  if (known === undefined) return
-  await mustBeHere(context, known)
-  await faults.at('disconnect:1-found')
-  const leaving: EndpointRecord = { ...known, phase: 'leaving' }
-  await write(store, ...putEndpoint(leaving))
+  const leaving = await beginLeaving(context, network, name)
+  if (leaving === undefined) return
   await faults.at('disconnect:2-record')
   await takeAway(context, of, leaving)
-  const detail = `from ${known.sandbox}`
+  const detail = `from ${leaving.sandbox}`
   context.emit({ what: 'disconnected', network, endpoint: name, detail })
+}
+
+/** From here on it goes, whatever happens; undefined when there is no such endpoint. */
+async function beginLeaving(
+  context: Context,
+  network: string,
+  name: string,
+): Promise<EndpointRecord | undefined> {
+  for (;;) {
+    const known = await findEndpoint(context.store, network, name)
+    if (known === undefined) return undefined
+    await mustBeHere(context, known)
+    await context.faults.at('disconnect:1-found')
+    try {
+      return await saveEndpoint(context.store, { ...known, phase: 'leaving' })
+    } catch (error) {
+      // Another process has changed it since it was read: it may be another's by now.
+      if (!isChanged(error)) throw error
+    }
+  }
 }
 
 /**
@@ -53,7 +70,7 @@ export async function takeAway(
   network: Network,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const { faults, addresses, store } = context
+  const { faults } = context
   const failures: unknown[] = []
   const attempt = async (step: () => Promise<unknown>) => {
     try {
@@ -73,11 +90,37 @@ export async function takeAway(
     const what = `endpoint ${endpoint.name} of network ${network.name} was not removed wholly`
     throw new AggregateError(failures, what)
   }
-  const given = await addresses.release(network, endpoint.name, endpointGone(endpoint))
-  // Without a lease nothing says that the record is ours still.
-  if (!given) await eraseEndpoint(store, endpoint)
+  await release(context, network, endpoint)
   context.sandboxes.remove(endpoint)
   await faults.at('disconnect:5-answer')
+}
+
+/**
+ * Lease and record go together, on the condition that the record is still the one that was read:
+ * what is asked for now may be done when the endpoint has long been told to be there again.
+ */
+async function release(
+  { addresses, store }: Context,
+  network: Network,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  const { unchanged } = endpoint
+  const given = await addresses.release(network, endpoint.name, {
+    also: endpointGone(endpoint),
+    when: unchanged === undefined ? [] : [unchanged],
+  })
+  // Without a lease nothing says that the record is ours still.
+  if (!given) await eraseEndpoint(store, endpoint)
+}
+
+/** An endpoint that did not come wholly gives back what it got, whatever that was. Repeatable. */
+export async function giveBack(context: Context, network: Network, name: string): Promise<void> {
+  const { store, addresses, self } = context
+  const known = await findEndpoint(store, network.name, name)
+  if (known === undefined) {
+    const key = endpointKey(network.name, name)
+    await addresses.release(network, name, { when: [{ key, is: 'absent' }] })
+  } else if (known.hostId === self?.id) await release(context, network, known)
 }
 
 /** Removes the link that bears the endpoint's mark, under whatever name, and mends the default. */

@@ -18,7 +18,7 @@ import {
   takenOnLan,
 } from './connect.ts'
 import { applyGently, type Context } from './context.ts'
-import { removeLink, takeAway } from './disconnect.ts'
+import { giveBack, removeLink, takeAway } from './disconnect.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
 import { inspectEndpoint, mendEndpoint } from './mend.ts'
 import { applyGuarded } from './guard.ts'
@@ -29,8 +29,7 @@ import {
   findEndpoint,
   findNetwork,
   type NetworkRecord,
-  putEndpoint,
-  write,
+  saveEndpoint,
 } from './records.ts'
 import { joinNetwork } from './join.ts'
 import { tellRelease } from './restore.ts'
@@ -81,14 +80,14 @@ export async function createEndpoint(
   const mac = network.kind === 'ipvlan' ? parent.address : macBeside(context, network, asked)
   const undo = new UndoStack()
   try {
-    undo.push(() => context.addresses.release(network, request.endpoint))
+    undo.push(() => giveBack(context, network, request.endpoint))
     const ips = await leaseClaimed(context, network, request, mac)
     await context.faults.at('endpoint:1-lease')
     const drawn = draft(context, network, asked, { link: '', mac, ips })
     const { link: wantedLink } = request
     const wish = wantedLink === undefined ? {} : { wantedLink }
     const endpoint: EndpointRecord = { ...drawn, ...wish, id: request.id, phase: 'apart' }
-    await write(context.store, ...putEndpoint(endpoint))
+    await saveEndpoint(context.store, endpoint)
     await context.faults.at('endpoint:2-record')
     return publicEndpoint(endpoint)
   } catch (error) {
@@ -138,22 +137,20 @@ async function leaseClaimed(
  */
 export async function join(context: Context, request: JoinRequest): Promise<Endpoint> {
   const network = await getNetwork(context, request.network)
-  const known = await findEndpoint(context.store, network.name, request.endpoint)
-  if (known === undefined || known.phase === 'leaving') throw missing(request)
-  if (known.phase === 'here') {
-    const inPlace = known.handed === undefined && request.handOver !== true
-    if (known.sandbox === request.sandbox && inPlace)
-      return publicEndpoint(await mendEndpoint(context, network, known))
-    await leave(context, request)
-  }
+  const found = await findEndpoint(context.store, network.name, request.endpoint)
+  if (found === undefined || found.phase === 'leaving') throw missing(request)
+  const inPlace = found.handed === undefined && request.handOver !== true
+  if (found.phase === 'here' && found.sandbox === request.sandbox && inPlace)
+    return publicEndpoint(await mendEndpoint(context, network, found))
+  const known = found.phase === 'here' ? await leave(context, request) : found
+  if (known === undefined) throw missing(request)
   const undo = new UndoStack()
   try {
     undo.push(async () => {
       context.sandboxes.remove({ ...known, sandbox: request.sandbox })
-      await write(
-        context.store,
-        ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }),
-      )
+      const now = await findEndpoint(context.store, network.name, known.name)
+      if (now?.id === known.id && now.phase === 'here')
+        await saveEndpoint(context.store, apart(now))
     })
     const joined =
       request.handOver === true
@@ -182,14 +179,13 @@ async function joinInPlace(
   const { wantedLink } = known
   const wish = wantedLink === undefined ? request : { ...request, link: wantedLink }
   const { sandbox, link } = await lookAround(context, network, wish)
-  const endpoint: EndpointRecord = {
+  const endpoint = await saveEndpoint(context.store, {
     ...known,
     phase: 'here',
     sandbox: request.sandbox,
     link,
     ...(request.gatewayBy === undefined ? {} : { gatewayBy: request.gatewayBy }),
-  }
-  await write(context.store, ...putEndpoint(endpoint))
+  })
   context.sandboxes.add(endpoint)
   context.trusted.add(endpoint.sandbox)
   await context.faults.at('join:1-record')
@@ -207,15 +203,14 @@ async function handOver(
   undo: UndoStack,
 ): Promise<EndpointRecord> {
   const handed = handOverName(network.name, known.name)
-  const endpoint: EndpointRecord = {
+  const endpoint = await saveEndpoint(context.store, {
     ...known,
     phase: 'here',
     sandbox: request.sandbox,
     link: handed,
     handed,
     gatewayBy: 'sandbox',
-  }
-  await write(context.store, ...putEndpoint(endpoint))
+  })
   context.sandboxes.add(endpoint)
   await context.faults.at('join:1-record')
   const plan = planHandOver(network, endpoint, context.host)
@@ -265,8 +260,9 @@ async function afterHandOver(
     await context.locks.run({ alone: [endpointKey(now.network, now.name)] }, async () => {
       const still = await findEndpoint(context.store, now.network, now.name)
       if (still?.phase !== 'here' || still.id !== now.id) return
-      const taken = state.endpoint
-      await write(context.store, ...putEndpoint(taken))
+      const { unchanged } = still
+      const learnt = { ...state.endpoint, ...(unchanged === undefined ? {} : { unchanged }) }
+      const taken = await saveEndpoint(context.store, learnt)
       context.trusted.add(taken.sandbox)
       const ways = await planHostWays(context, network, taken)
       await applyGently(context, ways, [...GONE, 'EINVAL'])
@@ -279,17 +275,26 @@ async function afterHandOver(
 /**
  * Takes an endpoint's link out of its sandbox; addresses and MAC stay its own. Repeatable.
  * A link that was handed over and taken is the runtime's to move back.
+ *
+ * @returns its record now; undefined when there is none, or nothing to take out
  */
 export async function leave(
   context: Context,
   request: { readonly network: string; readonly endpoint: string },
-): Promise<void> {
+): Promise<EndpointRecord | undefined> {
   const { store } = context
   const network = await findNetwork(store, request.network, context.self?.id)
   const known = await findEndpoint(store, request.network, request.endpoint)
-  if (network === undefined || known?.phase !== 'here') return
+  if (network === undefined || known?.phase !== 'here') return undefined
   await dropHostWays(context, network, known)
   if (known.handed === undefined) await removeLink(context, known)
   context.sandboxes.remove(known)
-  await write(store, ...putEndpoint({ ...known, phase: 'apart', sandbox: '', link: '' }))
+  return await saveEndpoint(store, apart(known))
 }
+
+const apart = (known: EndpointRecord): EndpointRecord => ({
+  ...known,
+  phase: 'apart',
+  sandbox: '',
+  link: '',
+})

@@ -105,7 +105,8 @@ export async function openEngine(options: EngineOptions): Promise<HostEngine> {
   const clock = options.clock ?? options.fabric.clock
   const nowIso = new Date(options.now()).toISOString()
   const self = of === undefined ? undefined : await openSelf(store, of, clock, nowIso)
-  const mirror = of === undefined ? undefined : await openMirror(store, MIRRORED)
+  const sleep = (ms: number) => clock.sleep(ms)
+  const mirror = of === undefined ? undefined : await openMirror(store, MIRRORED, sleep)
   const engine = new HostEngine(options, id, self, mirror)
   await engine.start(options.reconcile !== false)
   return engine

@@ -11,7 +11,7 @@ import type { Context } from './context.ts'
 import { snapshotOf } from './sandbox.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { ensureHostChild, planHostWays } from './host-access.ts'
-import { type EndpointRecord, putEndpoint, write } from './records.ts'
+import { type EndpointRecord, saveEndpoint } from './records.ts'
 import { explainRefusal } from './refusal.ts'
 import { leaseBack, standsBack } from './stand-back.ts'
 import type { Network } from './types.ts'
@@ -146,6 +146,10 @@ export async function mendEndpoint(
   const sandbox = await snapshotOf(context, endpoint.sandbox)
   if (sandbox === undefined) throw new LanyardError('netns-missing', { netns: endpoint.sandbox })
   const state = inspectEndpoint(network, endpoint, sandbox, context.host)
+  // Written anew, the record is not the one that a request still on its way to the store means: a
+  // disconnect whose asker was told that nobody knows, and who then connected again.
+  if (context.self !== undefined && state.wrong.length === 0)
+    await saveEndpoint(context.store, endpoint)
   await applyState(context, network, state, sandbox)
   return state.endpoint
 }
@@ -158,7 +162,7 @@ export async function applyState(
   sandbox: NetnsSnapshot,
 ): Promise<void> {
   const { endpoint, plan, remade, wrong } = state
-  if (wrong.length > 0) await write(context.store, ...putEndpoint(endpoint))
+  if (wrong.length > 0) await saveEndpoint(context.store, endpoint)
   try {
     await context.fabric.apply(plan)
   } catch (error) {

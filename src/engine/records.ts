@@ -14,7 +14,7 @@ import { formatIp, type Ip, parseIp } from '../addr/ip.ts'
 import { formatMac, type Mac, parseMac } from '../addr/mac.ts'
 import { formatPrefix, parsePrefix } from '../addr/prefix.ts'
 import { LanyardError } from '../errors.ts'
-import type { Entry, Store, Write } from '../store/store.ts'
+import type { Condition, Entry, Store, Write } from '../store/store.ts'
 import type { Endpoint, Network, PoolSpec } from './types.ts'
 
 export const ID_KEY = 'engine/id'
@@ -43,6 +43,8 @@ export interface EndpointRecord extends Endpoint {
   readonly phase: 'here' | 'leaving' | 'apart'
   /** Its link's name in the host's namespace, when a runtime moves it from there and back. */
   readonly handed?: string
+  /** Not stored: that it is still what was read, or last written; none before it is stored. */
+  readonly unchanged?: Condition
 }
 
 export const networkKey = (name: string): string => `${NETWORKS}${name}`
@@ -153,9 +155,10 @@ function readNetwork(entry: Entry): NetworkRecord {
   })
 }
 
-export function putEndpoint(endpoint: EndpointRecord): Write[] {
+export function putEndpoint(endpoint: EndpointRecord): { put: string; value: string }[] {
+  const { unchanged: _unchanged, ...rest } = endpoint
   const json: Json = {
-    ...endpoint,
+    ...rest,
     mac: formatMac(endpoint.mac),
     addresses: endpoint.addresses.map(formatPrefix),
     gateways: endpoint.gateways.map(formatIp),
@@ -165,6 +168,36 @@ export function putEndpoint(endpoint: EndpointRecord): Write[] {
   const own = hostId === undefined ? [] : [{ put: hereKey(hostId, network, name), value }]
   return [{ put: endpointKey(network, name), value }, ...own]
 }
+
+/**
+ * Writes a record over the one it was made from, over none where it was made from none. A request
+ * that somebody asked for who gave up or died may be done late: it must not be written over what
+ * has come since, which may be another host's.
+ *
+ * A crash leaves the old record or the new one.
+ *
+ * @returns the record as it is stored now
+ * @throws LanyardError `endpoint-changed` when what is stored is another by now
+ */
+export async function saveEndpoint(
+  store: Store,
+  endpoint: EndpointRecord,
+): Promise<EndpointRecord> {
+  const { network, name, unchanged } = endpoint
+  const key = endpointKey(network, name)
+  const then = putEndpoint(endpoint)
+  const when = [unchanged ?? ({ key, is: 'absent' } as const)]
+  const { done, revision, found } = await store.transact({ when, then, otherwise: [key] })
+  const [known] = found
+  // Asked twice because an answer was lost, it is our own hand.
+  const mine = known !== undefined && known.value === then[0]?.value
+  const modRevision = done ? revision : mine ? known.modRevision : undefined
+  if (modRevision !== undefined) return { ...endpoint, unchanged: { key, modRevision } }
+  throw new LanyardError('endpoint-changed', { network, endpoint: name })
+}
+
+export const isChanged = (error: unknown): boolean =>
+  error instanceof LanyardError && error.code === 'endpoint-changed'
 
 /** The record goes together with the lease that makes it ours. */
 export function endpointGone({ network, name, hostId }: EndpointRecord): Write[] {
@@ -184,7 +217,8 @@ export async function eraseEndpoint(store: Store, endpoint: EndpointRecord): Pro
   for (;;) {
     const entry = await store.get(key)
     const mine = entry !== undefined && readEndpoint(entry).hostId === hostId
-    const when = mine ? [{ key, modRevision: entry.modRevision }] : []
+    const when: Condition[] =
+      entry === undefined ? [{ key, is: 'absent' }] : [{ key, modRevision: entry.modRevision }]
     const { done } = await store.transact({ when, then: mine ? [{ delete: key }, own] : [own] })
     if (done) return
   }
@@ -202,6 +236,7 @@ function readEndpoint(entry: Entry): EndpointRecord {
       mac: parseMac(text.mac),
       addresses: text.addresses.map(parsePrefix),
       gateways: text.gateways.map((ip): Ip => parseIp(ip)),
+      unchanged: { key: entry.key, modRevision: entry.modRevision },
     }
   })
 }

@@ -49,7 +49,9 @@ export async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> 
     if (!isDue(context, owner) || (await isUsed(context, lease))) continue
     const at = { network: lease.network, endpoint: lease.holder }
     const what = `lease ${formatIp(lease.address)} belongs to no endpoint`
-    const fix = () => addresses.release(network, lease.holder)
+    // Its record may come while this is on its way.
+    const when = [{ key: endpointKey(lease.network, lease.holder), is: 'absent' } as const]
+    const fix = () => addresses.release(network, lease.holder, { when })
     await walk.found(at, what, { how: 'released', fix })
   }
   for (const owner of context.suspects.keys()) if (!seen.has(owner)) context.suspects.delete(owner)

@@ -1,7 +1,8 @@
 /** Giving addresses back. */
 import { parseIp } from '../addr/ip.ts'
 import { parseMac } from '../addr/mac.ts'
-import type { Write } from '../store/store.ts'
+import { LanyardError } from '../errors.ts'
+import type { Condition, Entry, Write } from '../store/store.ts'
 import { type Ipam, isoNow, transactSurely } from './ipam.ts'
 import { addressKey, endpointKey, macKey } from './keys.ts'
 
@@ -24,6 +25,13 @@ export interface StoredRest {
   readonly why?: string
 }
 
+export interface ReleaseWith {
+  /** What must hold besides, of whatever the asker goes by. */
+  readonly when?: readonly Condition[]
+  /** Written in the same transaction; not when nothing was given back. */
+  readonly also?: readonly Write[]
+}
+
 /**
  * Gives back all that an endpoint holds: the addresses rest for the cooldown, the name keeps its
  * claim on them and on its MAC. Repeatable: nothing held is a success.
@@ -35,6 +43,7 @@ export interface StoredRest {
  * another's.
  *
  * @returns whether anything was given back
+ * @throws LanyardError `endpoint-changed` when what must hold besides does not
  */
 export async function release(
   ipam: Ipam,
@@ -43,17 +52,18 @@ export async function release(
     readonly network: string
     readonly endpoint: string
     readonly revision?: number
-    /** Written in the same transaction; not when nothing was given back. */
-    readonly also?: readonly Write[]
     readonly host?: string
-  },
+  } & ReleaseWith,
 ): Promise<boolean> {
-  const { segment, network, endpoint, revision, also = [] } = request
+  const { segment, network, endpoint, revision, also = [], when = [] } = request
   const key = endpointKey('end', segment, network, endpoint)
-  let asked = false
+  let asked: Entry | undefined
   for (;;) {
     const held = await ipam.store.get(key)
-    if (held === undefined) return asked
+    if (held === undefined) return asked !== undefined
+    // It is not the lease that stood in the way.
+    if (held.modRevision === asked?.modRevision)
+      throw new LanyardError('endpoint-changed', { network, endpoint })
     if (revision !== undefined && held.createRevision !== revision) return false
     const lease = JSON.parse(held.value) as StoredLease
     if (lease.host !== (request.host ?? ipam.host?.id)) return false
@@ -81,10 +91,10 @@ export async function release(
           ttlSeconds: ipam.cooldownSeconds,
         })
     }
-    asked = true
+    asked = held
     // The endpoint's record changes with all that it holds: nothing of a newer owner can be meant.
     const { done } = await transactSurely(ipam, {
-      when: [{ key, modRevision: held.modRevision }],
+      when: [{ key, modRevision: held.modRevision }, ...when],
       then,
     })
     if (done) return true

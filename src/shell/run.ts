@@ -1,7 +1,9 @@
 /** Runs command lines: the tree of words.ts over the programs of registry.ts. */
+import { ToolExit } from './arguments.ts'
 import { DIALECT_FILE } from './docker/state.ts'
 import { HOSTS_FILE } from './machine.ts'
 import { makeRegistry, unknownCommand } from './registry.ts'
+import { guarded } from './request.ts'
 import { done, failed, type Job, type Output, type Session } from './session.ts'
 import { writeProcFile } from './commands/sysctl.ts'
 import {
@@ -96,7 +98,12 @@ async function runShell(session: Session, args: readonly string[], stdin: string
   }
   const tree = parseLine(args[1])
   if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
-  return runList(session, tree, stdin)
+  return runList(endedWith(session, 0), tree, stdin)
+}
+
+/** What `$?` says from here on. */
+function endedWith(session: Session, code: number): Session {
+  return { ...session, variables: new Map(session.variables).set('?', `${code}`) }
 }
 
 async function runList(session: Session, list: List, stdin: string): Promise<Output> {
@@ -104,15 +111,18 @@ async function runList(session: Session, list: List, stdin: string): Promise<Out
   let stdout = ''
   let stderr = ''
   let inside: Output['inside']
+  let now = session
   for (const { join, pipeline, background } of list) {
     if ((join === '&&' && code !== 0) || (join === '||' && code === 0)) continue
     if (background) {
       await startJob(session, pipeline)
       code = 0
+      now = endedWith(session, code)
       continue
     }
-    const out = await runPipeline(session, pipeline, stdin)
+    const out = await runPipeline(now, pipeline, stdin)
     code = out.code
+    now = endedWith(session, code)
     stdout += out.stdout
     stderr += out.stderr
     inside = out.inside
@@ -135,7 +145,11 @@ async function runPipeline(session: Session, nodes: Pipeline, stdin: string): Pr
     : { code, stdout: input, stderr, inside }
 }
 
-async function runNode(session: Session, node: Node, stdin: string): Promise<Output> {
+function runNode(session: Session, node: Node, stdin: string): Promise<Output> {
+  return guarded(() => runWhole(session, node, stdin))
+}
+
+async function runWhole(session: Session, node: Node, stdin: string): Promise<Output> {
   let out: Output
   if (node.kind === 'group') out = await runList(session, node.body, stdin)
   else if (node.kind === 'for') out = await runFor(session, node, stdin)
@@ -155,9 +169,11 @@ async function runFor(
   let stdout = ''
   let stderr = ''
   let code = 0
+  let now = session
   for (const value of await expandAll(session, node.words)) {
-    const variables = new Map(session.variables).set(node.name, value)
+    const variables = new Map(now.variables).set(node.name, value)
     const out = await runList({ ...session, variables }, node.body, stdin)
+    now = endedWith(session, out.code)
     stdout += out.stdout
     stderr += out.stderr
     code = out.code
@@ -182,7 +198,7 @@ async function expand(session: Session, word: Word): Promise<string[]> {
     }
     const text =
       piece.kind === 'variable'
-        ? (session.variables.get(piece.name) ?? '')
+        ? valueOf(session, piece.name)
         : (await runCommand(session, piece.source)).stdout.replace(/\n+$/, '')
     if (piece.quoted) {
       current = (current ?? '') + text
@@ -199,6 +215,15 @@ async function expand(session: Session, word: Word): Promise<string[]> {
   }
   if (current !== undefined) fields.push(current)
   return fields
+}
+
+/** What a variable says. A real shell has more of them, so one that is unknown is no empty word. */
+function valueOf(session: Session, name: string): string {
+  const value = session.variables.get(name)
+  if (value !== undefined) return value
+  const known = [...session.variables.keys()].map((n) => `$${n}`).join(' and ')
+  const why = `lanyard: no variable ${name}: this shell keeps none but ${known}`
+  throw new ToolExit(127, `${why} and those of "for"\n`)
 }
 
 /** `>/dev/null`, `2>&1`, `> /proc/sys/…`: other files there are none. */

@@ -24,7 +24,7 @@ export interface Session {
   readonly fabric: Fabric
   /** The namespace commands run in; `ip netns exec` makes a session with another one. */
   readonly netns: string
-  /** Shell variables: only `for` sets them. */
+  /** Shell variables: `for` sets them, and each command `?`. */
   readonly variables: ReadonlyMap<string, string>
   /** Where the other ends of links may be; undefined = look in every namespace there is. */
   readonly reach?: () => readonly string[]
@@ -84,9 +84,13 @@ export const failed = (code: number, stderr: string, stdout = ''): Output => ({
   stderr,
 })
 
-/** A session that starts in the fabric's own namespace. */
-export function openSession(fabric: Fabric, netns = '', machine?: Machine): Session {
-  const session = { fabric, netns, variables: new Map<string, string>() }
+/**
+ * A session that starts in the fabric's own namespace.
+ *
+ * @param last exit status of the command before, as `$?` says it
+ */
+export function openSession(fabric: Fabric, netns = '', machine?: Machine, last = 0): Session {
+  const session = { fabric, netns, variables: new Map([['?', `${last}`]]) }
   return machine === undefined ? session : { ...session, machine }
 }
 

@@ -329,7 +329,8 @@ function readDollar(line: string, at: number, quoted: boolean, pieces: Piece[]):
     }
     return -1
   }
-  const name = /^\$(\w+|\?)|^\$\{(\w+)\}/.exec(line.slice(at))
+  // Also what no command here sets ($1, $$, ${x:-y}): it is refused when it is asked for.
+  const name = /^\$(\w+|[?$!#@*-])|^\$\{([^}]+)\}/.exec(line.slice(at))
   if (name === null) {
     pieces.push({ kind: 'text', text: '$' })
     return at + 1

@@ -23,6 +23,9 @@ export interface MirrorTable {
 /** What choices are made by: a store, or a mirror of one. */
 export type View = Pick<Store, 'get' | 'range'>
 
+/** Resolves after so many milliseconds of whatever clock it is. */
+export type Sleep = (ms: number) => Promise<void>
+
 const PAGE = 5000
 const AGAIN_MS = 1000
 
@@ -129,12 +132,13 @@ const entryOf = (key: string, row: Row | number): Entry =>
 export class Mirror implements View {
   readonly #store: Store
   readonly #tables: readonly Table[]
+  readonly #sleep: Sleep
   #watches: StoreWatch[] = []
-  #timer: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(store: Store, tables: readonly MirrorTable[]) {
+  constructor(store: Store, tables: readonly MirrorTable[], sleep: Sleep) {
     this.#store = store
+    this.#sleep = sleep
     this.#tables = tables.map((table) => new Table(table))
   }
 
@@ -202,7 +206,6 @@ export class Mirror implements View {
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#timer)
     for (const watch of this.#watches) watch.close()
     this.#watches = []
   }
@@ -231,19 +234,21 @@ export class Mirror implements View {
       table.prefix,
       revision,
       (events) => this.#told(table, events),
-      () => this.#again(table),
+      () => void this.#again(table),
     )
     if (this.#closed) watch.close()
     else this.#watches.push(watch)
   }
 
   /** The store has forgotten what changed since: all is read anew; until then the old will do. */
-  #again(table: Table): void {
-    if (this.#closed) return
-    this.#load(table).catch(() => {
-      this.#timer = setTimeout(() => this.#again(table), AGAIN_MS)
-      this.#timer.unref()
-    })
+  async #again(table: Table): Promise<void> {
+    while (!this.#closed)
+      try {
+        await this.#load(table)
+        return
+      } catch {
+        await this.#sleep(AGAIN_MS)
+      }
   }
 
   #told(table: Table, events: readonly StoreEvent[]): void {
@@ -265,11 +270,15 @@ export class Mirror implements View {
  *
  * @example
  * ```ts
- * const mirror = await openMirror(store, [{ prefix: 'ipam/ip/', keysOnly: true }])
+ * const mirror = await openMirror(store, [{ prefix: 'ipam/ip/', keysOnly: true }], clock.sleep)
  * ```
  */
-export async function openMirror(store: Store, tables: readonly MirrorTable[]): Promise<Mirror> {
-  const mirror = new Mirror(store, tables)
+export async function openMirror(
+  store: Store,
+  tables: readonly MirrorTable[],
+  sleep: Sleep,
+): Promise<Mirror> {
+  const mirror = new Mirror(store, tables, sleep)
   try {
     await mirror.load()
   } catch (error) {

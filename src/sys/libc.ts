@@ -35,6 +35,8 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Bytes): number
   setns(fd: number, type: number): number
   unshare(flags: number): number
+  sched_getaffinity(pid: number, size: number, set: Bytes): number
+  sched_setaffinity(pid: number, size: number, set: Bytes): number
   prctl(option: number, first: number, second: Bytes, third: number, fourth: number): number
   mount(
     source: string | null,
@@ -77,6 +79,8 @@ const SIGNATURES: Readonly<Record<keyof Libc, Signature>> = {
   ioctl: ['int', ['int', 'unsigned long', 'void *']],
   setns: ['int', ['int', 'int']],
   unshare: ['int', ['int']],
+  sched_getaffinity: ['int', ['int', 'size_t', 'void *']],
+  sched_setaffinity: ['int', ['int', 'size_t', 'void *']],
   prctl: ['int', ['int', 'unsigned long', 'void *', 'unsigned long', 'unsigned long']],
   mount: ['int', ['const char *', 'const char *', 'const char *', 'unsigned long', 'void *']],
   umount2: ['int', ['const char *', 'int']],

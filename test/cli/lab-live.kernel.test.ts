@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeKernel } from '../describe-kernel.ts'
 import { buildProgram, type Ended, removeProgram, startProgram } from '../support/program.ts'
+import { Terminal, terminalEnv, terminalIsThere } from '../support/terminal.ts'
 
 const LAB = `lab: livek-test
 switches: {sw: {ports: {p0: {}, p1: {}}}}
@@ -73,4 +74,29 @@ describeKernel('lanyard lab up --fabric kernel', () => {
     expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
     expect((await lab('status')).stdout).toBe('no lab is up\n')
   })
+
+  test.skipIf(!terminalIsThere())(
+    "Ctrl-C is the command's own, and the lab stays",
+    async () => {
+      const terminal = new Terminal(terminalEnv(folder))
+      try {
+        await terminal.until()
+        await terminal.type(`lanyard lab up ${file} --fabric kernel -q\n`)
+        terminal.press('lanyard lab exec h -- ping 10.67.0.2\n')
+        await terminal.until(/icmp_seq=2 .*\n$/)
+        expect(await terminal.type('\u0003')).toContain('0% packet loss')
+        await terminal.type('lanyard lab shell h\n')
+        terminal.press('ping 10.67.0.2\n')
+        await terminal.until(/icmp_seq=2 .*\n$/)
+        const prompt = /\n\[root@h ~\]# $/
+        expect(await terminal.type('\u0003', prompt)).toContain('0% packet loss')
+        await terminal.type('exit\n')
+        const down = await terminal.type('lanyard lab down livek-test\n')
+        expect(down).toContain('removed lab livek-test: 3 namespaces')
+      } finally {
+        terminal.close()
+      }
+    },
+    120_000,
+  )
 })

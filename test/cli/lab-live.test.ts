@@ -97,6 +97,34 @@ slow('goes back by number and by name, and says what it takes back', async () =>
   expect((await lab('back', 'smal')).stderr).toContain('no save point "smal" (did you mean "small"')
 })
 
+slow('explain --fix makes the remedy in the lab, where it can be taken back', async () => {
+  await lab('up', file)
+  for (const n of [3, 4]) {
+    const made =
+      `ip netns add ns${n} && ip link add link eth0 name m${n} type macvlan mode private && ` +
+      `ip link set m${n} netns ns${n} && ip -n ns${n} addr add 10.66.0.${n}/24 dev m${n} && ` +
+      `ip -n ns${n} link set m${n} up`
+    expect((await at('h', made)).status).toBe(0)
+  }
+  const ping = async () =>
+    (await at('h', 'ip netns exec ns3 ping -c1 10.66.0.4 > /dev/null')).status
+  expect(await ping()).toBe(1)
+  const explain = (...more: readonly string[]) =>
+    startProgram(['explain', 'ns3', 'ns4', ...more], env).ended
+  const said = (await explain()).stdout
+  const number = /fix (\d) both ns3 and ns4 in mode bridge/.exec(said)?.[1] ?? ''
+  expect((await explain('--fix', '99')).stderr).toContain('there is no remedy 99')
+  const fixed = await explain('--fix', number)
+  expect(fixed).toMatchObject({ status: 0, stderr: '' })
+  expect(fixed.stdout).toContain('done in lab living: "lanyard lab back 1" takes it back\n')
+  expect(await ping()).toBe(0)
+  expect((await explain()).status).toBe(0)
+  const status = (await lab('status', 'living')).stdout
+  expect(status).toContain(`ns3# explain ns3 ns4 --fix ${number}`)
+  await lab('back', '2')
+  expect(await ping()).toBe(1)
+})
+
 slow('two labs live side by side, and one must be named', async () => {
   await lab('up', file)
   await lab('up', file, '--name', 'other')

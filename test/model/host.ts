@@ -14,6 +14,8 @@ export interface Shared {
   readonly sim: SimFabric
   /** Called when the kernel of some host may have changed. */
   kernelChanged(): void
+  /** A process is dead: nobody hears what it was asked for. */
+  died(life: Life): void
   /** The namespaces of a host, its own the first. */
   sandboxesOf(host: string): readonly string[]
 }
@@ -101,6 +103,7 @@ export class ModelHost {
     this.#life = undefined
     this.engine = undefined
     truth.forget(life)
+    this.#shared.died(life)
     schedule.note(`${this.name} is killed`)
     for (const work of schedule.bury(life)) if (schedule.chance.below(2) === 0) void work.run()
   }
@@ -147,8 +150,10 @@ export class ModelHost {
           )
           this.#shared.kernelChanged()
           if (life.dead) return
-          const back = `kernel's answer`
-          schedule.add({ life, kind: 'kernel', what: back, run: () => answer() })
+          const back = (): void => {
+            if (!life.dead) answer()
+          }
+          schedule.add({ life, kind: 'kernel', what: `kernel's answer`, run: back })
         }
         schedule.add({ life, kind: 'kernel', what, run })
       })

@@ -72,13 +72,19 @@ interface StoredLease {
   readonly host: string
 }
 
-/** Nothing forbidden is held (6), and every record has an owner that can be asked (9). */
+/** Nothing forbidden or kept for another is held (6); every record has an owner to be asked (9). */
 export function checkTable(truth: Truth, segment: string, forbidden: ReadonlySet<Ip>): void {
   const held = new Map<string, Holder>()
-  for (const { key, value } of truth.under(`ipam/ip/${segment}/`)) {
+  for (const { key, value, createRevision } of truth.under(`ipam/ip/${segment}/`)) {
     const ip = ipOfHex(lastWord(key))
     if (forbidden.has(ip)) fail(6, `${formatIp(ip)} was handed out`)
-    held.set(formatIp(ip), JSON.parse(value) as Holder)
+    const holder = JSON.parse(value) as Holder
+    held.set(formatIp(ip), holder)
+    const kept = truth.rows.get(`ipam/rsv/${segment}/${lastWord(key)}`)
+    if (kept === undefined || kept.createRevision > createRevision) continue
+    const { name } = JSON.parse(kept.value) as { name: string }
+    if (name !== holder.endpoint)
+      fail(6, `${formatIp(ip)} is kept for ${name}, and was given to ${holder.endpoint}`)
   }
   const macs = new Map(
     truth.under(`ipam/mac/${segment}/`).map((row) => [lastWord(row.key), row.value]),

@@ -3,7 +3,7 @@
  * purpose something is. `npm run model` plays 100,000.
  */
 import { describe, expect, test } from 'vitest'
-import type { Condition, Transaction } from '../../src/store/store.ts'
+import type { Condition, Transaction, Write } from '../../src/store/store.ts'
 import { ModelRun } from './run.ts'
 import type { Mutation } from './truth.ts'
 
@@ -37,13 +37,27 @@ describe('leases of several hosts in the model', () => {
   })
 })
 
-/** A mutation that leaves conditions out where a transaction writes leases. */
+/** A mutation that leaves conditions out, of the transactions that write such a key. */
 const without =
-  (drop: (condition: Condition) => boolean): Mutation =>
-  (asked: Transaction) => ({ ...asked, when: asked.when.filter((one) => !drop(one)) })
+  (drop: (condition: Condition) => boolean, writes = ''): Mutation =>
+  (asked: Transaction) => {
+    const meant = asked.then.some((one) =>
+      `${'put' in one ? '+' : '-'}${keyOf(one)}`.startsWith(writes),
+    )
+    return meant ? { ...asked, when: asked.when.filter((one) => !drop(one)) } : asked
+  }
+
+const keyOf = (write: Write): string => ('put' in write ? write.put : write.delete)
 
 const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'an address need not be free': without((c) => c.key.startsWith('ipam/ip/')),
+  'a MAC need not be free': without((c) => c.key.startsWith('ipam/mac/')),
+  'an endpoint may have a lease already': without(
+    (c) => c.key.startsWith('ipam/end/'),
+    '+ipam/end/',
+  ),
+  'what is kept for another is handed out': without((c) => c.key.startsWith('ipam/rsv/')),
+  'a release means whatever is there': without(() => true, '-ipam/end/'),
   'a lease is answered that was not written': (asked) => ({
     ...asked,
     then: asked.then.filter((write) => !('put' in write && write.put.startsWith('ipam/end/'))),

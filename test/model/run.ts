@@ -4,13 +4,14 @@
  */
 import { formatIp, type Ip } from '../../src/addr/ip.ts'
 import { LanyardError } from '../../src/errors.ts'
+import type { HostEngine } from '../../src/engine/engine.ts'
 import type { NetworkSpec } from '../../src/engine/types.ts'
 import { openSim, type SimFabric } from '../../src/sim/fabric.ts'
 import { Random } from '../../src/sim/random.ts'
 import { LAN4, netnsOps } from '../lan.ts'
 import { ModelHost, type Shared } from './host.ts'
 import { checkLive, checkTable, liveOnes, type Live, Violation } from './invariants.ts'
-import { type Pending, quiet, Schedule } from './schedule.ts'
+import { type Life, type Pending, quiet, Schedule } from './schedule.ts'
 import { type Mutation, Truth } from './truth.ts'
 
 const SEGMENT = 'eth0'
@@ -20,6 +21,8 @@ const FIRST = LAN4 + 8
 const LAST = LAN4 + 13
 const GATEWAY = LAN4 + 1
 const EXCLUDED = LAN4 + 10
+/** Of what somebody wants to bear: two of four endpoints have to want the same. */
+const SHARED_MAC = 0x02_00_00_00_00_10
 const FORBIDDEN: ReadonlySet<Ip> = new Set([LAN4, LAN4 + 255, GATEWAY, EXCLUDED])
 
 const NETWORK: NetworkSpec = {
@@ -54,7 +57,11 @@ export interface RunOptions {
 export interface RunResult {
   readonly seed: number
   readonly steps: number
+  /** Requests, and how many connects among them were answered. */
+  readonly asked: number
   readonly answered: number
+  /** Endpoints whose last answer was sure, and was found true at the end. */
+  readonly agreed: number
   /** Addresses in the order they were answered. */
   readonly given: readonly string[]
 }
@@ -67,6 +74,22 @@ interface Known {
   open: number
   sure: boolean
 }
+
+/** What is to be known of a request's end. */
+interface Asking<T> {
+  /** The endpoint it is about. */
+  readonly known?: Known
+  done?(answer: T): void
+  failed?(error: unknown): void
+}
+
+/** A request under way. */
+interface Asked {
+  readonly life: Life
+  readonly known: Known | undefined
+}
+
+const ignore = (): void => undefined
 
 /** What a failure can be read without. */
 const DULL = /^(answer to )?(h\d: )?(range|get|snapshot|ipam|kernel|sleep)/
@@ -90,11 +113,15 @@ export class ModelRun {
   #kernelChanged = true
   #live: readonly Live[] = []
   #failure: Error | undefined
+  #asked = 0
   #answered = 0
+  #agreed = 0
   #steps = 0
   /** Not before all are there. */
   #faults = false
-  #open = 0
+  readonly #open = new Set<Asked>()
+  /** Hosts whose line to the store is bad. */
+  readonly #bad = new Set<string>()
 
   constructor({
     seed,
@@ -115,6 +142,7 @@ export class ModelRun {
       truth: this.#truth,
       sim: this.#sim,
       kernelChanged: () => (this.#kernelChanged = true),
+      died: (life) => this.#died(life),
       sandboxesOf,
     }
     this.#hosts = Array.from(
@@ -139,8 +167,8 @@ export class ModelRun {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
       throw new Violation(`seed ${this.#seed}, step ${this.#steps}: ${what}\n  ${tail}`)
     }
-    const [seed, steps, answered, given] = [this.#seed, this.#steps, this.#answered, this.#given]
-    return { seed, steps, answered, given }
+    const [asked, answered, agreed] = [this.#asked, this.#answered, this.#agreed]
+    return { seed: this.#seed, steps: this.#steps, asked, answered, agreed, given: this.#given }
   }
 
   async #build(): Promise<void> {
@@ -153,7 +181,8 @@ export class ModelRun {
     for (const host of this.#hosts) host.start()
     await this.#settle()
     const [first] = this.#hosts
-    this.#ask('create', async () => await first?.engine?.createNetwork(NETWORK))
+    if (first === undefined) throw new Error('there is no host')
+    this.#ask(first, 'create', (engine) => engine.createNetwork(NETWORK))
     await this.#settle()
     this.#faults = true
     this.#steps = 0
@@ -163,8 +192,8 @@ export class ModelRun {
   async #step(): Promise<void> {
     this.#steps++
     const dice = this.#chance.below(1000)
-    if (this.#faults && dice < 30) await this.#disaster(dice)
-    else if (this.#faults && dice < 150) this.#wish()
+    if (this.#faults && dice < 36) await this.#disaster(dice)
+    else if (this.#faults && dice < 156) this.#wish()
     else {
       const next = this.#schedule.take()
       if (next === undefined) {
@@ -179,20 +208,19 @@ export class ModelRun {
     const schedule = this.#schedule
     const dice = this.#chance.below(100)
     // What only reads is asked for again by the client itself, until its patience ends.
-    const odds = next.reads === true ? 1 : 10
+    const bad = this.#bad.has(next.life?.host ?? '')
+    const odds = next.reads === true ? (bad ? 3 : 1) : bad ? 80 : 10
     if (this.#faults && next.lose !== undefined && dice < odds) {
       // Its asker gives up; a request may be done for all that, later.
       const late = next.kind === 'request' && dice < odds / 2
       schedule.note(`lost${late ? ', late' : ''}: ${next.what}`)
-      if (late)
-        schedule.add({ ...next, life: undefined, what: `late ${next.what}`, lose: undefined })
+      if (late) schedule.late(next.what, next.run)
       next.lose()
       return
     }
-    if (this.#faults && next.kind === 'request' && next.reads !== true && dice < 13) {
+    if (this.#faults && next.kind === 'request' && next.reads !== true && dice < odds + 3) {
       schedule.note(`twice: ${next.what}`)
-      const { what, run } = next
-      schedule.add({ life: undefined, kind: 'request', what: `again ${what}`, run })
+      schedule.late(next.what, next.run)
     }
     schedule.note(next.what)
     await next.run()
@@ -205,56 +233,90 @@ export class ModelRun {
     else if (dice < 20) host.start()
     else if (dice < 22) this.#truth.compact()
     else if (dice < 25) this.#truth.pass(this.#chance.below(3_600_000))
+    else if (dice < 32) this.#badLine(host, dice < 28)
     else {
       const off = (this.#chance.below(7200) - 3600) * 1000
       if (this.#skew) host.skewMs = off
     }
   }
 
+  /** For a while hardly anything that a host writes is answered, however often it asks. */
+  #badLine({ name }: ModelHost, isBad: boolean): void {
+    if (isBad) this.#bad.add(name)
+    else this.#bad.delete(name)
+    this.#schedule.note(`the line of ${name} is ${isBad ? 'bad' : 'good'}`)
+  }
+
   #anyHost(): ModelHost {
     return this.#hosts[this.#chance.below(this.#hosts.length)] as ModelHost
+  }
+
+  /** Most often one that nobody is busy with: of what overlaps no answer is sure. */
+  #anyEndpoint(): string {
+    const idle = ENDPOINTS.filter((name) => this.#known.get(name)?.open === 0)
+    const some = idle.length === 0 || this.#chance.below(4) === 0 ? ENDPOINTS : idle
+    return some[this.#chance.below(some.length)] ?? ''
   }
 
   /** Somebody wants something. */
   #wish(): void {
     const host = this.#anyHost()
-    const { engine } = host
-    const name = ENDPOINTS[this.#chance.below(ENDPOINTS.length)] ?? ''
+    const name = this.#anyEndpoint()
     const [dice, third] = [this.#chance.below(100), this.#chance.below(LAST - FIRST + 2)]
-    if (engine === undefined || this.#open >= 6) return
-    if (dice < 50) this.#connect(host, name, dice < 12 ? FIRST + third : undefined)
+    if (!host.isUp || this.#open.size >= 6) return
+    if (dice < 50) this.#connect(host, name, dice < 12 ? FIRST + third : undefined, dice % 8 === 0)
     else if (dice < 85) this.#disconnect(host, name)
-    else if (dice < 88) this.#ask('create', () => engine.createNetwork(NETWORK))
-    else if (dice < 96) this.#ask('reconcile', () => engine.reconcile())
-    else if (dice < 98) this.#ask('reserve', () => engine.reserve('lan', FIRST + third, name))
-    else this.#ask('release', () => engine.release('lan', FIRST + third))
+    else if (dice < 88) this.#ask(host, 'create', (engine) => engine.createNetwork(NETWORK))
+    else if (dice < 96) this.#ask(host, 'reconcile', (engine) => engine.reconcile())
+    else if (dice < 98)
+      this.#ask(host, 'reserve', (engine) => engine.reserve('lan', FIRST + third, name))
+    else this.#ask(host, 'release', (engine) => engine.release('lan', FIRST + third))
   }
 
+  /** Somebody asks a process for something. Once it is dead, nobody hears of it. */
   #ask<T>(
+    host: ModelHost,
     what: string,
-    work: () => Promise<T>,
-    done: (answer: T) => void = () => undefined,
-    failed: (error: unknown) => void = () => undefined,
+    work: (engine: HostEngine) => Promise<T>,
+    { known, done = ignore, failed = ignore }: Asking<T> = {},
   ): void {
-    this.#schedule.note(`asked: ${what}`)
-    this.#open++
-    const over = (text: string): void => {
-      this.#open--
-      this.#schedule.note(`${what}: ${text}`)
+    const { engine, life } = host
+    if (engine === undefined || life === undefined) return
+    const text = `${host.name} ${what}`
+    this.#schedule.note(`asked: ${text}`)
+    this.#asked++
+    const asking: Asked = { life, known }
+    this.#open.add(asking)
+    if (known !== undefined) known.open++
+    const over = (how: string): boolean => {
+      if (!this.#open.delete(asking)) return false
+      if (known !== undefined) known.open--
+      this.#schedule.note(`${text}: ${how}`)
+      return true
     }
-    work().then(
+    work(engine).then(
       (answer) => {
-        over('done')
-        this.#guarded(() => done(answer))
+        if (over('done')) this.#guarded(() => done(answer))
       },
       (error: unknown) => {
-        over(String(error))
+        if (!over(String(error))) return
         this.#guarded(() => {
           failed(error)
           if (!(error instanceof LanyardError) && !(error instanceof AggregateError)) throw error
         })
       },
     )
+  }
+
+  /** A process that dies leaves its callers without an answer. */
+  #died(life: Life): void {
+    for (const asking of this.#open) {
+      if (asking.life !== life) continue
+      this.#open.delete(asking)
+      if (asking.known === undefined) continue
+      asking.known.open--
+      asking.known.sure = false
+    }
   }
 
   /** What a test callback throws belongs to the run, not to the engine that called it. */
@@ -266,43 +328,33 @@ export class ModelRun {
     }
   }
 
-  #connect(host: ModelHost, name: string, address: Ip | undefined): void {
-    const { engine, life } = host
-    const known = this.#known.get(name)
-    if (engine === undefined || known === undefined) return
-    known.open++
-    const alone = known.open === 1
+  #connect(host: ModelHost, name: string, address: Ip | undefined, mac: boolean): void {
+    const known = this.#knownOf(name)
+    const alone = known.open === 0
     const before = known.here
     if (!alone) known.sure = false
     const wish = { network: 'lan', endpoint: name, sandbox: `${host.name}-${name}` }
     const exact = address === undefined ? {} : { addresses: [address] }
-    const text = `${host.name} connect ${name}${address === undefined ? '' : ` ${formatIp(address)}`}`
-    this.#ask(
-      text,
-      () => engine.connect({ ...wish, ...exact }),
-      (answer) => {
-        known.open--
-        if (life?.dead === true) return
+    const bears = mac ? { mac: SHARED_MAC + this.#chance.below(2) } : {}
+    const text = `connect ${name}${address === undefined ? '' : ` ${formatIp(address)}`}`
+    this.#ask(host, text, (engine) => engine.connect({ ...wish, ...exact, ...bears }), {
+      known,
+      done: (answer) => {
         this.#answered++
-        const addresses = answer.addresses.map((one) => formatIp(one.address)).join()
+        const ips = answer.addresses.map((one) => one.address)
+        const addresses = ips.map(formatIp).join()
         this.#given.push(`${name} ${addresses}`)
-        this.#durable(
-          host.name,
-          name,
-          answer.addresses.map((one) => one.address),
-        )
+        this.#durable(host.name, name, ips)
         if (alone && before !== undefined && known.sure && before.addresses !== addresses)
           throw new Violation(`invariant 5: ${name} was ${before.addresses}, now ${addresses}`)
         if (!alone) return
         known.here = { host: host.name, addresses }
         known.sure = known.open === 0
       },
-      () => {
-        known.open--
+      failed: () => {
         if (before === undefined) known.sure = false
       },
-    )
-    this.#hang(life, known)
+    })
   }
 
   /** Invariant 4: what is answered is in the store. */
@@ -319,25 +371,20 @@ export class ModelRun {
   }
 
   #disconnect(host: ModelHost, name: string): void {
-    const { engine, life } = host
-    const known = this.#known.get(name)
-    if (engine === undefined || known === undefined) return
-    known.open++
-    const alone = known.open === 1
+    const known = this.#knownOf(name)
+    const alone = known.open === 0
     if (!alone) known.sure = false
     const before = known.here
-    this.#ask(
-      `${host.name} disconnect ${name}`,
-      () => engine.disconnect('lan', name),
-      () => {
-        known.open--
-        if (life?.dead === true || !alone) return
+    this.#ask(host, `disconnect ${name}`, (engine) => engine.disconnect('lan', name), {
+      known,
+      done: () => {
+        if (!alone) return
         known.here = undefined
-        known.sure = known.open === 0
+        // Of a connect that nobody waits for any more some may still arrive.
+        const comes = this.#schedule.mayArrive(`+endpoint/lan/${name} `)
+        known.sure = known.open === 0 && !comes
       },
-      (error) => {
-        known.open--
-        if (life?.dead === true) return
+      failed: (error) => {
         const code = error instanceof LanyardError ? error.code : ''
         if (code === 'lease-elsewhere' && before !== undefined) return
         known.sure = false
@@ -346,18 +393,16 @@ export class ModelRun {
         if (error instanceof LanyardError && !EXCUSES.includes(code) && !missing)
           throw new Violation(`invariant 7: disconnect of ${name} failed: ${error.message}`)
       },
-    )
-    this.#hang(life, known)
+    })
   }
 
-  /** A process that dies leaves its callers without an answer. */
-  #hang(life: { dead: boolean } | undefined, known: Known): void {
-    this.#waiting.push({ life, known })
+  #knownOf(name: string): Known {
+    const known = this.#known.get(name)
+    if (known === undefined) throw new Error(`nobody knows ${name}`)
+    return known
   }
-  readonly #waiting: { readonly life: { dead: boolean } | undefined; readonly known: Known }[] = []
 
   async #check(): Promise<void> {
-    for (const { life, known } of this.#waiting) if (life?.dead === true) known.sure = false
     if (this.#failure !== undefined) throw this.#failure
     if (this.#kernelChanged) {
       this.#live = await liveOnes(
@@ -369,9 +414,20 @@ export class ModelRun {
     if (this.#kernelChanged || this.#truth.changed) {
       checkLive(this.#live, this.#truth, SEGMENT)
       checkTable(this.#truth, SEGMENT, FORBIDDEN)
+      this.#stays()
     }
     this.#kernelChanged = false
     this.#truth.changed = false
+  }
+
+  /** What was answered to be there, and nobody has asked about since, is there. */
+  #stays(): void {
+    for (const [name, { here, sure, open }] of this.#known) {
+      if (here === undefined || !sure || open > 0) continue
+      const record = this.#truth.rows.get(`here/${here.host}-id/lan/${name}`)?.value
+      const { phase } = JSON.parse(record ?? '{"phase":"gone"}') as { phase: string }
+      if (phase !== 'here') throw new Violation(`${name} was answered to be here, and is ${phase}`)
+    }
   }
 
   /** Faults cease: everybody is there, and looks around twice, a grace time apart. */
@@ -382,9 +438,8 @@ export class ModelRun {
     for (let look = 0; look < 2; look++) {
       for (const host of this.#hosts) {
         host.skewMs = 0
-        const { engine } = host
-        if (engine === undefined) throw new Error(`${host.name} does not come up`)
-        this.#ask(`${host.name} reconcile`, () => engine.reconcile())
+        if (!host.isUp) throw new Error(`${host.name} does not come up`)
+        this.#ask(host, 'reconcile', (engine) => engine.reconcile())
       }
       await this.#settle()
       this.#truth.pass(61_000)
@@ -413,6 +468,7 @@ export class ModelRun {
     const records = this.#truth.under('endpoint/').map((row) => row.key.split('/')[2] ?? '')
     for (const [name, { here, sure }] of this.#known) {
       if (!sure) continue
+      this.#agreed++
       const now = this.#live.find((one) => one.sandbox.endsWith(`-${name}`))
       const text = now === undefined ? 'gone' : `${now.host} ${formatIp(now.ip)}`
       const answered = here === undefined ? 'gone' : `${here.host} ${here.addresses}`

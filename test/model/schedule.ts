@@ -28,6 +28,8 @@ export interface Pending {
 export class Schedule {
   readonly chance: Random
   readonly #pending: Pending[] = []
+  /** Messages nobody waits for any more, that lie somewhere on their way for long. */
+  readonly #stray: Pending[] = []
   /** The last things that happened, for whoever reads about a failure. */
   readonly log: string[] = []
 
@@ -36,11 +38,23 @@ export class Schedule {
   }
 
   get size(): number {
-    return this.#pending.length
+    return this.#pending.length + this.#stray.length
   }
 
   add(pending: Pending): void {
     this.#pending.push(pending)
+  }
+
+  /** A message whose asker is dead or gave up: it arrives late, or after everybody forgot it. */
+  late(what: string, run: Pending['run']): void {
+    const to = this.chance.below(2) === 0 ? this.#pending : this.#stray
+    to.push({ life: undefined, kind: 'request', what: `late ${what}`, run })
+  }
+
+  /** Whether a message nobody waits for, with this in it, may still arrive. */
+  mayArrive(text: string): boolean {
+    const orphans = this.#pending.filter((one) => one.life === undefined)
+    return [...orphans, ...this.#stray].some((one) => one.what.includes(text))
   }
 
   note(text: string): void {
@@ -49,6 +63,8 @@ export class Schedule {
 
   /** Any one of them; of what one life was promised in order, the first. */
   take(): Pending | undefined {
+    if (this.#stray.length > 0 && (this.#pending.length === 0 || this.chance.below(100) === 0))
+      return this.#stray.splice(this.chance.below(this.#stray.length), 1)[0]
     if (this.#pending.length === 0) return undefined
     const at = this.chance.below(this.#pending.length)
     const picked = this.#pending[at]
@@ -70,10 +86,8 @@ export class Schedule {
     for (const one of rest) {
       if (one.life !== life) this.#pending.push(one)
       else if (one.kind === 'request') {
-        const { run, what } = one
         // Half of what was on the wire still arrives, some day.
-        if (this.chance.below(2) === 0)
-          this.#pending.push({ life: undefined, kind: 'request', what: `late ${what}`, run })
+        if (this.chance.below(2) === 0) this.late(one.what, one.run)
       } else if (one.kind === 'kernel') kernel.push(one)
     }
     return kernel

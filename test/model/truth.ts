@@ -186,5 +186,5 @@ const revisionOf = (event: StoreEvent): number =>
 
 function describe({ when, then }: Transaction): string {
   const writes = then.map((write) => ('put' in write ? `+${write.put}` : `-${write.delete}`))
-  return `if ${when.map((one) => one.key).join(' ')}: ${writes.join(' ')}`
+  return `if ${when.map((one) => one.key).join(' ')}: ${writes.join(' ')} `
 }

@@ -1,33 +1,43 @@
-/** A transcript on this kernel, in a lab of the program itself: real namespaces, real tools. */
+/**
+ * A transcript on this kernel, in a lab of the program itself: real namespaces, real tools, and at
+ * each node that needs one a dockerd of its own.
+ */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Typist } from './play.ts'
+import { enterNode } from '../../src/cli/lab-enter.ts'
+import { Dockerds, dockerMissing } from './dockerd.ts'
+import { InnerShell } from './inner-shell.ts'
+import type { Printed, Typist } from './play.ts'
 
 /** Longer than any line of a seed takes: a busy machine may take its time. */
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 600_000
+/** A terminal is asked for, and the line does not end at once. */
+const INTERACTIVE = /^docker (?:run|exec) .*-it\b.* (?:\/bin\/sh|sh|busybox)$/
 
 /** @param program the command line that is `lanyard` */
 export async function openKernel(lab: string, program: readonly string[]): Promise<Typist> {
   const folder = mkdtempSync(join(tmpdir(), 'lanyard-seeds-'))
   const file = join(folder, 'lab.yaml')
   writeFileSync(file, lab)
-  const env = { ...process.env, XDG_STATE_HOME: folder, LANYARD_LAB: '', NO_COLOR: '1' }
-  const run = (...words: readonly string[]) => {
-    const [command = '', ...args] = [...program, 'lab', ...words]
-    const { status, stdout, stderr } = spawnSync(command, args, {
-      encoding: 'utf8',
-      env,
-      timeout: PATIENCE_MS,
-    })
-    return { code: status ?? 1, stdout, stderr }
-  }
   const name = /^lab: (.*)$/m.exec(lab)?.[1] ?? ''
-  const up = run('up', file, '--fabric', 'kernel', '-q')
+  const env = { ...process.env, XDG_STATE_HOME: folder, LANYARD_LAB: '', NO_COLOR: '1' }
+  const lanyard = (...words: readonly string[]) => run([...program, 'lab', ...words], env)
+  const make = () => lanyard('up', file, '--fabric', 'kernel', '-q')
+  let up = make()
+  if (up.code !== 0 && /VLAN|8021q/.test(up.stderr)) {
+    // What of the seed needs none can be played all the same.
+    writeFileSync(file, withoutVlans(lab))
+    up = make()
+  }
+  const dockerds = new Dockerds(name, folder)
+  let inner: InnerShell | undefined
   const close = async (): Promise<void> => {
-    run('down', name)
-    rmSync(folder, { recursive: true, force: true })
+    inner?.close()
+    await dockerds.close()
+    lanyard('down', name)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   }
   if (up.code !== 0) {
     await close()
@@ -39,42 +49,90 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
     }
   }
   const first = /^ {2}([\w.-]+):/m.exec(lab.slice(lab.indexOf('\nhosts:')))?.[1] ?? ''
-  const vlan = vlanIsThere(run, first)
+  const at = (line: string): boolean =>
+    run([...enterNode(name, first), 'sh', '-c', line], env).code === 0
+  const path = `${toolsOf(folder, at)}:${process.env['PATH']}`
+  const words = (node: string, line: string) => [
+    ...enterNode(name, node),
+    ...['env', `PATH=${path}`, 'sh', '-c', line],
+  ]
   return {
-    type: async (node, line) => {
-      // A seed was typed by hand: by its next line duplicate address detection was over.
-      for (const end = Date.now() + PATIENCE_MS; ; ) {
-        const out = run('exec', node, '--', line)
-        const moving = /\bip a\b/.test(line) && out.stdout.includes(' tentative')
-        if (!moving || Date.now() > end) return out
+    type: async (node, line, isInside) => {
+      if (isInside) return (await inner?.type(line)) ?? NO_SHELL
+      const typed = words(node, await dockerds.line(node, line))
+      if (INTERACTIVE.test(line)) {
+        inner = new InnerShell(typed)
+        return await inner.open()
       }
+      return / -it\b/.test(line) ? atTerminal(typed) : settled(line, () => run(typed, env))
     },
-    why: (line, isInside) => {
-      if (isInside || /^docker\b/.test(line)) return 'a kernel lab has no dockerd at its nodes'
-      if (/^(?:lsmod|modprobe)\b/.test(line)) return moduleReason(line)
-      if (line.includes('/etc/hosts')) return 'nobody on the kernel asks for the name'
-      const needsVlan = /\b(?:vconfig|enp0s3\.[12]00|ens19\.)/.test(line)
-      if (needsVlan && !vlan) return 'this kernel has no 8021q'
-      return /\bvconfig\b/.test(line) && !has(run, first, 'vconfig')
-        ? 'vconfig is not installed'
-        : undefined
-    },
+    why: reasons(at),
     close,
   }
 }
 
-type Run = (...words: readonly string[]) => { readonly code: number }
-
-function vlanIsThere(run: Run, node: string): boolean {
-  const line =
-    'ip link add lk0 type veth peer name lk1 && ip link add link lk0 name lk.5 type vlan id 5'
-  const { code } = run('exec', node, '--', line)
-  run('exec', node, '--', 'ip link del lk0')
-  return code === 0
+/** The lab of a kernel that has neither VLANs nor bridges that filter them. */
+function withoutVlans(lab: string): string {
+  return lab
+    .replace(/\b(p\d): (?:trunk|access) [\w ]+/g, '$1: {}')
+    .replace(/^ +vlans: .*\n/gm, '')
+    .replace(/^ +addr: \{\w+\.\d+: .*\n/gm, '')
 }
 
-function has(run: Run, node: string, tool: string): boolean {
-  return run('exec', node, '--', `command -v ${tool}`).code === 0
+const NO_SHELL: Printed = { code: 1, stdout: '', stderr: 'no shell is open\n' }
+
+function run(command: readonly string[], env = process.env): Printed {
+  const [program = '', ...args] = command
+  const options = { encoding: 'utf8', env, timeout: PATIENCE_MS } as const
+  const { status, stdout, stderr } = spawnSync(program, args, options)
+  return { code: status ?? 1, stdout, stderr }
+}
+
+/** The line was typed with -t: it wants a terminal. */
+function atTerminal(words: readonly string[]): Printed {
+  const line = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
+  const out = run(['script', '-qec', line, '/dev/null'])
+  return { ...out, stdout: out.stdout.replaceAll('\r', '') }
+}
+
+/** A seed was typed by hand: by its next line duplicate address detection was over. */
+function settled(line: string, type: () => Printed): Printed {
+  for (const end = Date.now() + PATIENCE_MS; ; ) {
+    const out = type()
+    if (!/\bip a\b/.test(line) || !out.stdout.includes(' tentative') || Date.now() > end) return out
+  }
+}
+
+/** A kernel without nf_tables for IPv4 has the older tables: iptables is those then. */
+function toolsOf(folder: string, at: (line: string) => boolean): string {
+  const tools = join(folder, 'bin')
+  mkdirSync(tools)
+  if (!at('iptables -S') && at('iptables-legacy -S'))
+    symlinkSync('/usr/sbin/xtables-legacy-multi', join(tools, 'iptables'))
+  return tools
+}
+
+/** What is missing here for a line. */
+function reasons(at: (line: string) => boolean): Typist['why'] {
+  const has = (kind: string) =>
+    at(`ip link add lk0 type veth peer name lk1 && ip link add link lk0 name lk2 type ${kind}`)
+  const kinds = new Map<string, boolean>()
+  for (const kind of ['vlan id 5', 'ipvlan']) {
+    kinds.set(kind, has(kind))
+    at('ip link del lk0')
+  }
+  const noDocker = dockerMissing()
+  return (line) => {
+    if (/^docker\b/.test(line) && noDocker !== undefined) return noDocker
+    if (/^(?:lsmod|modprobe)\b/.test(line)) return moduleReason(line)
+    if (line.includes('www.google.com')) return 'no name server of this lab knows www.google.com'
+    if (/\b(?:vconfig|enp0s3\.[12]00|parent=\w+\.\d)/.test(line) && kinds.get('vlan id 5') !== true)
+      return 'this kernel has no 8021q'
+    if (/-d ipvlan/.test(line) && kinds.get('ipvlan') !== true) return 'this kernel has no ipvlan'
+    return /\bvconfig\b/.test(line) && !at('command -v vconfig')
+      ? 'vconfig is not installed (Debian: vlan)'
+      : undefined
+  }
 }
 
 function moduleReason(line: string): string | undefined {

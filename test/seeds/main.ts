@@ -33,11 +33,12 @@ async function playAll(on: 'sim' | 'kernel'): Promise<void> {
   const program = [process.execPath, join(ROOT, 'bin/lanyard.cjs')]
   const rows: string[][] = [['seed', 'commands', 'as printed', 'differ', 'left out']]
   for (const seed of seeds) {
-    const played = await playSeed(seed, (lab) =>
-      on === 'sim' ? openSim(lab) : openKernel(lab, program),
-    )
     console.log(`seed ${seed}`)
-    for (const one of played) console.log(rowOf(one))
+    const played = await playSeed(
+      seed,
+      (lab) => (on === 'sim' ? openSim(lab) : openKernel(lab, program)),
+      (one) => console.log(rowOf(one)),
+    )
     const count = (result: Played['result']) =>
       String(played.filter((p) => p.result === result).length)
     rows.push([
@@ -67,7 +68,9 @@ async function playInUml(): Promise<void> {
     return
   }
   const { exitCode, console: said } = await runInUml({
+    // Its modules are where modprobe looks; what daemons write goes into memory.
     command: [
+      ...['sh', '-c', 'mount --bind /usr/lib/uml/modules /lib/modules; exec "$@"', 'sh'],
       ...nodeInUml(),
       join(ROOT, 'scripts/run.mjs'),
       'test/seeds/main.ts',
@@ -75,7 +78,9 @@ async function playInUml(): Promise<void> {
       ...seeds,
     ],
     cwd: ROOT,
-    timeoutMs: 900_000,
+    env: { TMPDIR: '/dev/shm' },
+    memoryMib: 2048,
+    timeoutMs: 3_600_000,
     onOutput: (text) => void process.stdout.write(text),
   })
   if (exitCode === undefined) console.error(`the guest died: ${said.slice(-500)}`)

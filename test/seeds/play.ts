@@ -1,6 +1,7 @@
 /** Plays transcripts and counts: printed as the seed says, printed otherwise, left out. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { LeftOut } from './left-out.ts'
 import { comparable, printedAs, readTranscript, type Step } from './transcript.ts'
 
 export interface Printed {
@@ -25,28 +26,39 @@ export interface Played {
 
 export const SEEDS: readonly string[] = ['000', '001', '002', '003', '004']
 
+/** @param onStep told of each step as it is done */
 export async function playSeed(
   name: string,
   open: (lab: string) => Promise<Typist>,
+  onStep?: (played: Played) => void,
 ): Promise<Played[]> {
   const text = (ending: string): string =>
     readFileSync(join(process.cwd(), 'test/seeds', `${name}.${ending}`), 'utf8')
   const typist = await open(text('yaml'))
   const played: Played[] = []
+  const leftOut = new LeftOut()
   try {
-    for (const step of readTranscript(text('txt'))) played.push(await playStep(typist, step))
+    for (const step of readTranscript(text('txt'))) {
+      const one = await playStep(typist, step, leftOut)
+      played.push(one)
+      onStep?.(one)
+    }
   } finally {
     await typist.close()
   }
   return played
 }
 
-async function playStep(typist: Typist, step: Step): Promise<Played> {
-  const why = step.skip ?? typist.why(step.line, step.inside)
+async function playStep(typist: Typist, step: Step, leftOut: LeftOut): Promise<Played> {
+  const missing = typist.why(step.line, step.inside)
+  if (missing !== undefined) leftOut.add(step)
+  const why = step.skip ?? missing ?? leftOut.why(step)
   if (why !== undefined) return { step, result: 'left out', why }
   const out = await typist.type(step.node, step.line, step.inside)
   const text = `${out.stdout}\n${out.stderr}`
-  if (out.code === step.status && printedAs(text, step.want)) {
+  // A terminal shows them as they come: a tool may have complained first.
+  const texts = [text, `${out.stderr}\n${out.stdout}`]
+  if (out.code === step.status && texts.some((one) => printedAs(one, step.want))) {
     return { step, result: 'as printed', why: '' }
   }
   const have = comparable(text).map((line) => `    have ${line}\n`)

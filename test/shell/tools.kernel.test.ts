@@ -13,7 +13,7 @@ const why = !root
   ? 'not root'
   : !version.includes('iproute2-6.1')
     ? 'iproute2 6.1 is not installed'
-    : (['brctl', 'ifconfig', 'traceroute', 'nc']
+    : (['brctl', 'ifconfig', 'traceroute', 'nc', 'vconfig']
         .filter((tool) => !has(tool))
         .map((tool) => `${tool} is not installed`)[0] ?? undefined)
 const A = 'shtool-a'
@@ -168,6 +168,14 @@ const REFUSED: readonly string[] = [
   'ip netns exec A arp -d 10.0.0.77',
   'ip netns exec A uname -x',
   'ip netns exec A traceroute -Q',
+  'ip netns exec A vconfig',
+  'ip netns exec A vconfig add v0',
+  'ip netns exec A vconfig add nope 5',
+  'ip netns exec A vconfig rem nope',
+  'ip netns exec A vconfig set_flag v0 1',
+  'ip netns exec A vconfig set_flag nope 1 1',
+  'ip netns exec A vconfig set_flag v0 1 1',
+  'ip netns exec A vconfig foo a',
 ]
 
 const named = (line: string) => line.replace(/\bA\b/, A).replace(/\bB\b/, B)

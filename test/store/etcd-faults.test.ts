@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { formatIp } from '../../src/addr/ip.ts'
 import { parsePrefix } from '../../src/addr/prefix.ts'
@@ -38,7 +39,7 @@ async function started(setup: Parameters<typeof startEtcd>[0]): Promise<EtcdClus
 
 async function hostOn(etcd: EtcdCluster, n: number): Promise<Host> {
   const store = await openEtcdStore({ endpoints: etcd.endpoints, timeoutMs: 1500 })
-  const mirror = await openMirror(store, MIRRORED)
+  const mirror = await openMirror(store, MIRRORED, sleep)
   closers.push(async () => {
     mirror.close()
     await store.close()

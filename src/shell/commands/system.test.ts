@@ -27,3 +27,25 @@ test.each([
 ])('%s', async (line, says) => {
   expect(await at(line)).toBe(says)
 })
+
+test.each(['echo $HOME', 'echo "${HOME}"', 'ping $HOME', 'for n in $HOME; do echo $n; done'])(
+  'a variable that nobody keeps is no empty word: %s',
+  async (line) => {
+    const why = 'no variable HOME: this shell keeps none but $? and those of "for"'
+    expect(await at(line)).toBe(`127 lanyard: ${why}\n`)
+  },
+)
+
+test.each([
+  ['echo $1', 'no variable 1:'],
+  ['echo $$', 'no variable $:'],
+  ['echo ${x:-y}', 'no variable x:-y:'],
+])('%s', async (line, says) => {
+  expect(await at(line)).toContain(`127 lanyard: ${says}`)
+})
+
+test('a lone $, one in quotes and the one of a loop are as ever', async () => {
+  expect(await at(`echo $ '$HOME' a\\$b; for n in 1 2; do echo "$n\${n}"; done`)).toBe(
+    '0 $ $HOME a$b\n11\n22\n',
+  )
+})
