@@ -15,6 +15,7 @@ import { cardFacts, distribution, machineFacts, moduleState } from '../kernel/ma
 import { DOCKER_SOCKET, listContainers } from './containers.ts'
 import { dockerNetworks, podmanNetworks } from './foreign-networks.ts'
 import { nameNamespaces } from './live-names.ts'
+import { shortcomingsOf } from './live-shortcomings.ts'
 import { openPlaceEngine, type PlaceOptions } from './place.ts'
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -27,7 +28,6 @@ export async function readFacts(place: PlaceOptions): Promise<Facts> {
     allNetworks(place),
   ])
   const names = nameNamespaces(taken.namespaces, taken.snapshot, engines.containers)
-  const moving = taken.moving.map((netns) => names.of.get(netns) ?? netns)
   const modules = MODULES.map((name) => [name, moduleState(name)] as const)
   return {
     kernel: {
@@ -42,9 +42,7 @@ export async function readFacts(place: PlaceOptions): Promise<Facts> {
     networks: networks.found,
     active: [],
     unread: [
-      ...taken.unread.map(({ what, why }) => `${what} could not be read: ${why}`),
-      ...moving.map((name) => `${name} changed whenever it was read`),
-      ...(engines.silent === undefined ? [] : [engines.silent]),
+      ...shortcomingsOf(taken, engines.silent, (netns) => names.of.get(netns) ?? netns),
       ...networks.unread,
       ...(process.getuid?.() === 0 ? [] : ['not run as root: much cannot be read (sudo)']),
     ],

@@ -13,7 +13,7 @@ import { Scene } from '../explain/scene.ts'
 import type { ProbeResult } from '../fabric/fabric.ts'
 import { type KernelFabric, openKernel } from '../kernel/fabric.ts'
 import { hasListener } from '../kernel/listening.ts'
-import { type LiveSnapshot, takeLiveSnapshot } from '../kernel/live.ts'
+import { takeLiveSnapshot } from '../kernel/live.ts'
 import { printExplanation, section } from '../lab/explain-print.ts'
 import { explanationJson } from '../lab/explain-schema.ts'
 import type { Paint } from '../lab/paint.ts'
@@ -25,6 +25,7 @@ import { EXIT } from './failure.ts'
 import { listContainers } from './containers.ts'
 import { liveQuestion } from './live-ends.ts'
 import { type LiveNames, nameNamespaces } from './live-names.ts'
+import { shortcomingsOf } from './live-shortcomings.ts'
 import { painter } from './terminal.ts'
 import { writing } from './files.ts'
 import { version } from './version.ts'
@@ -40,6 +41,8 @@ interface Shown {
   readonly real: ProbeResult | undefined
   readonly unread: readonly string[]
   readonly replay: string | undefined
+  /** Of a case kept before: the probe is of that time. */
+  readonly replayed: boolean
 }
 
 /** @returns the exit status */
@@ -118,7 +121,7 @@ async function lookAround(
       listening: listens(question),
     },
     real,
-    unread: unreadOf(now, silent, names),
+    unread: shortcomingsOf(now, silent, (netns) => names.of.get(netns) ?? netns),
   }
 }
 
@@ -143,18 +146,6 @@ function ownersOf({ owners }: LiveNames): Record<string, string> {
   )
 }
 
-function unreadOf(taken: LiveSnapshot, silent: string | undefined, names: LiveNames): string[] {
-  const { unread, moving } = taken
-  const changing = moving.map((netns) => names.of.get(netns) ?? netns)
-  return [
-    ...unread.map(({ what, why }) => `${what}: ${why}`),
-    ...(silent === undefined ? [] : [`${silent}; containers go without their names`]),
-    ...(changing.length === 0
-      ? []
-      : [`${changing.join(', ')} changed whenever it was read: what is said may be out of date`]),
-  ]
-}
-
 /** Prints the answer, and keeps the case where it was wrong. */
 function show(
   asked: LiveCase,
@@ -177,7 +168,9 @@ function show(
   const wanted = options.save !== undefined || (wrong && replayed === undefined)
   const replay = wanted ? saveCase(asked, real, found.headline, options.save) : replayed
   const better = wrong ? betterAssumption(asked, real) : undefined
-  const shown: Shown = { answer, better, question: asked.question, real, unread, replay }
+  const { question } = asked
+  const again = replayed !== undefined
+  const shown: Shown = { answer, better, question, real, unread, replay, replayed: again }
   if (options.json === true) printJson(shown)
   else process.stdout.write(`${liveText(shown, painter(process.stdout))}\n`)
   return { answer, status: found.verdict === 'ok' && !wrong ? EXIT.ok : EXIT.missed }
@@ -206,21 +199,21 @@ function printJson({ answer, real, unread, replay }: Shown): void {
 }
 
 function liveText(shown: Shown, paint: Paint): string {
-  const { answer, better, real, unread, replay, question } = shown
+  const { answer, better, real, unread, replay, replayed, question } = shown
   const { found, assumptions, name } = answer
   const lines = [printExplanation(found, { paint, name })]
   for (const [i, text] of assumptions.entries()) {
     lines.push(section(i === 0 ? 'wire' : '', `${i === 0 ? 'assumed: ' : ''}${text}`, paint, true))
   }
-  for (const text of unread)
-    lines.push(section(paint('bad', 'note'), `could not read ${text}`, paint))
+  for (const text of unread) lines.push(section(paint('bad', 'note'), text, paint))
   if (real !== undefined) {
-    const what = question.protocol === 'icmp' ? 'a real ping' : `a real ${formatProtocol(question)}`
+    const what = question.protocol === 'icmp' ? 'ping' : formatProtocol(question)
+    const when = replayed ? 'then, ' : ''
     const right = agrees(found, real)
     const verdict = right
       ? ', as said'
       : ': an assumption does not hold here, or what is said is wrong'
-    const text = `${what} ${resultText(real)}${verdict}`
+    const text = `${when}a real ${what} ${resultText(real)}${verdict}`
     lines.push(section(right ? 'real' : paint('bad', 'real'), text, paint))
     if (!right && replay !== undefined) {
       const hint =

@@ -12,6 +12,7 @@ import type { SimFabric } from '../sim/fabric.ts'
 import { listContainers } from './containers.ts'
 import { loadLab } from './lab-file.ts'
 import { nameNamespaces } from './live-names.ts'
+import { shortcomingsOf } from './live-shortcomings.ts'
 
 export interface MatrixWorld {
   /** Nobody has met anybody in it. */
@@ -40,15 +41,12 @@ export async function liveWorld(assume: Assume | undefined): Promise<MatrixWorld
     beyond.names.get(netns) ?? names.of.get(netns) ?? (netns === '' ? 'host' : netns)
   const byName = new Map([...beyond.names].map(([netns, called]) => [called, netns]))
   for (const [called, netns] of names.known) byName.set(called, netns)
-  const unread = taken.unread.map(({ what, why }) => `${what} could not be read: ${why}`)
-  const moving = taken.moving.map((netns) => `${name(netns)} changed whenever it was read`)
-  const nameless = silent === undefined ? [] : [`${silent}; containers go without their names`]
   return {
     fabric: quiet(beyond.fabric),
     name,
     byName,
     assumptions: beyond.assumptions,
-    warnings: [...unread, ...moving, ...nameless],
+    warnings: shortcomingsOf(taken, silent, name),
     origins: () => ({}),
   }
 }

@@ -12,17 +12,17 @@ export class Atoms {
   constructor(prefixes: Iterable<readonly Prefix[]>) {
     const four = new Set<number>()
     const six = new Set<bigint>()
-    let last: number | undefined
+    /** Most are the subnet, or the gateway, of many. */
+    const seen = new Set<number>()
     for (const list of prefixes) {
       for (const { address, length } of list) {
         if (typeof address === 'bigint') addBorders6(six, address, length)
         else {
           const size = 2 ** (32 - length)
           const first = address - (address % size)
-          // Most are the subnet of the one before.
           const key = first * 64 + length
-          if (key === last) continue
-          last = key
+          if (seen.has(key)) continue
+          seen.add(key)
           four.add(first).add(first + size)
           // The network's own address and its broadcast address are like no other.
           if (length < 31) four.add(first + 1).add(first + size - 1)

@@ -74,6 +74,8 @@ export class FactsReader {
   readonly #words: Words
   readonly #keys = new Map<string, Key>()
   readonly #known = new WeakMap<NetnsSnapshot, Facts>()
+  /** By the record they were read from: namespaces set alike may share one. */
+  readonly #told = new WeakMap<NetnsSnapshot['sysctls'], Settings>()
   #last: Last = { keys: [], values: [], told: { prints: [], proxy: false } }
 
   constructor(words: Words) {
@@ -171,6 +173,15 @@ export class FactsReader {
 
   /** @returns whether the namespace answers for others */
   #settings({ sysctls }: NetnsSnapshot, at: (link: string | undefined) => Print): boolean {
+    const known = this.#told.get(sysctls)
+    const settings = known ?? this.#compareSettings(sysctls)
+    if (known === undefined) this.#told.set(sysctls, settings)
+    for (const [link, print] of settings.prints) at(link).add(print)
+    return settings.proxy
+  }
+
+  /** Most namespaces have the settings of the one before. */
+  #compareSettings(sysctls: NetnsSnapshot['sysctls']): Settings {
     const { keys, values, told } = this.#last
     let same = keys.length > 0
     let count = 0
@@ -179,12 +190,9 @@ export class FactsReader {
       count++
       if (!same) break
     }
-    const settings = same && count === keys.length ? told : this.#readSettings(sysctls)
-    for (const [link, print] of settings.prints) at(link).add(print)
-    return settings.proxy
+    return same && count === keys.length ? told : this.#readSettings(sysctls)
   }
 
-  /** Most namespaces have the settings of the one before. */
   #readSettings(sysctls: NetnsSnapshot['sysctls']): Settings {
     const keys = Object.keys(sysctls)
     const values = Object.values(sysctls)
@@ -234,6 +242,7 @@ function factsOf(netns: NetnsSnapshot, read: Read): Facts {
   const sources = links.flatMap((l) => l.macvlan?.sources ?? NONE)
   const loop = links.find((l) => l.kind === 'loopback')?.name
   const usable = (family: 4 | 6) => (a: AddressSnapshot) => isUsable(a, family) && a.link !== loop
+  const alone = permanent.length > 0 || fixed.length > 0 || sources.length > 0
   const vias = some(routes, (r) => r.via !== undefined)
   return {
     snapshot: netns,
@@ -248,14 +257,16 @@ function factsOf(netns: NetnsSnapshot, read: Read): Facts {
     cards: some(links, hasOwnMac),
     vias: vias.length === 0 ? NONE : vias.map((r) => r.via as Ip),
     namedIps: permanent.length === 0 ? NONE : permanent.map((n) => n.ip),
-    namedMacs: [...permanent.flatMap((n) => n.mac ?? NONE), ...fixed.map((e) => e.mac), ...sources],
+    namedMacs: alone
+      ? [...permanent.flatMap((n) => n.mac ?? NONE), ...fixed.map((e) => e.mac), ...sources]
+      : NONE,
     prefixes: prefixesOf(netns),
     hostRoutes,
     meddles:
       proxy ||
       permanent.some((n) => n.proxy) ||
       routes.some((r) => r.type === 'local' && r.protocol !== 'kernel'),
-    alone: permanent.length > 0 || fixed.length > 0 || sources.length > 0,
+    alone,
     takes: links.some((l) => l.macvlan?.mode === 'passthru' || l.macvlan?.mode === 'source'),
     first4: addresses.find(usable(4)),
     first6: addresses.find(usable(6)),
@@ -279,9 +290,18 @@ function indexOf(links: readonly LinkSnapshot[], name: string | undefined): numb
   return -1
 }
 
-/** A filter that makes no list where there is nothing. */
+/** A filter that makes no list where nothing or everything passes, and none with room to spare. */
 function some<T>(list: readonly T[], is: (one: T) => boolean): readonly T[] {
-  return list.some(is) ? list.filter(is) : NONE
+  let count = 0
+  let last: T | undefined
+  for (const one of list) {
+    if (!is(one)) continue
+    count++
+    last = one
+  }
+  if (count === 0) return NONE
+  if (count === list.length) return list
+  return count === 1 ? [last as T] : list.filter(is)
 }
 
 /** Prefixes that tell one address from another: of routes, rules, filters and the links' own. */
@@ -303,7 +323,8 @@ function prefixesOf(netns: NetnsSnapshot): Prefix[] {
       if ('to' in verdict && verdict.to !== undefined) out.push(hostPrefix(verdict.to))
     }
   }
-  return out
+  // Kept for long, without the room a list grows by.
+  return out.slice()
 }
 
 export function hostPrefix(ip: Ip): Prefix {

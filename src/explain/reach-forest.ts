@@ -20,8 +20,8 @@ export interface Forest {
 export function growForest(facts: readonly Facts[]): Forest {
   const byName = new Map(facts.map((f, i) => [f.snapshot.name, i]))
   const count = facts.length
-  const around = neighboursOf(facts, byName)
-  const left = Int32Array.from(around, (list) => list.length)
+  const { first, list } = neighboursOf(facts, byName)
+  const left = first.subarray(1).map((end, i) => end - (first[i] as number))
   const gone = new Uint8Array(count)
   const parent = new Int32Array(count).fill(-1)
   const upwards: number[] = []
@@ -31,7 +31,8 @@ export function growForest(facts: readonly Facts[]): Forest {
   for (let at = 0; at < upwards.length; at++) {
     const i = upwards[at] as number
     gone[i] = 1
-    for (const j of around[i] as number[]) {
+    for (let k = first[i] as number; k < (first[i + 1] as number); k++) {
+      const j = list[k] as number
       if (gone[j] === 1) continue
       parent[i] = j
       left[j] = (left[j] as number) - 1
@@ -57,9 +58,16 @@ export function growForest(facts: readonly Facts[]): Forest {
 }
 
 /** Whom a namespace's links lead to, or who has links that lead to it: each once. */
-function neighboursOf(facts: readonly Facts[], byName: ReadonlyMap<string, number>): number[][] {
+interface Neighbours {
+  /** Of the namespace i: from the place first[i] up to first[i + 1]. */
+  readonly first: Int32Array
+  readonly list: Int32Array
+}
+
+function neighboursOf(facts: readonly Facts[], byName: ReadonlyMap<string, number>): Neighbours {
   const count = facts.length
-  const around = facts.map((): number[] => [])
+  /** Both ends of each edge, one after the other. */
+  const ends: number[] = []
   const edges = new Set<number>()
   for (let i = 0; i < count; i++) {
     let before = -1
@@ -71,11 +79,24 @@ function neighboursOf(facts: readonly Facts[], byName: ReadonlyMap<string, numbe
       // A cable has two ends.
       if (edges.has(edge)) continue
       edges.add(edge)
-      ;(around[i] as number[]).push(j)
-      ;(around[j] as number[]).push(i)
+      ends.push(i, j)
     }
   }
-  return around
+  return listed(ends, count)
+}
+
+function listed(ends: readonly number[], count: number): Neighbours {
+  const first = new Int32Array(count + 1)
+  for (const i of ends) first[i + 1] = (first[i + 1] as number) + 1
+  for (let i = 0; i < count; i++) first[i + 1] = (first[i + 1] as number) + (first[i] as number)
+  const list = new Int32Array(ends.length)
+  const next = first.slice()
+  for (let at = 0; at < ends.length; at++) {
+    const i = ends[at] as number
+    list[next[i] as number] = ends[at ^ 1] as number
+    next[i] = (next[i] as number) + 1
+  }
+  return { first, list }
 }
 
 /** The namespaces from one up to its root, itself first. */

@@ -110,7 +110,11 @@ export class Reach {
     this.family = options.family ?? 4
     this.#memory = options.memory ?? new ReachMemory()
     const { reader, words } = this.#memory
-    const facts = snapshot.netns.map((netns) => reader.of(netns))
+    const before = this.#memory.last?.forest.facts ?? []
+    const facts = snapshot.netns.map((netns, i) => {
+      const known = before[i]
+      return known?.snapshot === netns ? known : reader.of(netns)
+    })
     this.#classes = classify(facts, reader, words, this.#memory.last)
     this.#memory.last = this.#classes
     this.#pairs = pairUp(this.#classes, (i) => this.#first(i) !== undefined)

@@ -32,7 +32,7 @@ export function matrixJson(
     ok,
     classes: reach.classes.map((c) => ({
       id: c.number,
-      kind: kindOf(snapshot, c),
+      kind: kindOf(snapshot, c, name),
       members: c.members.map(name),
     })),
     verdicts: reach.kinds().map(({ from, to, count, cell, example }) => ({

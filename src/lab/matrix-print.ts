@@ -63,7 +63,7 @@ function gridText({ reach, snapshot, name, paint }: MatrixText): string[] {
     return `  ${padEnd(id, first)}  ${row.join('  ')}`
   })
   const legend = reach.classes.map((c, i) => {
-    return `  ${padEnd(ids[i] as string, first)}  ${members(c, name)}: ${kindOf(snapshot, c)}`
+    return `  ${padEnd(ids[i] as string, first)}  ${members(c, name)}: ${kindOf(snapshot, c, name)}`
   })
   return [
     `  ${padEnd('', first)}  ${paint('dim', head)}`,
@@ -139,22 +139,31 @@ function some(names: readonly string[]): string {
 }
 
 /** What the members of a class are: `macvlan private on eth0.200, 10.11.0.0/16`. */
-export function kindOf(snapshot: Snapshot, { members: [first] }: ReachClass): string {
+export function kindOf(
+  snapshot: Snapshot,
+  { members: [first] }: ReachClass,
+  name: (netns: string) => string,
+): string {
   const netns = snapshot.netns.find((n) => n.name === first)
   const loop = netns?.links.find((l) => l.kind === 'loopback')?.name
   const address = netns?.addresses.find(
     (a) => a.link !== loop && a.scope !== 'link' && a.scope !== 'host',
   )
   if (netns === undefined || address === undefined) return ''
-  return `${linkWords(netns, address.link)}, ${formatPrefix({ ...address.address, address: networkOf(address.address) })}`
+  return `${linkWords(netns, address.link, name)}, ${formatPrefix({ ...address.address, address: networkOf(address.address) })}`
 }
 
-function linkWords({ links, name }: NetnsSnapshot, link: string): string {
+function linkWords(
+  { links, name: own }: NetnsSnapshot,
+  link: string,
+  name: (netns: string) => string,
+): string {
   const found = links.find((l) => l.name === link)
   if (found === undefined) return link
   const { kind, macvlan, ipvlan, vlan, parent } = found
   const mode = macvlan?.mode ?? ipvlan?.mode ?? (vlan === undefined ? undefined : String(vlan.id))
-  const where = parent?.netns === name || parent?.netns === undefined ? '' : `${parent.netns}:`
+  const there = parent?.netns === own ? undefined : parent?.netns
+  const where = there === undefined ? '' : `${name(there)}:`
   const on = parent?.name === undefined ? '' : ` on ${where}${parent.name}`
   return `${kind}${mode === undefined ? '' : ` ${mode}`}${kind === 'veth' ? '' : on}`
 }

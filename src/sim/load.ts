@@ -16,7 +16,7 @@ import {
   setNetem,
   setPromiscFlag,
 } from './device.ts'
-import { restoreIp } from './ip/restore.ts'
+import { restoreIp, restoreSysctls } from './ip/restore.ts'
 import { addPort } from './link/bridge-port.ts'
 import { bridgeOf, portOf } from './link/bridge-state.ts'
 import { createEntry } from './link/bridge-fdb.ts'
@@ -52,7 +52,9 @@ class Loader {
 
   run(): void {
     const { world } = this
-    for (const { name } of this.#snapshot.netns) this.#netns(name)
+    for (const { name, sysctls } of this.#snapshot.netns) {
+      restoreSysctls(world, this.#netns(name), sysctls)
+    }
     for (const netns of this.#snapshot.netns) {
       for (const link of netns.links) this.#make(netns.name, link)
     }

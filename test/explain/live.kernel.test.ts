@@ -14,7 +14,7 @@ describeKernel('explain --live', () => {
 
   test('explain --live: cause, assumed switch, a real ping beside it', async () => {
     const asked = (...words: string[]) => ['explain', ...words, '--live', '--json']
-    const [host, back, siblings, gateway, nobody, far, port] = await inLiveWorld([
+    const [host, back, siblings, gateway, nobody, far, port, matrix] = await inLiveWorld([
       asked('host', 'web1'),
       asked('web1', '10.9.0.18'),
       asked('web1.eth0', 'web2'),
@@ -22,6 +22,7 @@ describeKernel('explain --live', () => {
       asked('host', '10.9.0.77'),
       asked('web1', '192.0.2.9'),
       asked('web1', 'web2', '--proto', 'tcp/80'),
+      ['matrix', '--live'],
     ])
     expect(host?.stderr).toBe('')
     expect(json(host?.stdout ?? '')).toMatchObject({
@@ -51,6 +52,7 @@ describeKernel('explain --live', () => {
     })
     expect(json(far?.stdout ?? '').live).toMatchObject({ agrees: true })
     expect(json(port?.stdout ?? '')).toMatchObject({ code: 'PORT_CLOSED', live: { agrees: true } })
+    expect(matrix?.stdout).toContain('web1, web2: macvlan bridge on host:eth0, 10.9.0.0/24')
   })
 
   test('explain --live: where the switch does otherwise it says so and keeps the case', async () => {
@@ -68,6 +70,7 @@ describeKernel('explain --live', () => {
     expect(plain?.status).toBe(1)
     expect(json(told?.stdout ?? '')).toMatchObject({ verdict: 'ok', live: { agrees: true } })
     expect(replayed?.stdout).toContain('cannot reach web1 10.9.0.101')
+    expect(replayed?.stdout).toContain('then, a real ping')
     expect(JSON.parse(readFileSync(kept, 'utf8'))).toMatchObject({ format: 'lanyard-replay' })
   })
 

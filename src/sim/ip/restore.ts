@@ -32,6 +32,7 @@ import {
   TABLE_LOCAL,
 } from './state.ts'
 import { writeSysctl } from './sysctl.ts'
+import { listSysctls } from './sysctl-list.ts'
 import { fibTables, makeTable } from './tables.ts'
 
 /** The stack's part of a namespace's snapshot. */
@@ -62,7 +63,7 @@ function* links(netns: Netns): Generator<readonly [Device, DeviceIp]> {
  */
 export function restoreIp(world: World, netns: Netns, snapshot: IpSnapshot): void {
   const ns = netnsIp(netns)
-  for (const [key, value] of Object.entries(snapshot.sysctls)) writeSysctl(world, netns, key, value)
+  restoreSysctls(world, netns, snapshot.sysctls)
   for (const [dev, ip] of links(netns)) {
     while (ip.addresses4[0] !== undefined) removeAddress4(dev, ip, ip.addresses4[0])
     for (const address of ip.addresses6.slice()) removeAddress6(world, dev, ip, address)
@@ -89,6 +90,29 @@ export function restoreIp(world: World, netns: Netns, snapshot: IpSnapshot): voi
   }
   flushRouteCache(ns, true)
 }
+
+/**
+ * Sets what a namespace and the links in it are set to. Done before there are links, too, it spares
+ * them the addresses they would get and lose again.
+ */
+export function restoreSysctls(world: World, netns: Netns, sysctls: IpSnapshot['sysctls']): void {
+  // One written may change others: again then, until nothing is left that can be.
+  for (let round = 0; round < ROUNDS; round++) {
+    const now = listSysctls(netns)
+    if (now === sysctls) return
+    let written = false
+    for (const key in sysctls) {
+      const value = sysctls[key] as string
+      if (now[key] === value || (round > 0 && now[key] === undefined)) continue
+      writeSysctl(world, netns, key, value)
+      written = true
+    }
+    if (!written) return
+  }
+}
+
+/** `all` sets the links, `forwarding` sets `accept_redirects`; nothing follows from those. */
+const ROUNDS = 3
 
 function restoreAddress(world: World, netns: Netns, one: AddressSnapshot): void {
   const dev = netns.byName.get(one.link)
