@@ -11,6 +11,12 @@ import { openSim } from './sim.ts'
 
 /** Bundled, this file is elsewhere; npm runs it in the project. */
 const ROOT = process.cwd()
+/** Modules where modprobe looks for them, and terminals of the guest's own. */
+const GUEST = [
+  'mount --bind /usr/lib/uml/modules /lib/modules',
+  'mkdir -p /dev/pts && mount -t devpts -o ptmxmode=666 devpts /dev/pts',
+  'touch /dev/ptmx && mount --bind /dev/pts/ptmx /dev/ptmx',
+].join('; ')
 const { values, positionals: wanted } = parseArgs({
   options: { fabric: { type: 'string', default: 'sim' } },
   allowPositionals: true,
@@ -58,13 +64,6 @@ function rowOf({ step, result, why }: Played): string {
   const reason = why === '' ? '' : `  ${why.startsWith('\n') ? why : `(left out: ${why})`}`
   return `  ${mark} ${step.node}${step.inside ? ' / #' : '#'} ${step.line}${reason}`
 }
-
-/** Modules where modprobe looks for them, and terminals of the guest's own. */
-const GUEST = [
-  'mount --bind /usr/lib/uml/modules /lib/modules',
-  'mount -t devpts -o ptmxmode=666 devpts /dev/pts',
-  'mount --bind /dev/pts/ptmx /dev/ptmx',
-].join('; ')
 
 /** The same once more, on the kernel of a guest; what daemons write goes into its memory. */
 async function playInUml(): Promise<void> {
