@@ -83,6 +83,14 @@ export interface LinkRef {
   readonly name: string | undefined
 }
 
+/** What a netem counted since it was made (`struct gnet_stats_basic`, `gnet_stats_queue`). */
+export interface QdiscCounters {
+  readonly sentPackets: number
+  readonly sentBytes: number
+  readonly dropped: number
+  readonly waiting: number
+}
+
 /** What a link counted since it was made (`struct rtnl_link_stats64`, as its driver fills it). */
 export interface LinkCounters {
   readonly rxPackets: number
@@ -158,6 +166,8 @@ export interface LinkSnapshot {
   readonly port: (Required<PortOptions> & { readonly state: number }) | undefined
   /** Only where asked for. */
   readonly counters?: LinkCounters
+  /** Of its netem, with {@link counters}, where the fabric reads them: the simulator does. */
+  readonly netemCounters?: QdiscCounters
 }
 
 export interface AddressSnapshot {

@@ -44,19 +44,30 @@ export function transmit(world: World, dev: Device, frame: Frame): number {
 function enqueue(world: World, dev: Device, netem: NetemState, frame: Frame): number {
   const bytes = bodyLength(frame) + HEADER
   for (const at of holdBack(netem, world.random, world.now, bytes)) {
-    if (at === LOST) drop(world, dev, frame, 'NETEM_LOSS')
-    else if (at > world.now) {
+    if (at === LOST) {
+      netem.dropped++
+      drop(world, dev, frame, 'NETEM_LOSS')
+    } else if (at > world.now) {
       netem.waiting++
       world.trace.record(world, dev, STEP_QUEUE, -1, frame, 'NETEM_LATE')
       const data: Held = { frame, epoch: dev.netemEpoch }
       world.queue.push(at, EV_NETEM, dev.id, data)
-    } else if (at === world.now) send(world, dev, frame)
-    else {
+    } else if (at === world.now) {
+      countSent(netem, bytes)
+      send(world, dev, frame)
+    } else {
+      netem.dropped++
       drop(world, dev, frame, 'NETEM_LIMIT')
       return ENOBUFS
     }
   }
   return 0
+}
+
+/** `qdisc_bstats_update` of `netem_dequeue`. */
+function countSent(netem: NetemState, bytes: number): void {
+  netem.sentPackets++
+  netem.sentBytes += bytes
 }
 
 /** A frame that waits in a netem. */
@@ -72,7 +83,10 @@ export function onNetem(world: World, target: number, data: unknown): void {
   const { frame, epoch } = data as Held
   // The link was taken down or got another discipline meanwhile: dev_deactivate, qdisc_destroy
   if (epoch !== dev.netemEpoch || !dev.up) return drop(world, dev, frame, 'LINK_DOWN')
-  if (dev.netem !== undefined) dev.netem.waiting--
+  if (dev.netem !== undefined) {
+    dev.netem.waiting--
+    countSent(dev.netem, bodyLength(frame) + HEADER)
+  }
   if (!dev.carrier) return drop(world, dev, frame, 'NO_CARRIER')
   send(world, dev, frame)
 }

@@ -14,10 +14,14 @@ export interface NetemState {
   waiting: number
   /** When the last of them leaves, ns. */
   lastNs: number
+  /** `qstats` and `bstats`: what it let go, and what it lost or had no room for. */
+  sentPackets: number
+  sentBytes: number
+  dropped: number
 }
 
 export function netemState(netem: Netem, handle: number): NetemState {
-  return { netem, handle, waiting: 0, lastNs: 0 }
+  return { netem, handle, waiting: 0, lastNs: 0, sentPackets: 0, sentBytes: 0, dropped: 0 }
 }
 
 /** In place of a time: the frame is lost, and its sender does not know. */

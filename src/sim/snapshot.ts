@@ -58,7 +58,12 @@ function netnsSnapshot(netns: Netns, held: ReadonlySet<string>): NetnsSnapshot {
 function withCounters(netns: Netns, links: readonly LinkSnapshot[]): LinkSnapshot[] {
   return links.map((link) => {
     const dev = netns.byIndex.get(link.index)
-    return dev === undefined ? link : { ...link, counters: readCounters(dev) }
+    if (dev === undefined) return link
+    const { netem } = dev
+    const counters = readCounters(dev)
+    if (netem === undefined) return { ...link, counters }
+    const { sentPackets, sentBytes, dropped, waiting } = netem
+    return { ...link, counters, netemCounters: { sentPackets, sentBytes, dropped, waiting } }
   })
 }
 

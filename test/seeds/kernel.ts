@@ -107,7 +107,8 @@ function settled(line: string, type: () => Printed): Printed {
 function toolsOf(folder: string, at: (line: string) => boolean): string {
   const tools = join(folder, 'bin')
   mkdirSync(tools)
-  if (!at('iptables -S') && at('iptables-legacy -S'))
+  const works = (name: string) => at(`${name} -t nat -N lk0 && ${name} -t nat -X lk0`)
+  if (!works('iptables') && works('iptables-legacy'))
     symlinkSync('/usr/sbin/xtables-legacy-multi', join(tools, 'iptables'))
   return tools
 }

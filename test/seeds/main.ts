@@ -11,6 +11,12 @@ import { openSim } from './sim.ts'
 
 /** Bundled, this file is elsewhere; npm runs it in the project. */
 const ROOT = process.cwd()
+/** Modules where modprobe looks for them, and terminals of the guest's own. */
+const GUEST = [
+  'mount --bind /usr/lib/uml/modules /lib/modules',
+  'mkdir -p /dev/pts && mount -t devpts -o ptmxmode=666 devpts /dev/pts',
+  'touch /dev/ptmx && mount --bind /dev/pts/ptmx /dev/ptmx',
+].join('; ')
 const { values, positionals: wanted } = parseArgs({
   options: { fabric: { type: 'string', default: 'sim' } },
   allowPositionals: true,
@@ -59,7 +65,7 @@ function rowOf({ step, result, why }: Played): string {
   return `  ${mark} ${step.node}${step.inside ? ' / #' : '#'} ${step.line}${reason}`
 }
 
-/** The same once more, on the kernel of a guest. */
+/** The same once more, on the kernel of a guest; what daemons write goes into its memory. */
 async function playInUml(): Promise<void> {
   const missing = umlMissing()
   if (missing !== undefined) {
@@ -68,9 +74,8 @@ async function playInUml(): Promise<void> {
     return
   }
   const { exitCode, console: said } = await runInUml({
-    // Its modules are where modprobe looks; what daemons write goes into memory.
     command: [
-      ...['sh', '-c', 'mount --bind /usr/lib/uml/modules /lib/modules; exec "$@"', 'sh'],
+      ...['sh', '-c', `${GUEST}; exec "$@"`, 'sh'],
       ...nodeInUml(),
       join(ROOT, 'scripts/run.mjs'),
       'test/seeds/main.ts',

@@ -75,7 +75,7 @@ test('a word that is none comes with the usage, and what is not here says so', a
     'tc qdisc add dev v0 root netem corrupt 1%',
     'tc qdisc add dev v0 root netem loss 1% 25%',
     'tc qdisc add dev v0 root tbf rate 1mbit',
-    'tc -s qdisc',
+    'tc -s class show dev v0',
   ])
     expect(await run(line)).toMatch(/is not part of this shell yet\n-> 127$/)
   await run('tc qdisc add dev v0 root netem')
@@ -93,4 +93,81 @@ test('a line is read into the op it asks for', () => {
       netem: { delayNs: 100_000_000, jitterNs: 1_000_000 },
     },
   ])
+})
+
+const NETEM_JSON =
+  '[{"kind":"netem","handle":"8001:","root":true,"refcnt":2,"options":{"limit":50,' +
+  '"delay":{"delay":0.1,"jitter":0.01,"correlation":0},' +
+  '"loss-random":{"loss":0.5,"correlation":0},"duplicate":{"duplicate":0.01,"correlation":0},' +
+  '"rate":{"rate":1250000,"packetoverhead":0,"cellsize":0,"celloverhead":0},' +
+  '"ecn":false,"gap":0}}]\n'
+
+test('-j says it as data, as the tool does', async () => {
+  expect(await run('tc -j qdisc show dev v0')).toBe(
+    '[{"kind":"noqueue","handle":"0:","root":true,"refcnt":2,"options":{}}]\n',
+  )
+  expect(await run('tc -j qdisc show dev nope')).toBe('Cannot find device "nope"\n-> 1')
+  const all = 'delay 100ms 10ms loss 50% duplicate 1% rate 10mbit limit 50'
+  await run(`tc qdisc add dev v0 root netem ${all}`)
+  expect(await run('tc -j qdisc show dev v0')).toBe(NETEM_JSON)
+  expect(await run('tc -j qdisc show')).toContain('"handle":"8001:","dev":"v0","root":true')
+  await run('tc qdisc del dev v0 root')
+  await run('tc qdisc add dev v0 root netem delay 1s reorder 25% rate 10mbit')
+  expect(await run('tc -j qdisc show dev v0')).toContain(
+    '"options":{"limit":1000,"delay":{"delay":1,"jitter":0,"correlation":0},' +
+      '"reorder":{"reorder":0.25,"correlation":0},' +
+      '"rate":{"rate":1250000,"packetoverhead":0,"cellsize":0,"celloverhead":0},' +
+      '"ecn":false,"gap":1}}]',
+  )
+  await run('tc qdisc del dev v0 root')
+  await run('tc qdisc add dev v0 root netem delay 1500us')
+  expect(await run('tc -j qdisc show dev v0')).toContain('"delay":{"delay":0.001499,"jitter":0,')
+})
+
+test('-s counts what a netem let go and what it lost; where there is no queue, nothing', async () => {
+  expect(await run('tc -s qdisc show dev v0')).toBe(
+    'qdisc noqueue 0: root refcnt 2 \n' +
+      ' Sent 0 bytes 0 pkt (dropped 0, overlimits 0 requeues 0) \n' +
+      ' backlog 0b 0p requeues 0\n',
+  )
+  expect(await run('tc -s -j qdisc show dev v0')).toBe(
+    '[{"kind":"noqueue","handle":"0:","root":true,"refcnt":2,"options":{},"bytes":0,"packets":0,' +
+      '"drops":0,"overlimits":0,"requeues":0,"backlog":0,"qlen":0}]\n',
+  )
+  await run('ip link set v1 up; ip addr add 10.0.0.1/24 dev v0')
+  await run('sysctl -w net.ipv6.conf.all.disable_ipv6=1')
+  await run('tc qdisc add dev v0 root netem limit 50')
+  // Three questions of 42 bytes for an address that nobody has.
+  await run('ping -c 1 10.0.0.9')
+  const counted = (sent: string, dropped: number) =>
+    `qdisc netem 8001: root refcnt 2 limit 50${dropped === 0 ? '' : ' loss 100%'}\n` +
+    ` Sent ${sent} pkt (dropped ${dropped}, overlimits 0 requeues 0) \n` +
+    ' backlog 0b 0p requeues 0\n'
+  expect(await run('tc -s qdisc show dev v0')).toBe(counted('126 bytes 3', 0))
+  await run('tc qdisc change dev v0 root netem limit 50 loss 100%')
+  await run('ping -c 1 10.0.0.8')
+  expect(await run('tc -s qdisc show dev v0')).toBe(counted('126 bytes 3', 3))
+  expect(await run('tc -j -p -s qdisc show dev v0')).toBe(`[ {
+        "kind": "netem",
+        "handle": "8001:",
+        "root": true,
+        "refcnt": 2,
+        "options": {
+            "limit": 50,
+            "loss-random": {
+                "loss": 1,
+                "correlation": 0
+            },
+            "ecn": false,
+            "gap": 0
+        },
+        "bytes": 126,
+        "packets": 3,
+        "drops": 3,
+        "overlimits": 0,
+        "requeues": 0,
+        "backlog": 0,
+        "qlen": 0
+    } ]
+`)
 })

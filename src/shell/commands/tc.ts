@@ -5,7 +5,7 @@
 import { type Netem, parseNetem } from '../../fabric/netem.ts'
 import type { Plan } from '../../fabric/plan.ts'
 import { Arguments, matches, notYet, ToolExit } from '../arguments.ts'
-import { printQdisc } from '../print/qdisc.ts'
+import { printQdiscs, type QdiscManner } from '../print/qdisc.ts'
 import { guarded, type Manner, perform, plan, type Request } from '../request.ts'
 import { type Command, done } from '../session.ts'
 
@@ -46,10 +46,10 @@ const NETEM_USAGE = `Usage: ... netem [ limit PACKETS ]
 export const tcCommand: Command = (session, words) =>
   guarded(() => {
     const args = new Arguments(words)
-    const netns = readOptions(args, session.netns)
-    if (netns === undefined) return done('tc utility, iproute2-6.1.0, libbpf 1.1.2\n')
+    const options = readOptions(args, session.netns)
+    if (options === undefined) return done('tc utility, iproute2-6.1.0, libbpf 1.1.2\n')
     if (args.left === 0) return done(USAGE)
-    return perform(session, readObject(args, netns), MANNER)
+    return perform(session, readObject(args, options), MANNER)
   })
 
 /**
@@ -66,22 +66,30 @@ export function planOfTc(words: readonly string[], netns: string): Plan | undefi
   return request.kind === 'plan' ? request.plan : undefined
 }
 
-/** main() of tc.c. @returns the namespace; undefined for `-V` */
-function readOptions(args: Arguments, own: string): string | undefined {
+interface TcOptions extends QdiscManner {
+  readonly netns: string
+}
+
+/** main() of tc.c. @returns undefined for `-V` */
+function readOptions(args: Arguments, own: string): TcOptions | undefined {
   let netns = own
+  const said = { stats: false, json: false, pretty: false }
   for (let word = args.peek(); word?.startsWith('-') === true; word = args.peek()) {
     args.next()
     if (word === '-V' || matches(word, '-Version')) return undefined
-    if (matches(word, '-netns')) netns = args.next()
+    if (matches(word, '-statistics')) said.stats = true
     else if (matches(word, '-details') || matches(word, '-color')) continue
+    else if (matches(word, '-pretty')) said.pretty = true
+    else if (matches(word, '-json')) said.json = true
+    else if (matches(word, '-netns')) netns = args.next()
     else notYet('tc', word)
   }
-  return netns
+  return { netns, ...said }
 }
 
-function readObject(args: Arguments, netns: string): Request {
+function readObject(args: Arguments, options: TcOptions): Request {
   const word = args.next()
-  if (matches(word, 'qdisc')) return readQdisc(args, netns)
+  if (matches(word, 'qdisc')) return readQdisc(args, options)
   const others = ['class', 'filter', 'chain', 'actions', 'monitor', 'exec']
   if (others.some((k) => matches(word, k))) notYet('tc', word)
   if (matches(word, 'help')) throw new ToolExit(0, '', USAGE)
@@ -89,15 +97,16 @@ function readObject(args: Arguments, netns: string): Request {
 }
 
 /** do_qdisc(). */
-function readQdisc(args: Arguments, netns: string): Request {
-  if (args.left === 0) return readShow(args, netns)
+function readQdisc(args: Arguments, options: TcOptions): Request {
+  const { netns } = options
+  if (args.left === 0) return readShow(args, options)
   const verb = args.next()
   if (matches(verb, 'add')) return readChange('qdisc.add', args, netns)
   if (matches(verb, 'change')) return readChange('qdisc.change', args, netns)
   if (matches(verb, 'replace')) return readChange('qdisc.replace', args, netns)
   if (matches(verb, 'link')) notYet('tc qdisc', verb)
   if (matches(verb, 'delete')) return readDelete(args, netns)
-  if (['list', 'show', 'lst'].some((k) => matches(verb, k))) return readShow(args, netns)
+  if (['list', 'show', 'lst'].some((k) => matches(verb, k))) return readShow(args, options)
   if (matches(verb, 'help')) notYet('tc qdisc', verb)
   throw new ToolExit(255, `Command "${verb}" is unknown, try "tc qdisc help".\n`)
 }
@@ -190,7 +199,7 @@ function readNetem(args: Arguments): Netem {
   throw new ToolExit(1, `What is "${word}"?\n${NETEM_USAGE}`)
 }
 
-function readShow(args: Arguments, netns: string): Request {
+function readShow(args: Arguments, options: TcOptions): Request {
   let dev: string | undefined
   while (args.left > 0) {
     const word = args.next()
@@ -199,11 +208,12 @@ function readShow(args: Arguments, netns: string): Request {
   }
   return {
     kind: 'show',
-    netns,
+    netns: options.netns,
+    counters: options.stats,
     show: (view) => {
       const links = view.netns.links.filter((l) => dev === undefined || l.name === dev)
       if (dev !== undefined && links.length === 0) throw new ToolExit(1, cannotFind(dev))
-      return links.map((l) => printQdisc(l, dev === undefined)).join('')
+      return printQdiscs(links, dev === undefined, options)
     },
   }
 }

@@ -1,22 +1,15 @@
 /** Frames as tcpdump 4.99 prints them: a time, on `any` the link and direction, and the frame. */
 import { formatMac } from '../../addr/mac.ts'
 import type { CapturedFrame } from '../../fabric/fabric.ts'
-import {
-  ETH_ARP,
-  ETH_IP4,
-  ETH_IP6,
-  type Frame,
-  type Ip4Packet,
-  type Ip6Packet,
-  type TcpSegment,
-} from '../../wire/frame.ts'
-import { printFrame, printPacket } from '../../wire/print.ts'
+import { ETH_ARP, ETH_IP4, ETH_IP6, type Frame, type TcpSegment } from '../../wire/frame.ts'
+import { printFrame } from '../../wire/print.ts'
+import { type Verbosity, verboseFrame } from './verbose.ts'
 
 export interface PrintManner {
   /** `-e` */
   readonly link: boolean
-  /** `-v` */
-  readonly verbose: boolean
+  /** `-v`, `-vv` */
+  readonly verbose: Verbosity
   /** `-t` takes it away. */
   readonly time: boolean
   /** `-S`: sequence numbers as they are. */
@@ -57,16 +50,21 @@ export class Printer {
     const { any, time } = this.#manner
     const shown = this.#manner.absolute ? frame : this.#relative(frame)
     const where = any ? `${link.padEnd(5)} ${DIRECTIONS[captured.type].padEnd(3)} ` : ''
-    return `${time ? `${clock(captured.timeNs)} ` : ''}${where}${this.#frame(shown, index)}\n`
+    const when = time ? `${clock(captured.timeNs)} ` : ''
+    return `${when}${where}${this.#frame(shown, captured.bytes, index)}\n`
   }
 
-  #frame(frame: Frame, index: number): string {
+  #frame(frame: Frame, bytes: Uint8Array, index: number): string {
     const { link, any, verbose } = this.#manner
-    if (!link) return verbose ? verboseFrame(frame) : printFrame(frame)
+    const long = () => verboseFrame(frame, bytes, verbose)
+    if (!link) return verbose > 0 ? long() : printFrame(frame)
     const text = printFrame(frame, { link: true })
     const at = text.indexOf(': ') + 2
     const plain = text.slice(at)
-    const rest = verbose ? verboseFrame(frame).replace(/^(?:ARP, |IP6? )/, '') : plain
+    const tags = /^(?:vlan .*?, ethertype \S+ \(0x[0-9a-f]{4}\), )+/.exec(plain)?.[0] ?? ''
+    // Behind the header of the link nothing says again what it is, not even the packet it quotes.
+    const bare = () => long().replaceAll(/^(?:ARP, |IP6? )|(?<=\n\t)IP /g, '')
+    const rest = verbose > 0 ? tags + bare() : plain
     if (!any) return text.slice(0, at) + rest
     const head = `ifindex ${index} ${formatMac(frame.src)} ${typeName(frame.etherType)}`
     return `${head}, length ${frame.length + COOKED}: ${rest}`
@@ -114,42 +112,4 @@ function clock(timeNs: number): string {
   const s = Math.floor(us / 1_000_000)
   const day = `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`
   return `${day}.${String(us % 1_000_000).padStart(6, '0')}`
-}
-
-function verboseFrame(frame: Frame): string {
-  const { packet } = frame
-  if (packet.kind === 'arp') {
-    return printFrame(frame).replace(/^ARP, /, 'ARP, Ethernet (len 6), IPv4 (len 4), ')
-  }
-  if (packet.kind === 'ip4') return `IP ${head4(packet)}\n    ${printPacket(packet)}`
-  if (packet.kind !== 'ip6') return printFrame(frame)
-  const sum = packet.payload.kind === 'icmp' ? '[icmp6 sum ok] ' : ''
-  return `IP6 ${head6(packet)} ${printPacket(packet).replace(/: /, `: ${sum}`)}`
-}
-
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  0: 'Options',
-  1: 'ICMP',
-  2: 'IGMP',
-  6: 'TCP',
-  17: 'UDP',
-  58: 'ICMPv6',
-}
-
-const protocolText = (n: number): string => `${PROTOCOLS[n] ?? 'unknown'} (${n})`
-
-function head4(p: Ip4Packet): string {
-  const { tos, ttl, id, fragmentOffset, protocol, length } = p
-  const set = [p.moreFragments ? '+' : '', p.dontFragment ? 'DF' : ''].filter((f) => f !== '')
-  const flags = `flags [${set.length === 0 ? 'none' : set.join(', ')}]`
-  const head = `tos 0x${tos.toString(16)}, ttl ${ttl}, id ${id}, offset ${fragmentOffset}`
-  return `(${head}, ${flags}, proto ${protocolText(protocol)}, length ${length})`
-}
-
-function head6(p: Ip6Packet): string {
-  const label =
-    p.flowLabel === 0 ? '' : `flowlabel 0x${p.flowLabel.toString(16).padStart(5, '0')}, `
-  const kind = p.trafficClass === 0 ? '' : `class 0x${p.trafficClass.toString(16)}, `
-  const next = `next-header ${protocolText(p.nextHeader)} payload length: ${p.length - 40}`
-  return `(${kind}${label}hlim ${p.hopLimit}, ${next})`
 }
