@@ -115,7 +115,10 @@ function lastProgress(relevant: readonly Told[]): string | undefined {
   const seen = new Set<string>()
   let last: string | undefined
   for (const { step, message } of relevant) {
-    const place = takes(step, message) ? `${message} ${step.netns}` : message
+    const taken = takes(step, message)
+    // Copies of a flooded frame come one after the other.
+    if (!taken && message === last) continue
+    const place = taken ? `${message} ${step.netns}` : message
     if (seen.has(place)) continue
     seen.add(place).add(message)
     last = message
@@ -125,8 +128,9 @@ function lastProgress(relevant: readonly Told[]): string | undefined {
 
 /** Whether a namespace took a packet (a question to all is heard by many, and late by some). */
 function takes(step: RawStep, message: string): boolean {
-  if (message.startsWith('arp') || message.startsWith('nd')) return false
-  return step.action === 'consume' || (step.action === 'deliver' && step.to === PACKET_HOST)
+  const { action, to } = step
+  if (action !== 'consume' && (action !== 'deliver' || to !== PACKET_HOST)) return false
+  return !message.startsWith('arp') && !message.startsWith('nd')
 }
 
 /** Whether a message, by its name, is on the way back. */
@@ -230,17 +234,16 @@ export function messagesOf(steps: readonly RawStep[], port: number | undefined):
   const held = heldSteps(steps)
   // Copies of a flooded frame are one frame: it is named once.
   const names = new Map<Frame, string | undefined>()
+  let last: Frame | undefined
+  let message: string | undefined
   for (const step of steps) {
     const { frame } = step
     // Waiting for a neighbour is no progress: the packet goes on after the question.
     // Nor is waiting in an impaired cable, unless nobody saw the end of it.
     const waits = step.action === 'queue' && held.get(step) !== Infinity
     if (frame === undefined || waits || isReason(CONSEQUENCE, step)) continue
-    let message = names.get(frame)
-    if (message === undefined && !names.has(frame)) {
-      message = messageOf(frame, port)
-      names.set(frame, message)
-    }
+    if (frame !== last) message = remembered(names, frame, () => messageOf(frame, port))
+    last = frame
     if (message !== undefined) told.push({ step, message })
   }
   return told

@@ -54,8 +54,7 @@ export const isFlavour = (word: string): word is Flavour => Object.hasOwn(DRAW, 
 
 function flavoursOf(traits: KernelTraits): readonly Flavour[] {
   const has = (kind: string): boolean => !traits.missingKinds.includes(kind)
-  // Filters only when asked for: there the simulator and the kernel do not agree on all yet.
-  const flavours: Flavour[] = ['lan', 'lan', 'lan', 'routed']
+  const flavours: Flavour[] = ['lan', 'lan', 'lan', 'routed', 'filters']
   if (has('vlan') && traits.bridgeVlanFiltering) flavours.push('trunks', 'trunks', 'trunks')
   if (has('ipvlan') && has('dummy')) flavours.push('ipvlan', 'ipvlan', 'ipvlan')
   return flavours
