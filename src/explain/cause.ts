@@ -106,14 +106,17 @@ function elsewhere({ scene, question, code, at, to }: Ends): CauseCode | undefin
   const { target, from } = question
   if (code === 'BRIDGE_VLAN_INGRESS' || code === 'BRIDGE_VLAN_EGRESS') return 'VLAN_NOT_ON_PORT'
   const silent = code === 'ARP_NOT_FOR_US' || code === 'ND_NOT_FOR_US' || TURNED_BACK.has(code)
-  if (code === 'VLAN_NO_DEVICE') return 'UNTAGGED_AT_PARENT'
+  const packet = at?.frame?.packet
+  const asked = packet?.kind === 'arp' && packet.operation === 1 ? packet.targetIp : target
+  if (code === 'VLAN_NO_DEVICE') {
+    if (scene.owners(asked).length > 0) return 'UNTAGGED_AT_PARENT'
+    return asked === target ? 'NOBODY_HAS_ADDRESS' : 'GATEWAY_UNREACHABLE'
+  }
   if (!silent && code !== 'MARTIAN_SOURCE') return undefined
   const owners = scene.owners(target)
   const own = scene.addressTowards(from, target)
   const twins = own === undefined ? 0 : scene.owners(own.address.address).length
   if (owners.length > 1 || twins > 1) return 'DUPLICATE_ADDRESS'
-  const packet = at?.frame?.packet
-  const asked = packet?.kind === 'arp' && packet.operation === 1 ? packet.targetIp : target
   if (asked !== target && asked !== own?.address.address) return 'GATEWAY_UNREACHABLE'
   if (owners.length === 0) return 'NOBODY_HAS_ADDRESS'
   const twin = [question.from, question.to].some((netns) => hasTwinMac(scene, netns))

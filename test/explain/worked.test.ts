@@ -82,6 +82,25 @@ test('explain: a router that does not forward', async () => {
   expect(found.remedies[0]?.edit).toBe('hosts.node1.forward: true')
 })
 
+test.each([
+  [
+    'box4',
+    'GATEWAY_UNREACHABLE',
+    'box1 cannot reach box4 172.16.20.11: the gateway does not answer',
+  ],
+  [
+    '172.16.10.77',
+    'NOBODY_HAS_ADDRESS',
+    'box1 cannot reach 172.16.10.77: nobody there holds the address',
+  ],
+])(
+  'explain: on a VLAN, %s asked for while nobody has the address: %s',
+  async (to, cause, headline) => {
+    const bare = onTrunk().replace(/ {4}vlans: .*\n {4}addr: .*\n/, '')
+    expect(await explainIn(bare, 'box1', to)).toMatchObject({ verdict: 'fail', cause, headline })
+  },
+)
+
 test('explain: the request arrives and the reply has no route', async () => {
   const found = await explainIn(onTrunk({ forward: true, gateway: false }), 'box1', 'box4')
   expect(found).toMatchObject({ verdict: 'fail', code: 'NO_ROUTE_BACK' })
