@@ -90,10 +90,14 @@ export function makeRegistry(exec: Exec): Registry {
   return { commands, applets: new Map([...Object.entries(applets), ['busybox', busybox]]) }
 }
 
-/** Never a silent success: what is not here says so, with the name most like it. */
+/** Never a silent success: what is not here says so, with the name most like it if any is. */
 export function unknownCommand(name: string, names: readonly string[]): ReturnType<typeof failed> {
-  const nearest = names.toSorted((a, b) => distance(name, a) - distance(name, b))[0]
-  const hint = nearest === undefined ? '' : `; nearest: ${nearest}`
+  const own = name.slice(name.lastIndexOf('/') + 1)
+  const [nearest] = names
+    .map((one) => ({ one, apart: distance(own, one) }))
+    .toSorted((a, b) => a.apart - b.apart)
+  const isLike = nearest !== undefined && nearest.apart <= Math.ceil(own.length / 3)
+  const hint = isLike ? `; nearest: ${nearest.one}` : ''
   return failed(127, `lanyard: command ${name} is not part of this shell yet${hint}\n`)
 }
 

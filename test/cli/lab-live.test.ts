@@ -208,38 +208,42 @@ slow('a script of lines on standard input runs line by line', async () => {
 const hasScript = spawnSync('script', ['--version']).status === 0
 if (!hasScript && process.env['CI'] === 'true') throw new Error('must not be skipped: no script(1)')
 
-test.skipIf(!hasScript)('at a terminal: prompt, Tab, Ctrl-C, history', async () => {
-  await lab('up', file)
-  const command = programWords('lab', 'shell', 'h').join(' ')
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { ...process.env, ...env, TERM: 'xterm' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  let seen = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
-  const until = async (text: string): Promise<void> => {
-    while (!seen.includes(text)) {
-      if (child.exitCode !== null) throw new Error(`the shell ended without ${text}: ${seen}`)
-      await new Promise((resolve) => setTimeout(resolve, 10))
+test.skipIf(!hasScript)(
+  'at a terminal: prompt, Tab, Ctrl-C, history',
+  async () => {
+    await lab('up', file)
+    const command = programWords('lab', 'shell', 'h').join(' ')
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      env: { ...process.env, ...env, TERM: 'xterm' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    let seen = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
+    const until = async (text: string): Promise<void> => {
+      while (!seen.includes(text)) {
+        if (child.exitCode !== null) throw new Error(`the shell ended without ${text}: ${seen}`)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      seen = seen.slice(seen.indexOf(text) + text.length)
     }
-    seen = seen.slice(seen.indexOf(text) + text.length)
-  }
-  await until('[root@h ~]# ')
-  child.stdin.write('ip netns ad\t')
-  await until('ip netns add ')
-  child.stdin.write('ns7\r')
-  await until('[root@h ~]# ')
-  child.stdin.write('ip netns add ns8')
-  await until('ns8')
-  child.stdin.write('\u0003')
-  await until('^C')
-  await until('[root@h ~]# ')
-  child.stdin.write('ip netns\r')
-  await until('ns7\r\n')
-  child.stdin.write('\u0004')
-  const status = await new Promise((resolve) => child.on('close', resolve))
-  expect(status).toBe(0)
-  expect((await at('h', 'ip netns')).stdout).toBe('ns7\n')
-  const history = readFileSync(join(folder, 'lanyard', 'labs', 'living', 'history'), 'utf8')
-  expect(history).toBe('ip netns\nip netns add ns7\n')
-})
+    await until('[root@h ~]# ')
+    child.stdin.write('ip netns ad\t')
+    await until('ip netns add ')
+    child.stdin.write('ns7\r')
+    await until('[root@h ~]# ')
+    child.stdin.write('ip netns add ns8')
+    await until('ns8')
+    child.stdin.write('\u0003')
+    await until('^C')
+    await until('[root@h ~]# ')
+    child.stdin.write('ip netns\r')
+    await until('ns7\r\n')
+    child.stdin.write('\u0004')
+    const status = await new Promise((resolve) => child.on('close', resolve))
+    expect(status).toBe(0)
+    expect((await at('h', 'ip netns')).stdout).toBe('ns7\n')
+    const history = readFileSync(join(folder, 'lanyard', 'labs', 'living', 'history'), 'utf8')
+    expect(history).toBe('ip netns\nip netns add ns7\n')
+  },
+  300_000,
+)

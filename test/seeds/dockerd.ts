@@ -99,7 +99,8 @@ export class Dockerds {
     if (spawnSync('test', ['-e', tar]).status === 0) return tar
     mkdirSync(join(root, 'bin'), { recursive: true })
     cpSync('/bin/busybox', join(root, 'bin/busybox'))
-    const applets = ['sh', 'ip', 'ping', 'ifconfig', 'top', 'sleep']
+    const { stdout } = spawnSync('busybox', ['--list'], { encoding: 'utf8' })
+    const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox')
     for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet))
     spawnSync('tar', ['-C', root, '-cf', tar, '.'])
     return tar
