@@ -20,6 +20,7 @@ import type {
 } from '../fabric/fabric.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import type { Disk } from '../lab/recorder.ts'
+import { SimFabric } from '../sim/fabric.ts'
 import type { Machine } from './session.ts'
 import type { LinkSnapshot, NetnsSnapshot, Snapshot, SnapshotOptions } from '../fabric/snapshot.ts'
 
@@ -178,6 +179,9 @@ export function machineIn(fabric: Fabric, node: string, disk?: Disk): Machine {
   return {
     name: node,
     release: RELEASE,
+    ...(fabric instanceof SimFabric
+      ? { connections: (netns) => fabric.connections(netns === '' ? node : `${node}/${netns}`) }
+      : {}),
     ...(disk === undefined
       ? {}
       : {

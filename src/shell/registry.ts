@@ -3,6 +3,7 @@ import { arpCommand } from './commands/arp.ts'
 import { arpingCommand, busyboxArping } from './commands/arping.ts'
 import { brctlCommand } from './commands/brctl.ts'
 import { bridgeCommand } from './commands/bridge.ts'
+import { conntrackCommand } from './commands/conntrack.ts'
 import { digCommand, nslookupCommand } from './commands/dns.ts'
 import { busyboxIp } from './commands/busybox-ip.ts'
 import { dockerCommand } from './commands/docker.ts'
@@ -59,6 +60,7 @@ export function makeRegistry(exec: Exec): Registry {
     ['ip', ip],
     ['bridge', bridgeCommand],
     ['tc', tcCommand],
+    ['conntrack', conntrackCommand],
     ['brctl', brctlCommand],
     ['vconfig', vconfigCommand(ip)],
     ['iptables', iptablesCommand(4)],

@@ -1,6 +1,7 @@
 /** What a command line runs in, and what it leaves. */
 import { type Ip, tryParseIp } from '../addr/ip.ts'
 import type { Fabric } from '../fabric/fabric.ts'
+import type { ListedConnection } from '../sim/ip/netfilter/list.ts'
 
 /** What a command may ask of the machine it runs on, beyond its network. */
 export interface Machine {
@@ -11,6 +12,8 @@ export interface Machine {
   readonly lookup: (name: string) => Promise<readonly Ip[]>
   /** The name of an address. */
   readonly nameOf: (ip: Ip) => Promise<string | undefined>
+  /** Connections that a namespace of the machine tracks; undefined where nobody can say. */
+  readonly connections?: (netns: string) => readonly ListedConnection[]
   /** What programs of this machine keep; undefined where nothing is kept. */
   readonly disk?: MachineDisk
 }

@@ -19,6 +19,7 @@ import type { Frame } from '../wire/frame.ts'
 import { transmit } from './core.ts'
 import { forkWorld } from './fork.ts'
 import { listAddresses } from './ip/snapshot.ts'
+import { listConnections, type ListedConnection } from './ip/netfilter/list.ts'
 import { runProbes } from './ip/probe.ts'
 import { listen, stopListening } from './ip/transport.ts'
 import { portOf, STATE_LEARNING, STATE_LISTENING } from './link/bridge-state.ts'
@@ -143,6 +144,11 @@ export class SimFabric implements Fabric {
     netns.delete(from)
     netns.set(to, found)
     found.name = to
+  }
+
+  /** The connections a namespace tracks, in no order. Equivalent to: `conntrack -L`. */
+  connections(netns: string): readonly ListedConnection[] {
+    return listConnections(this.world, netns)
   }
 
   /** What a program wrote down with {@link writeFile}. */

@@ -92,7 +92,8 @@ function run(command: readonly string[], env = process.env): Printed {
 function atTerminal(words: readonly string[]): Printed {
   const line = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
   const out = run(['script', '-qec', line, '/dev/null'])
-  return { ...out, stdout: out.stdout.replaceAll('\r', '') }
+  // `script` has no more input, types that, and the terminal shows it.
+  return { ...out, stdout: out.stdout.replaceAll('\r', '').replace(/^\^[@D][\b]*/, '') }
 }
 
 /** A seed was typed by hand: by its next line duplicate address detection was over. */

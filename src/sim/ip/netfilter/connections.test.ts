@@ -14,6 +14,9 @@ function connection(original: Tuple): Connection {
     destinationNat: false,
     sourceNat: false,
     expires: 0,
+    streamAt: 0,
+    assured: false,
+    tcp: 'NONE',
   }
 }
 

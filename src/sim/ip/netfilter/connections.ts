@@ -4,6 +4,7 @@
  */
 import type { Ip } from '../../../addr/ip.ts'
 import type { ConnectionState } from '../../../fabric/filter.ts'
+import type { TcpState } from './tcp-state.ts'
 
 /** How packets of one direction look (struct nf_conntrack_tuple). An echo has its id for ports. */
 export interface Tuple {
@@ -32,6 +33,12 @@ export interface Connection {
   sourceNat: boolean
   /** Virtual time. */
   expires: number
+  /** From then on datagrams both ways are a stream (`udp.stream_ts`). */
+  readonly streamAt: number
+  /** It has shown that it lasts (IPS_ASSURED). */
+  assured: boolean
+  /** `NONE` where it is not TCP. */
+  tcp: TcpState
 }
 
 /** A packet's place in a connection, handed from hook to hook (skb->_nfct). */

@@ -6,17 +6,17 @@ import type { Ip4Packet, Ip6Packet, Payload } from '../../../wire/frame.ts'
 import { type Connection, type Entry, invert, type Tracked, type Tuple } from './connections.ts'
 import { portOf, protocolOf } from './match.ts'
 import type { Netfilter } from './state.ts'
+import { nextTcpState, TCP_TIMEOUTS } from './tcp-state.ts'
 
 type Packet = Ip4Packet | Ip6Packet
 
 const SECOND = 1_000_000_000
-/** nf_conntrack_{icmp,udp,udp_stream,tcp_*,generic} timeouts, seconds. */
+/** nf_conntrack_{icmp,udp,udp_stream,generic} timeouts, seconds. */
 const TIMEOUT_ICMP = 30
 const TIMEOUT_UDP = 30
 const TIMEOUT_UDP_STREAM = 120
-const TIMEOUT_TCP = 432_000
-const TIMEOUT_TCP_OPENING = 120
-const TIMEOUT_TCP_CLOSE = 10
+/** Datagrams both ways are a stream only after so long, seconds. */
+const UDP_STREAM_AFTER = 2
 const TIMEOUT_GENERIC = 600
 /** So many connections are begun before old ones are looked for (gc_worker). */
 const SWEEP = 4096
@@ -47,8 +47,9 @@ export function track(nf: Netfilter, packet: Packet, now: number): Tracked {
     return { connection: begin(nf, tuple, payload, now), direction: 'original', state: 'new' }
   }
   const { connection, direction } = known
+  if (payload.kind === 'tcp') followTcp(nf, connection, direction, payload.flags)
+  connection.expires = now + timeoutOf(connection, now) * SECOND
   if (direction === 'reply') connection.seenReply = true
-  connection.expires = now + timeoutOf(connection, payload) * SECOND
   const state = connection.seenReply ? 'established' : 'new'
   if (known.tracked?.state !== state) known.tracked = { connection, direction, state }
   return known.tracked
@@ -128,21 +129,38 @@ function begin(nf: Netfilter, original: Tuple, payload: Payload, now: number): C
     destinationNat: false,
     sourceNat: false,
     expires: now,
+    streamAt: now + UDP_STREAM_AFTER * SECOND,
+    assured: false,
+    tcp: payload.kind === 'tcp' ? nextTcpState('NONE', 'original', payload.flags) : 'NONE',
   }
-  connection.expires = now + timeoutOf(connection, payload) * SECOND
+  connection.expires = now + timeoutOf(connection, now) * SECOND
   return connection
 }
 
-function timeoutOf(connection: Connection, payload: Payload): number {
+/** nf_conntrack_tcp_packet: a refusal before anything was answered leaves nothing behind. */
+function followTcp(
+  nf: Netfilter,
+  connection: Connection,
+  direction: 'original' | 'reply',
+  flags: number,
+): void {
+  const before = connection.tcp
+  connection.tcp = nextTcpState(before, direction, flags)
+  if ((flags & RST) !== 0 && !connection.seenReply) nf.connections.remove(connection)
+  else if (before === 'SYN_RECV' && connection.tcp === 'ESTABLISHED') connection.assured = true
+}
+
+function timeoutOf(connection: Connection, now: number): number {
   switch (connection.original.protocol) {
     case 1:
     case 58:
       return TIMEOUT_ICMP
     case 6:
-      if (payload.kind === 'tcp' && (payload.flags & RST) !== 0) return TIMEOUT_TCP_CLOSE
-      return connection.seenReply ? TIMEOUT_TCP : TIMEOUT_TCP_OPENING
+      return TCP_TIMEOUTS[connection.tcp]
     case 17:
-      return connection.seenReply ? TIMEOUT_UDP_STREAM : TIMEOUT_UDP
+      if (!connection.seenReply || now <= connection.streamAt) return TIMEOUT_UDP
+      connection.assured = true
+      return TIMEOUT_UDP_STREAM
     default:
       return TIMEOUT_GENERIC
   }
