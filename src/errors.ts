@@ -210,12 +210,19 @@ const TABLE = {
     say: (d) => `network with name ${d.network} already exists, with another ${d.differs}`,
     mend: (d) => `remove it first: lanyard network rm ${d.network}`,
   }),
-  'network-in-use': row<{ network: string; endpoints: readonly string[] }>({
+  'network-in-use': row<{
+    network: string
+    endpoints: readonly string[]
+    first: string
+    /** Of the first, where it is another one's. */
+    host: string | undefined
+  }>({
     status: 403,
     errno: 'EBUSY',
     say: (d) =>
       `error while removing network: network ${d.network} has active endpoints (${d.endpoints.slice(0, 5).join(', ')}${d.endpoints.length > 5 ? `, and ${d.endpoints.length - 5} more` : ''})`,
-    mend: (d) => `disconnect them: lanyard network disconnect ${d.network} ${d.endpoints[0] ?? ''}`,
+    mend: (d) =>
+      `disconnect them: lanyard network disconnect ${d.network} ${d.first}${d.host === undefined ? '' : ` (on ${d.host}; of a host that is gone for good: lanyard host forget ${d.host})`}`,
   }),
   'endpoint-exists': row<{ network: string; endpoint: string; sandbox: string; differs: string }>({
     status: 409,

@@ -218,6 +218,28 @@ export function publicNetwork(record: NetworkRecord): Network {
   return network
 }
 
+/** Those in the way of a network's end, of other hosts by the name of the host too. */
+async function inUse(
+  { self }: Context,
+  network: string,
+  endpoints: readonly EndpointRecord[],
+): Promise<LanyardError> {
+  const [first] = endpoints
+  const hosts = new Map<string | undefined, string>()
+  for (const { hostId: id } of endpoints) {
+    if (id !== undefined && id !== self?.id) hosts.set(id, (await self?.nameOf(id)) ?? id)
+  }
+  return new LanyardError('network-in-use', {
+    network,
+    endpoints: endpoints.map(({ name, hostId }) => {
+      const host = hosts.get(hostId)
+      return host === undefined ? name : `${name} on host ${host}`
+    }),
+    first: first?.name ?? '',
+    host: hosts.get(first?.hostId),
+  })
+}
+
 /**
  * Removes a network that has no endpoints, or with `disconnect` together with them. Repeatable: one
  * that is gone is no error for whoever removed it, but `network-missing` for whoever names one that
@@ -237,10 +259,7 @@ export async function removeNetwork(
   // Those of another host are that host's to take away.
   const inTheWay =
     options.disconnect === true ? all.filter((one) => one.hostId !== context.self?.id) : all
-  if (inTheWay.length > 0) {
-    const endpoints = inTheWay.map((endpoint) => endpoint.name)
-    throw new LanyardError('network-in-use', { network: name, endpoints })
-  }
+  if (inTheWay.length > 0) throw await inUse(context, name, inTheWay)
   await faults.at('remove:1-found')
   const leaving: NetworkRecord = { ...known, phase: 'removing' }
   await write(store, putNetwork(leaving))
