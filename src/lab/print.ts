@@ -107,7 +107,8 @@ export function printJudged(judged: Judged, paint: Paint): string {
 }
 
 function commandText(command: CommandReport, paint: Paint): string {
-  const output = `${command.stdout}${command.stderr}`.trimEnd()
+  // vconfig begins with an empty line.
+  const output = `${command.stdout}${command.stderr}`.trimEnd().replace(/^\n+/, '')
   const prompt = `  ${paint('dim', `${command.node} #`)} ${command.command}`
-  return output === '' ? prompt : `${prompt}\n${output.replace(/^/gm, '    ')}`
+  return output === '' ? prompt : `${prompt}\n${output.replace(/^(?=.)/gm, '    ')}`
 }
