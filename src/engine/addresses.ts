@@ -6,11 +6,11 @@ import { SEGMENTS, segmentOfKey } from '../ipam/keys.ts'
 import { lease } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
 import { addressesOfName, gone, holderOf, keptName, quarantine } from '../ipam/memory.ts'
-import { definePools, removePools } from '../ipam/pools.ts'
+import { definePools, removePools, unchanged } from '../ipam/pools.ts'
 import { release, type ReleaseWith } from '../ipam/release.ts'
 import { reserve, unreserve } from '../ipam/reserve.ts'
 import { readSegment } from '../ipam/segment.ts'
-import type { Store, Write } from '../store/store.ts'
+import type { Condition, Store, Write } from '../store/store.ts'
 import type { Lease, Network } from './types.ts'
 
 /** Why a free address cannot be had after all; undefined when it can. */
@@ -45,9 +45,23 @@ export class Addresses {
     await definePools(this.#ipam, { ...of(network), pools: network.pools })
   }
 
+  /** As {@link open}; what holds while the network has its pools. */
+  async holdOpen(network: Network): Promise<Condition> {
+    for (;;) {
+      await this.open(network)
+      const segment = await readSegment(this.#ipam, network.segment)
+      if (segment.networks.has(network.name)) return unchanged(segment)
+    }
+  }
+
   /** Takes the pools and every lease of a network away. Repeatable. */
   async close(network: PoolsOf, force = true): Promise<void> {
     await removePools(this.#ipam, { ...of(network), force })
+  }
+
+  /** Takes pools away that were opened for a network; not those of one that there is. */
+  async closeUnless(key: string, network: PoolsOf): Promise<void> {
+    await removePools(this.#ipam, { ...of(network), unless: key })
   }
 
   /** Networks that have pools, whether or not there is a record of them. */

@@ -46,10 +46,22 @@ export async function joinNetwork(
  */
 export async function makeNetwork(context: Context, spec: NetworkSpec): Promise<Network> {
   const known = await findNetwork(context.store, spec.name, context.self?.id)
-  if (known?.phase !== 'ready' || known.joined) return await createNetwork(context, spec)
+  if (known?.phase !== 'ready' || known.joined)
+    try {
+      return await createNetwork(context, spec)
+    } catch (error) {
+      if (!wasFaster(error)) throw error
+      return await makeNetwork(context, spec)
+    }
   sameNetwork(known, { ...spec, parent: known.parent })
   return publicNetwork(await joinNetwork(context, spec.name, spec.parent))
 }
+
+/** Another host has made it while this one was about to. */
+const wasFaster = (error: unknown): boolean =>
+  error instanceof LanyardError &&
+  error.code === 'network-exists' &&
+  (error.detail as { readonly differs: string }).differs === 'maker'
 
 async function join(context: Context, known: NetworkRecord): Promise<NetworkRecord> {
   const { view, host, self, store } = context

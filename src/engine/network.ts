@@ -60,7 +60,7 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   const undo = new UndoStack()
   try {
     await faults.at('create:1-draft')
-    undo.push(() => context.addresses.close(network))
+    undo.push(() => closeAgain(context, network))
     await context.addresses.open(network)
     await faults.at('create:2-pools')
     const before = { netns: [await context.view.snapshot()] }
@@ -92,11 +92,23 @@ async function record(context: Context, network: NetworkRecord): Promise<void> {
     return
   }
   const key = networkKey(network.name)
-  const { done } = await store.transact({
-    when: [{ key, is: 'absent' }],
-    then: [put, putParent(network, self.id)],
-  })
-  if (!done) throw new LanyardError('network-exists', { network: network.name, differs: 'maker' })
+  for (;;) {
+    // A host that failed to make the same network may have taken the pools away.
+    const open = await context.addresses.holdOpen(network)
+    const { done } = await store.transact({
+      when: [{ key, is: 'absent' }, open],
+      then: [put, putParent(network, self.id)],
+    })
+    if (done) return
+    if ((await store.get(key)) !== undefined)
+      throw new LanyardError('network-exists', { network: network.name, differs: 'maker' })
+  }
+}
+
+/** Another host may be making the same network: the pools are its, too. */
+async function closeAgain({ addresses, self }: Context, network: NetworkRecord): Promise<void> {
+  if (self === undefined) await addresses.close(network)
+  else await addresses.closeUnless(networkKey(network.name), network)
 }
 
 function isHostChild(op: Plan[number]): boolean {

@@ -158,23 +158,31 @@ async function checkKept(ipam: Ipam, request: PoolsOfNetwork): Promise<Condition
  * Repeatable: a network without pools is a success. Addresses its endpoints held rest for the
  * cooldown. A crash in the middle leaves the pools defined and some of the rest gone: repeat it.
  *
+ * @param request `unless`: a key that, where it is, leaves all as it is: somebody needs the pools
  * @throws LanyardError `pool-in-use` when endpoints hold addresses, unless `force`
  */
 export async function removePools(
   ipam: Ipam,
-  request: { readonly segment: string; readonly network: string; readonly force?: boolean },
+  request: {
+    readonly segment: string
+    readonly network: string
+    readonly force?: boolean
+    readonly unless?: string
+  },
 ): Promise<void> {
-  const { segment: name, network, force = false } = request
+  const { segment: name, network, force = false, unless } = request
   const before = (await readSegment(ipam, name)).networks.get(network)
   if (!force) await checkIdle(ipam, request)
   for (;;) {
     const segment = await readSegment(ipam, name)
     if (!segment.networks.has(network)) break
+    if (unless !== undefined && (await ipam.store.get(unless)) !== undefined) return
     const networks = new Map(segment.networks)
     networks.delete(network)
     const key = segmentKey(name)
+    const nobody: Condition[] = unless === undefined ? [] : [{ key: unless, is: 'absent' }]
     const { done } = await transactSurely(ipam, {
-      when: [unchanged(segment)],
+      when: [unchanged(segment), ...nobody],
       then: [networks.size === 0 ? { delete: key } : { put: key, value: encodeSegment(networks) }],
     })
     if (done) break

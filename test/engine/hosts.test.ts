@@ -23,6 +23,35 @@ onHosts(
   },
 )
 
+onHosts('of two that make one network at once the second joins what is there', async (hosts) => {
+  const { world, open, b } = hosts
+  let made = false
+  const at = async (step: string): Promise<void> => {
+    if (step !== 'create:3-links' || made) return
+    made = true
+    await b.createNetwork(world.network())
+  }
+  const a = await open('host', {}, { faults: { at } })
+  await a.createNetwork(world.network())
+  expect((await a.network('lan')).id).toBe((await b.network('lan')).id)
+  const one = await a.connect(world.request('a'))
+  const two = await b.connect(world.request('b'))
+  expect(one.addresses).not.toEqual(two.addresses)
+  expect(await a.status()).toEqual([])
+})
+
+onHosts('one that fails to make a network leaves the pools to who makes it', async (hosts) => {
+  const { world, open, b } = hosts
+  const at = async (step: string): Promise<void> => {
+    if (step !== 'create:3-links') return
+    await b.createNetwork(world.network())
+    throw new Error('no')
+  }
+  const a = await open('host', {}, { faults: { at } })
+  expect(await refusal(a.createNetwork(world.network()))).toBe('no')
+  expect((await b.connect(world.request('b'))).addresses).toHaveLength(1)
+})
+
 onHosts(
   'an address, a name and an endpoint of another host are refused, naming it',
   async (hosts) => {
