@@ -16,6 +16,8 @@ const PATIENCE_MS = 600_000
  */
 const SCRIPT = `
 mount -t tmpfs tmpfs /run
+echo nameserver 127.0.0.53 > /run/resolv.conf
+mount --bind /run/resolv.conf /etc/resolv.conf
 data=$1 socket=/run/containerd/containerd.sock
 shift
 mkdir -p $data

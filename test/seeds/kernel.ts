@@ -2,13 +2,14 @@
  * A transcript on this kernel, in a lab of the program itself: real namespaces, real tools, and at
  * each node that needs one a dockerd of its own.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { enterNode } from '../../src/cli/lab-enter.ts'
 import { Dockerds, dockerMissing } from './dockerd.ts'
 import { InnerShell } from './inner-shell.ts'
+import { NameServer } from './name-server.ts'
 import type { Printed, Typist } from './play.ts'
 
 /** Longer than any line of a seed takes: a busy machine may take its time. */
@@ -32,9 +33,11 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
     up = make()
   }
   const dockerds = new Dockerds(name, folder)
+  const names = new NameServer(name, folder)
   let inner: InnerShell | undefined
   const close = async (): Promise<void> => {
     inner?.close()
+    names.close()
     await dockerds.close()
     lanyard('down', name)
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
@@ -59,6 +62,7 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
   return {
     type: async (node, line, isInside) => {
       if (isInside) return (await inner?.type(line)) ?? NO_SHELL
+      if (line.endsWith(' >> /etc/hosts')) await names.start(node)
       const typed = words(node, await dockerds.line(node, line))
       if (INTERACTIVE.test(line)) {
         inner = new InnerShell(typed)
@@ -88,12 +92,20 @@ function run(command: readonly string[], env = process.env): Printed {
   return { code: status ?? 1, stdout, stderr }
 }
 
-/** The line was typed with -t: it wants a terminal. */
-function atTerminal(words: readonly string[]): Printed {
+/** The line was typed with -t: it wants a terminal, on which nobody types. */
+function atTerminal(words: readonly string[]): Promise<Printed> {
   const line = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
-  const out = run(['script', '-qec', line, '/dev/null'])
-  // `script` has no more input, types that, and the terminal shows it.
-  return { ...out, stdout: out.stdout.replaceAll('\r', '').replace(/^\^[@D][\b]*/, '') }
+  // Its input stays open: of the end of its own `script` makes a character of the terminal's.
+  const child = spawn('script', ['-qec', line, '/dev/null'], { timeout: PATIENCE_MS })
+  let shown = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (shown += text))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) =>
+      resolve({ code: code ?? 1, stdout: shown.replaceAll('\r', ''), stderr: '' }),
+    )
+  })
 }
 
 /** A seed was typed by hand: by its next line duplicate address detection was over. */
@@ -127,7 +139,6 @@ function reasons(at: (line: string) => boolean): Typist['why'] {
   return (line) => {
     if (/^docker\b/.test(line) && noDocker !== undefined) return noDocker
     if (/^(?:lsmod|modprobe)\b/.test(line)) return moduleReason(line)
-    if (line.includes('www.google.com')) return 'no name server of this lab knows www.google.com'
     if (/\b(?:vconfig|enp0s3\.[12]00|parent=\w+\.\d)/.test(line) && kinds.get('vlan id 5') !== true)
       return 'this kernel has no 8021q'
     if (/-d ipvlan/.test(line) && kinds.get('ipvlan') !== true) return 'this kernel has no ipvlan'
