@@ -32,7 +32,8 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
     writeFileSync(file, withoutVlans(lab))
     up = make()
   }
-  const dockerds = new Dockerds(name, folder)
+  const path = `${join(folder, 'bin')}:${process.env['PATH']}`
+  const dockerds = new Dockerds(name, folder, path)
   const names = new NameServer(name, folder)
   let inner: InnerShell | undefined
   const close = async (): Promise<void> => {
@@ -54,7 +55,7 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
   const first = /^ {2}([\w.-]+):/m.exec(lab.slice(lab.indexOf('\nhosts:')))?.[1] ?? ''
   const at = (line: string): boolean =>
     run([...enterNode(name, first), 'sh', '-c', line], env).code === 0
-  const path = `${toolsOf(folder, at)}:${process.env['PATH']}`
+  ownTools(folder, at)
   const words = (node: string, line: string) => [
     ...enterNode(name, node),
     ...['env', `PATH=${path}`, 'sh', '-c', line],
@@ -117,13 +118,12 @@ function settled(line: string, type: () => Printed): Printed {
 }
 
 /** A kernel without nf_tables for IPv4 has the older tables: iptables is those then. */
-function toolsOf(folder: string, at: (line: string) => boolean): string {
+function ownTools(folder: string, at: (line: string) => boolean): void {
   const tools = join(folder, 'bin')
   mkdirSync(tools)
   const works = (name: string) => at(`${name} -t nat -N lk0 && ${name} -t nat -X lk0`)
   if (!works('iptables') && works('iptables-legacy'))
     symlinkSync('/usr/sbin/xtables-legacy-multi', join(tools, 'iptables'))
-  return tools
 }
 
 /** What is missing here for a line. */

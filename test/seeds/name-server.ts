@@ -46,10 +46,10 @@ export class NameServer {
     const enter = enterNode(this.#lab, node)
     const table = join(this.#folder, `${node}.hosts`)
     writeFileSync(table, '127.0.0.1 localhost\n')
-    const [program = '', ...args] = [...enter, 'mount', '--bind', table, '/etc/hosts']
+    const [program, ...args] = [...enter, 'mount', '--bind', table, '/etc/hosts']
     const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
     if (status !== 0) throw new Error(`the table of ${node}: ${stderr}`)
-    const [first = '', ...rest] = [...enter, process.execPath, ...process.execArgv, '-e', PROGRAM]
+    const [first, ...rest] = [...enter, process.execPath, ...process.execArgv, '-e', PROGRAM]
     const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#running.set(node, child)
     const up = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
