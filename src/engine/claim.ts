@@ -130,20 +130,20 @@ async function isClaimed({ addresses }: Context, network: NetworkRecord, ip: Ip)
   return (await addresses.keptName(network, ip)) === formatIp(ip)
 }
 
-/** An endpoint takes its addresses over from the claim; called under {@link claimLock}. */
-export async function takeOver(
+/** Which addresses are claimed: whoever leases them under {@link claimLock} takes them over. */
+export async function claimedOf(
   context: Context,
   network: NetworkRecord,
   ips: readonly Ip[],
 ): Promise<readonly Ip[]> {
   const claimed: Ip[] = []
-  for (const ip of ips) {
-    if (!(await isClaimed(context, network, ip))) continue
-    await context.addresses.free(network, ip)
-    context.claims.delete(claimKey(network, ip))
-    claimed.push(ip)
-  }
+  for (const ip of ips) if (await isClaimed(context, network, ip)) claimed.push(ip)
   return claimed
+}
+
+/** They are an endpoint's from now on. */
+export function takenOver(context: Context, network: NetworkRecord, ips: readonly Ip[]): void {
+  for (const ip of ips) context.claims.delete(claimKey(network, ip))
 }
 
 /** Whether a lease is a claim that nobody came back for. */

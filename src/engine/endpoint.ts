@@ -2,15 +2,16 @@
  * The steps of {@link connect}, each for itself, for doors that are asked for them one by one:
  * an endpoint that has addresses and no sandbox yet, its joining one, its leaving.
  */
-import { formatIp } from '../addr/ip.ts'
+import { formatIp, type Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import { planHandOver } from '../driver/endpoint.ts'
 import { handOverName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
-import { claimLock, takeOver } from './claim.ts'
+import { claimedOf, claimLock, takenOver } from './claim.ts'
 import {
   checkRequest,
   draft,
+  leaseWithRecord,
   lookAround,
   macOf,
   makeLink,
@@ -53,7 +54,7 @@ const HAND_OVER_LAST_MS = 500
  * An endpoint in no sandbox: its addresses and MAC are its own from now on. The same request again
  * is answered the same. Addresses that were claimed are taken over.
  *
- * A crash leaves at most a lease without a record, which the next reconcile releases.
+ * A crash leaves it whole or not at all.
  *
  * @throws LanyardError `network-missing`, `endpoint-exists`, `endpoint-invalid`, `mac-refused`,
  * `mac-invalid`, `parent-gone`, and what ipam says
@@ -81,14 +82,15 @@ export async function createEndpoint(
   const undo = new UndoStack()
   try {
     undo.push(() => giveBack(context, network, request.endpoint))
-    const ips = await leaseClaimed(context, network, request, mac)
-    await context.faults.at('endpoint:1-lease')
-    const drawn = draft(context, network, asked, { link: '', mac, ips })
     const { link: wantedLink } = request
     const wish = wantedLink === undefined ? {} : { wantedLink }
-    const endpoint: EndpointRecord = { ...drawn, ...wish, id: request.id, phase: 'apart' }
-    await saveEndpoint(context.store, endpoint)
-    await context.faults.at('endpoint:2-record')
+    const endpoint = await leaseClaimed(context, network, request, mac, (ips) => ({
+      ...draft(context, network, asked, { link: '', mac, ips }),
+      ...wish,
+      id: request.id,
+      phase: 'apart',
+    }))
+    await context.faults.at('endpoint:1-record')
     return publicEndpoint(endpoint)
   } catch (error) {
     throw await undo.run(error)
@@ -108,20 +110,25 @@ function macBeside(context: Context, network: NetworkRecord, asked: ConnectReque
 async function leaseClaimed(
   context: Context,
   network: NetworkRecord,
-  request: EndpointRequest,
-  mac: number,
-) {
-  const { endpoint, addresses = [] } = request
-  const ask = takenOnLan(context, network, network.kind === 'ipvlan' ? undefined : mac)
+  { endpoint, addresses = [] }: EndpointRequest,
+  mac: Mac,
+  recordOf: (ips: readonly Ip[]) => EndpointRecord,
+): Promise<EndpointRecord> {
+  const isIpvlan = network.kind === 'ipvlan'
+  const ask = takenOnLan(context, network, isIpvlan ? undefined : mac)
   return await context.locks.run({ alone: [claimLock(network.segment)] }, async () => {
-    const claimed = await takeOver(context, network, addresses)
-    return await context.addresses.lease(network, {
+    const claimed = await claimedOf(context, network, addresses)
+    const wish = {
       endpoint,
-      mac: network.kind === 'ipvlan' ? 'none' : mac,
+      mac: isIpvlan ? 'none' : mac,
       addresses: addresses.length === 0 ? undefined : addresses,
+      claimed,
       // A claim was asked about when it was made.
-      taken: (ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
-    })
+      taken: (ip: Ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
+    } as const
+    const record = await leaseWithRecord(context, network, wish, recordOf)
+    takenOver(context, network, claimed)
+    return record
   })
 }
 

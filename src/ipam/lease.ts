@@ -27,6 +27,8 @@ export interface LeaseRequest {
   readonly endpoint: string
   /** Exactly these; families not named get one by themselves. */
   readonly want?: readonly Ip[]
+  /** Those of `want` that were kept under their own names until now: the lease takes them over. */
+  readonly claimed?: readonly Ip[]
   /** `none`: the endpoint bears its parent's (ipvlan). Default: a stable one is made. */
   readonly mac?: Mac | 'none'
   /** Addresses not to be handed out besides what the pools keep out: the host's own. */
@@ -175,11 +177,12 @@ async function choose(
   request: LeaseRequest,
   { segment, vain, claim }: Attempt,
 ): Promise<Candidate[]> {
-  const { network, endpoint, want = [], avoid } = request
+  const { network, endpoint, want = [], claimed = [], avoid } = request
   const asker: Asker = {
     segment,
     network,
     endpoint,
+    claimed,
     avoid: (ip) => vain.has(ip) || avoid?.(ip) === true,
     claim: (ip, pool) => {
       claim(ip)
@@ -307,14 +310,11 @@ async function take(
     when.push({ key: bearer, is: 'absent' })
     then.push({ put: bearer, value: holder })
   }
-  for (const { ip, pool, reserved, resting } of candidates) {
-    const [ipKey, rsvKey, coolKey] = (['ip', 'rsv', 'cool'] as const).map((kind) =>
-      addressKey(kind, segment.name, ip),
-    ) as [string, string, string]
-    when.push({ key: ipKey, is: 'absent' }, as(rsvKey, reserved), as(coolKey, resting))
-    then.push({ put: ipKey, value: holder })
-    if (resting !== undefined) then.push({ delete: coolKey })
-    const hint = hintKey(segment.name, network, pool)
+  for (const candidate of candidates) {
+    const one = placing(request, segment.name, candidate)
+    when.push(...one.when)
+    then.push({ put: addressKey('ip', segment.name, candidate.ip), value: holder }, ...one.then)
+    const hint = hintKey(segment.name, network, candidate.pool)
     const next = ipam.next.get(hint)
     const known = then.some((w) => 'put' in w && w.put === hint)
     if (next !== undefined && !known && ipam.host === undefined)
@@ -344,6 +344,23 @@ async function take(
     holder: `endpoint "${by.endpoint}"${await onHost(ipam, by.host)}`,
     network: by.network,
   })
+}
+
+/** What must hold of an address that is taken, and what is kept of it no longer. */
+function placing(
+  { network, claimed = [] }: LeaseRequest,
+  segment: string,
+  { ip, reserved, resting }: Candidate,
+): { readonly when: readonly Condition[]; readonly then: readonly Write[] } {
+  const [ipKey, rsvKey, coolKey] = (['ip', 'rsv', 'cool'] as const).map((kind) =>
+    addressKey(kind, segment, ip),
+  ) as [string, string, string]
+  const then: Write[] = resting === undefined ? [] : [{ delete: coolKey }]
+  if (reserved !== undefined && claimed.includes(ip)) {
+    const byName = namePrefix(segment, network, formatIp(ip)) + hexOfIp(ip)
+    then.push({ delete: rsvKey }, { delete: byName })
+  }
+  return { when: [{ key: ipKey, is: 'absent' }, as(rsvKey, reserved), as(coolKey, resting)], then }
 }
 
 const as = (key: string, entry: Entry | undefined): Condition =>
