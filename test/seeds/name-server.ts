@@ -16,15 +16,18 @@ const server = require('node:dgram').createSocket('udp4')
 server.on('message', (asked, from) => {
   const labels = []
   let at = 12
-  for (let n; (n = asked[at]) > 0; at += n + 1) labels.push(asked.toString('latin1', at + 1, at + 1 + n))
+  for (let n; (n = asked[at]) > 0; at += n + 1)
+    labels.push(asked.toString('latin1', at + 1, at + 1 + n))
   const isAddress = asked.readUInt16BE(at + 1) === 1
   const row = rows().find(([, ...names]) => names.includes(labels.join('.')))
   const found = row !== undefined && isAddress
-  const record = found ? [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, ...row[0].split('.').map(Number)] : []
+  const address = found ? row[0].split('.').map(Number) : []
+  const record = found ? [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, ...address] : []
   const flags = [0x81, row === undefined ? 0x83 : 0x80]
   const counts = [0, 1, 0, record.length === 0 ? 0 : 1, 0, 0, 0, 0]
-  const head = [...asked.subarray(0, 2), ...flags, ...counts]
-  server.send(Buffer.from([...head, ...asked.subarray(12, at + 5), ...record]), from.port, from.address)
+  const question = asked.subarray(12, at + 5)
+  const answer = [...asked.subarray(0, 2), ...flags, ...counts, ...question, ...record]
+  server.send(Buffer.from(answer), from.port, from.address)
 })
 server.bind(53, '127.0.0.53', () => console.log('up'))
 `
