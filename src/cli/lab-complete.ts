@@ -47,7 +47,7 @@ export async function completionsOf(
 /** Tools that take the name of a machine. */
 const TO_NODES =
   /^(?:arping|dig|explain|nc|nslookup|ping|ping6|traceroute)(?: |$)|^tcpdump .*\bhost$/
-const TO_NETNS = /(?:^ip netns (?:exec|delete|del)|^ip (?:.* )?-n(?:etns)?|\bnetns)$/
+const TO_NETNS = /(?:^ip netns (?:exec|delete|del)|-n(?:etns)?|\bnetns)$/
 const TO_CONTAINERS = /^docker (?:container )?(?:exec|inspect|rm|start|stop)\b/
 const TO_LINKS = /(?:^| )(?:dev|-i|-I)$/
 
@@ -62,7 +62,7 @@ async function wordsFor(
   // `ip -n NAME -br link`: what of it is no option.
   const bare = line.replaceAll(/ -n(?:etns)? \S+/g, '').replaceAll(/ -\S+/g, '')
   const next = NEXT[bare]?.split(' ')
-  if (next !== undefined && !TO_NETNS.test(line)) return next
+  if (next !== undefined && !/-n(?:etns)?$/.test(line)) return next
   try {
     const all = await fabric.snapshot()
     const { netns: found } = await new MachineFabric(fabric, node).snapshot()
