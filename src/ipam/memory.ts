@@ -65,7 +65,10 @@ export async function keptName(
   return kept.network === request.network ? kept.name : undefined
 }
 
-/** Endpoints of a network that went and have not come back, the last one first. */
+/**
+ * Endpoints of a network that went and have not come back, the last one first; those whose address
+ * was asked for by number will ask for it again.
+ */
 export async function gone(
   ipam: Ipam,
   request: { readonly segment: string; readonly network: string },
@@ -74,6 +77,7 @@ export async function gone(
   const entries = await entriesUnder(ipam.store, ofNetwork('was', segment, network))
   return entries
     .toSorted((a, b) => b.modRevision - a.modRevision)
+    .filter(({ value }) => (JSON.parse(value) as StoredLease).pinned !== true)
     .map(({ key, value }) => ({ endpoint: nameOfKey(key), addresses: addressesOf(value) }))
 }
 

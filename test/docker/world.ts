@@ -140,15 +140,25 @@ export class DockerWorld {
     return this.#init
   }
 
+  /** The host is off and on again: what is on disk stays, processes, namespaces and /run do not. */
+  async reboot(): Promise<void> {
+    await this.#off()
+    rmSync(join(this.folder, 'ready'))
+    await this.open()
+  }
+
+  async #off(): Promise<void> {
+    const child = this.#unshare
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    // The first process of a process namespace takes all others with it.
+    process.kill(this.#init, 'SIGKILL')
+    await gone
+  }
+
   /** Ends everything in it. */
   async close(): Promise<void> {
-    const child = this.#unshare
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      // The first process of a process namespace takes all others with it.
-      process.kill(this.#init, 'SIGKILL')
-      await gone
-    }
+    await this.#off()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     spawnSync('sh', [
       '-c',
