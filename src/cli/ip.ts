@@ -75,11 +75,11 @@ export function whoText(
   lease: Lease | undefined,
   answeredBy: number | undefined,
 ): string {
-  if (lease === undefined) {
-    return answeredBy === undefined
-      ? `${address}: nobody has it`
-      : `${address}: ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
-  }
+  const stranger =
+    answeredBy === undefined
+      ? ''
+      : `${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
+  if (lease === undefined) return `${address}: ${stranger === '' ? 'nobody has it' : stranger}`
   const { holder, network, segment, mac, kind, host } = lease
   const where = host === undefined ? '' : ` on host ${host}`
   const held = {
@@ -87,11 +87,11 @@ export function whoText(
     reservation: `kept for ${holder} on network ${network}`,
     cooldown: `not handed out for a while on network ${network}, because of ${holder}`,
   }[kind]
+  // It rests because of who answers: there is no "but".
+  if (kind === 'cooldown' && answeredBy !== undefined && holder.startsWith(formatMac(answeredBy)))
+    return `${address}: ${stranger}; not handed out for a while on network ${network} (segment ${segment})`
   const own = mac === undefined ? '' : `, ${formatMac(mac)}`
-  const foreign =
-    answeredBy === undefined || answeredBy === mac
-      ? ''
-      : `; but ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
+  const foreign = answeredBy === undefined || answeredBy === mac ? '' : `; but ${stranger}`
   return `${address}: ${held} (segment ${segment}${own})${foreign}`
 }
 
