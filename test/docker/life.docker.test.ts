@@ -37,7 +37,13 @@ describeDocker('docker on lanyard over its life', () => {
     docker(`${CREATE} lan`)
     docker('run -d --name c1 --restart always --network lan bb sleep 1000')
     const before = placeOf('c1')
+    // Called as Docker's users call it.
+    const who = '192.168.8.2: endpoint c1 of network lan ('
+    expect(world.lanyard('ip who 192.168.8.2').stdout).toContain(who)
+    expect(world.lanyard('ip ls').stdout).toMatch(/^192\.168\.8\.2 +lan \([0-9a-f]{12}\) +c1 /m)
+    expect(world.lanyard('status').stdout).toMatch(/^lan \([0-9a-f]{12}\) +macvlan .* ok$/m)
     await world.stopDockerd()
+    expect(world.lanyard('ip who 192.168.8.2').stdout).not.toContain('c1')
     expect(world.pings('192.168.8.2', 'peer')).toBe(false)
     await world.startDockerd()
     await until(() => placeOf('c1') === before, 'c1 did not come again')
