@@ -52,19 +52,28 @@ async function keep(
 ): Promise<Ip> {
   const { addresses } = context
   const { family, name } = request
-  if (request.address !== undefined) return await exactly(context, network, request.address, name)
+  const avoid = (ip: Ip): boolean => vain.has(ip) || request.avoid?.(ip) === true
+  if (request.address !== undefined) {
+    const ip = await exactly(context, network, request.address, name)
+    if (context.claims.has(claimKey(network, ip)))
+      context.claims.set(claimKey(network, ip), { pinned: true })
+    return ip
+  }
   // Its own, or without a name those given back, the last one first: that is who comes again.
   const mine =
     name === undefined ? await addresses.gone(network) : await addresses.ofName(network, name)
   for (const ip of mine) {
-    if (familyOf(ip) !== family || vain.has(ip)) continue
+    if (familyOf(ip) !== family || avoid(ip)) continue
     const kept = await exactly(context, network, ip, name).catch(() => undefined)
     if (kept !== undefined) return kept
   }
-  const next = await addresses.next(network, (ip) => vain.has(ip))
-  const free = next.find((ip) => familyOf(ip) === family)
-  if (free === undefined) throw exhausted(network, family)
-  return await exactly(context, network, free, name)
+  // Who is here comes before who may come, when there is no other.
+  for (const not of [avoid, (ip: Ip) => vain.has(ip)]) {
+    const next = await addresses.next(network, not)
+    const free = next.find((ip) => familyOf(ip) === family)
+    if (free !== undefined) return await exactly(context, network, free, name)
+  }
+  throw exhausted(network, family)
 }
 
 /**
@@ -88,7 +97,7 @@ async function exactly(
     throw new LanyardError('address-in-use', { address: formatIp(ip), holder: what, network: by })
   }
   await addresses.reserve(network, ip, formatIp(ip))
-  claims.add(claimKey(network, ip))
+  claims.set(claimKey(network, ip), { pinned: false })
   return ip
 }
 
@@ -139,6 +148,11 @@ export async function claimedOf(
   const claimed: Ip[] = []
   for (const ip of ips) if (await isClaimed(context, network, ip)) claimed.push(ip)
   return claimed
+}
+
+/** Whether one of them was asked for by number. */
+export function isPinned({ claims }: Context, network: NetworkRecord, ips: readonly Ip[]): boolean {
+  return ips.some((ip) => claims.get(claimKey(network, ip))?.pinned === true)
 }
 
 /** They are an endpoint's from now on. */

@@ -7,7 +7,7 @@ import type { Mac } from '../addr/mac.ts'
 import { planHandOver } from '../driver/endpoint.ts'
 import { handOverName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
-import { claimedOf, claimLock, takenOver } from './claim.ts'
+import { claimedOf, claimLock, isPinned, takenOver } from './claim.ts'
 import {
   checkRequest,
   draft,
@@ -123,6 +123,7 @@ async function leaseClaimed(
       mac: isIpvlan ? 'none' : mac,
       addresses: addresses.length === 0 ? undefined : addresses,
       claimed,
+      pinned: isPinned(context, network, claimed),
       // A claim was asked about when it was made.
       taken: (ip: Ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
     } as const

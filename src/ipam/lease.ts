@@ -29,6 +29,8 @@ export interface LeaseRequest {
   readonly want?: readonly Ip[]
   /** Those of `want` that were kept under their own names until now: the lease takes them over. */
   readonly claimed?: readonly Ip[]
+  /** Whoever asked named the addresses: nobody without a name is offered them after. */
+  readonly pinned?: boolean
   /** `none`: the endpoint bears its parent's (ipvlan). Default: a stable one is made. */
   readonly mac?: Mac | 'none'
   /** Addresses not to be handed out besides what the pools keep out: the host's own. */
@@ -300,6 +302,7 @@ async function take(
     ...(mac === undefined ? {} : { mac: formatMac(mac) }),
     at: isoNow(ipam),
     ...host,
+    ...(request.pinned === true ? { pinned: true } : {}),
   }
   const then: Write[] = [{ put: endKey, value: JSON.stringify(stored) }]
   const was = await ipam.view.get(keyOf('was', request))

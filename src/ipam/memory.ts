@@ -1,7 +1,7 @@
 /** What is remembered of addresses that nobody holds now. */
 import { type Ip, parseIp } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
-import { entriesUnder, type Ipam, isoNow, transactSurely } from './ipam.ts'
+import { entriesUnder, type Ipam, isoNow, transactSurely, onHost } from './ipam.ts'
 import {
   addressKey,
   endpointKey,
@@ -44,8 +44,9 @@ export async function holderOf(
 > {
   const held = await ipam.store.get(addressKey('ip', segment, address))
   if (held !== undefined) {
-    const { endpoint, network } = JSON.parse(held.value) as { endpoint: string; network: string }
-    return { what: `endpoint "${endpoint}"`, network, by: 'endpoint' }
+    const holder = JSON.parse(held.value) as { endpoint: string; network: string; host?: string }
+    const what = `endpoint "${holder.endpoint}"${await onHost(ipam, holder.host)}`
+    return { what, network: holder.network, by: 'endpoint' }
   }
   const kept = await ipam.store.get(addressKey('rsv', segment, address))
   if (kept === undefined) return undefined
@@ -64,7 +65,10 @@ export async function keptName(
   return kept.network === request.network ? kept.name : undefined
 }
 
-/** Endpoints of a network that went and have not come back, the last one first. */
+/**
+ * Endpoints of a network that went and have not come back, the last one first; those whose address
+ * was asked for by number will ask for it again.
+ */
 export async function gone(
   ipam: Ipam,
   request: { readonly segment: string; readonly network: string },
@@ -73,6 +77,7 @@ export async function gone(
   const entries = await entriesUnder(ipam.store, ofNetwork('was', segment, network))
   return entries
     .toSorted((a, b) => b.modRevision - a.modRevision)
+    .filter(({ value }) => (JSON.parse(value) as StoredLease).pinned !== true)
     .map(({ key, value }) => ({ endpoint: nameOfKey(key), addresses: addressesOf(value) }))
 }
 

@@ -1,5 +1,6 @@
 /** A door that asks for an address first and for the endpoint later, as Docker does. */
 import { expect, test } from 'vitest'
+import type { Ip } from '../../src/addr/ip.ts'
 import { LanyardError } from '../../src/errors.ts'
 import { openSim } from '../../src/sim/fabric.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
@@ -81,4 +82,35 @@ onDisk('an endpoint that could not be made leaves the claim where it was', async
   disk.refuses = () => false
   expect(await engine.leases()).toMatchObject([{ address, kind: 'reservation' }])
   expect(await engine.createEndpoint({ ...wish, addresses: [address] })).toMatchObject({ id: 'e1' })
+})
+
+onDisk(
+  'an address that was asked for by number is left alone while another is free',
+  async (world) => {
+    const engine = await world.open()
+    const pools = world.network().pools.map((pool) => ({
+      ...pool,
+      range: { first: LAN4 + 64, last: LAN4 + 66 },
+    }))
+    await engine.createNetwork(world.network({ pools }))
+    const claim = (changes: object = {}) => engine.claim({ network: 'lan', family: 4, ...changes })
+    const address = LAN4 + 65
+    expect(await claim({ address })).toBe(address)
+    await engine.createEndpoint({ ...wish, addresses: [address] })
+    await engine.disconnect('lan', 'one')
+    // It rests; then the one who has it is known to be stopped only.
+    expect(await claim()).toBe(LAN4 + 64)
+    expect(await claim({ avoid: (ip: Ip) => ip === LAN4 + 66 })).toBe(LAN4 + 65)
+    await engine.unclaim('lan', LAN4 + 65)
+    expect(await claim({ address })).toBe(address)
+  },
+)
+
+onDisk('what was given to somebody without a name is given to who comes next', async (world) => {
+  const engine = await world.open()
+  await engine.createNetwork(world.network())
+  const address = await engine.claim({ network: 'lan', family: 4 })
+  await engine.createEndpoint({ ...wish, addresses: [address] })
+  await engine.disconnect('lan', 'one')
+  expect(await engine.claim({ network: 'lan', family: 4 })).toBe(address)
 })
