@@ -36,8 +36,8 @@ export function bootId(): string {
  *
  * Ctrl-C on the way takes back what there is.
  *
- * @throws LanyardError `needs-root`, `lab-is-up`, `lab-stopped`, `netns-exists`, and those of making a
- *   lab
+ * @throws LanyardError `needs-root`, `lab-is-up`, `lab-stopped`, `netns-exists`, and those of
+ *   making a lab
  */
 export async function kernelUp(
   state: LabState,
