@@ -8,15 +8,7 @@ import { planHandOver } from '../driver/endpoint.ts'
 import { handOverName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
 import { claimLock, takeOver } from './claim.ts'
-import {
-  checkRequest,
-  draft,
-  lookAround,
-  macOf,
-  makeLink,
-  publicEndpoint,
-  takenOnLan,
-} from './connect.ts'
+import { checkRequest, draft, lookAround, macOf, makeLink, publicEndpoint } from './connect.ts'
 import { applyGently, type Context } from './context.ts'
 import { giveBack, removeLink, takeAway } from './disconnect.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
@@ -37,6 +29,8 @@ import { mustBeHere } from './self.ts'
 import { explainRefusal } from './refusal.ts'
 import { snapshotOf } from './sandbox.ts'
 import { stableMac } from './identity.ts'
+import { takenOnLan } from './taken.ts'
+import { orReclaim, yieldSpares } from './reclaim.ts'
 import type { ConnectRequest, Endpoint, EndpointRequest, JoinRequest } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
@@ -113,15 +107,18 @@ async function leaseClaimed(
 ) {
   const { endpoint, addresses = [] } = request
   const ask = takenOnLan(context, network, network.kind === 'ipvlan' ? undefined : mac)
+  await yieldSpares(context, network, addresses)
   return await context.locks.run({ alone: [claimLock(network.segment)] }, async () => {
     const claimed = await takeOver(context, network, addresses)
-    return await context.addresses.lease(network, {
-      endpoint,
-      mac: network.kind === 'ipvlan' ? 'none' : mac,
-      addresses: addresses.length === 0 ? undefined : addresses,
-      // A claim was asked about when it was made.
-      taken: (ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
-    })
+    return await orReclaim(context, network, () =>
+      context.addresses.lease(network, {
+        endpoint,
+        mac: network.kind === 'ipvlan' ? 'none' : mac,
+        addresses: addresses.length === 0 ? undefined : addresses,
+        // A claim was asked about when it was made.
+        taken: (ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
+      }),
+    )
   })
 }
 

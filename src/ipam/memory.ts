@@ -1,11 +1,12 @@
 /** What is remembered of addresses that nobody holds now. */
 import { type Ip, parseIp } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
-import { entriesUnder, type Ipam, isoNow, transactSurely } from './ipam.ts'
+import { entriesUnder, type Holder, holderText, type Ipam, isoNow, transactSurely } from './ipam.ts'
 import {
   addressKey,
   endpointKey,
   ipOfHex,
+  isSpare,
   lastWord,
   nameOfKey,
   namePrefix,
@@ -44,8 +45,10 @@ export async function holderOf(
 > {
   const held = await ipam.store.get(addressKey('ip', segment, address))
   if (held !== undefined) {
-    const { endpoint, network } = JSON.parse(held.value) as { endpoint: string; network: string }
-    return { what: `endpoint "${endpoint}"`, network, by: 'endpoint' }
+    const by = JSON.parse(held.value) as Holder
+    // Of another host than this only where it is a spare: endpoints are named as one knows them.
+    const what = isSpare(by.endpoint) ? await holderText(ipam, by) : `endpoint "${by.endpoint}"`
+    return { what, network: by.network, by: 'endpoint' }
   }
   const kept = await ipam.store.get(addressKey('rsv', segment, address))
   if (kept === undefined) return undefined
