@@ -32,6 +32,23 @@ test('README.md shows what was printed', () => {
   expect(transcript.trimEnd().endsWith(parts[1]?.trimEnd() ?? 'missing')).toBe(true)
 })
 
+test('README.md: its session at a terminal is that of the page, with lines left out', () => {
+  const blockOf = (path: string, start: string): string => {
+    const [, block] = readFileSync(join(ROOT, path), 'utf8').split(`\`\`\`console\n${start}`)
+    return `${start}${block?.split('\n```')[0] ?? ''}`.replaceAll('$ npx ', '$ ')
+  }
+  const up = 'lanyard lab up examples/seed-001 --set mode=bridge --set hairpin=false -q\n'
+  const page = blockOf('docs/tutorial/session.md', `$ ${up}`)
+  const shown = blockOf('README.md', `$ npx ${up}`)
+  const pieces = shown
+    .split('\n...\n')
+    .map((text) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+  expect(pieces.length).toBeGreaterThan(1)
+  // Where lines are left out there are some.
+  expect(page).toMatch(new RegExp(`^${pieces.join('\n(?:.*\n)+?')}$`))
+  expect(shown.match(/^(?:\$|\[root.*#) .*$/gm)).toEqual(page.match(/^(?:\$|\[root.*#) .*$/gm))
+})
+
 test('README.md: the program in it does what it says', async () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
   const program = /```ts\nimport \{ openSim \} from 'lanyard\/sim'\n([\s\S]*?)```/.exec(readme)?.[1]

@@ -3,6 +3,7 @@ import { compareIp, formatIp, parseIp } from '../addr/ip.ts'
 import { formatMac } from '../addr/mac.ts'
 import { encodeHolder, encodeLease } from '../daemon/codec.ts'
 import type { Lease } from '../engine/types.ts'
+import { type DockerNames, dockerNames } from './docker-names.ts'
 import { EXIT } from './failure.ts'
 import { printLines } from './network-create.ts'
 import { type PlaceOptions, withEngine } from './place.ts'
@@ -39,13 +40,21 @@ export async function ipList(network: string | undefined, options: ListOptions):
     else if (options.quiet === true) printLines(leases.map(({ address }) => formatIp(address)))
     else {
       const head = ['ADDRESS', 'NETWORK', 'HOLDER', 'KIND', 'MAC ADDRESS', 'SINCE', 'SEGMENT']
-      const rows = leases.map(rowOf)
+      const names = await dockerNames(engine)
+      const rows = leases.map((lease) => rowOf(called(lease, names)))
       // Where hosts share a store, whose each is.
       const shared = leases.some((lease) => lease.host !== undefined)
       if (shared) for (const [i, row] of rows.entries()) row.push(leases[i]?.host ?? '-')
       process.stdout.write(formatTable(shared ? [...head, 'HOST'] : head, rows))
     }
   })
+}
+
+/** As Docker's users know it, where it is theirs. */
+function called(lease: Lease, names: DockerNames): Lease {
+  const { network, holder, kind } = lease
+  const who = kind === 'endpoint' ? names.endpoint(network, holder) : holder
+  return { ...lease, network: names.network(network), holder: who }
 }
 
 function rowOf({ address, network, holder, kind, mac, since, segment }: Lease): string[] {
@@ -63,7 +72,8 @@ export async function ipWho(text: string, options: WhoOptions): Promise<number> 
     else {
       const endpoints = lease?.kind === 'endpoint' ? await engine.endpoints(lease.network) : []
       const own = lease?.mac ?? endpoints.find((one) => one.name === lease?.holder)?.mac
-      printLines([whoText(text, lease && { ...lease, mac: own }, answeredBy)])
+      const named = lease && called({ ...lease, mac: own }, await dockerNames(engine))
+      printLines([whoText(text, named, answeredBy)])
     }
     return lease === undefined && answeredBy === undefined ? EXIT.missed : EXIT.ok
   })
@@ -75,11 +85,11 @@ export function whoText(
   lease: Lease | undefined,
   answeredBy: number | undefined,
 ): string {
-  if (lease === undefined) {
-    return answeredBy === undefined
-      ? `${address}: nobody has it`
-      : `${address}: ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
-  }
+  const stranger =
+    answeredBy === undefined
+      ? ''
+      : `${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
+  if (lease === undefined) return `${address}: ${stranger === '' ? 'nobody has it' : stranger}`
   const { holder, network, segment, mac, kind, host } = lease
   const where = host === undefined ? '' : ` on host ${host}`
   const held = {
@@ -88,11 +98,11 @@ export function whoText(
     reservation: `kept for ${holder} on network ${network}`,
     cooldown: `not handed out for a while on network ${network}, because of ${holder}`,
   }[kind]
+  // It rests because of who answers: there is no "but".
+  if (kind === 'cooldown' && answeredBy !== undefined && holder.startsWith(formatMac(answeredBy)))
+    return `${address}: ${stranger}; not handed out for a while on network ${network} (segment ${segment})`
   const own = mac === undefined ? '' : `, ${formatMac(mac)}`
-  const foreign =
-    answeredBy === undefined || answeredBy === mac
-      ? ''
-      : `; but ${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
+  const foreign = answeredBy === undefined || answeredBy === mac ? '' : `; but ${stranger}`
   return `${address}: ${held} (segment ${segment}${own})${foreign}`
 }
 

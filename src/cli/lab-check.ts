@@ -18,7 +18,7 @@ export function labCheck(path: string, { json, strict }: LabCheckOptions): numbe
   const findings = lintLab(source, topologies)
   const warnings = findings.filter((f) => f.level === 'warning').length
   const expectations = topologies.flatMap((t) => [...t.expect, ...t.steps.flatMap((s) => s.expect)])
-  const lines = new Set(expectations.map((e) => e.line)).size
+  const lines = new Set(expectations.map((e) => `${e.line} ${e.text}`)).size
   if (json === true) {
     const report = { file, combinations: topologies.length, expectations: lines, findings }
     process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)

@@ -18,7 +18,8 @@ export async function labDown(name: string | undefined, options: { all?: boolean
     process.stdout.write(`${await down(state, name)}\n`)
     return
   }
-  if (name !== undefined || lines.length === 0 || mayTouchKernel()) lines.push(...leftovers(name))
+  if (name !== undefined) lines.push(...named(name, known))
+  else if (lines.length === 0 || mayTouchKernel()) lines.push(...leftovers(undefined))
   process.stdout.write(`${lines.join('\n') || 'nothing to remove'}\n`)
 }
 
@@ -46,6 +47,19 @@ async function down(state: LabState, lab: string): Promise<string> {
 
 function mayTouchKernel(): boolean {
   return process.platform === 'linux' && missingCapabilities().length === 0
+}
+
+/** What a killed run left of a lab that is not up. @throws LanyardError `lab-unknown` */
+function named(lab: string, up: readonly string[]): string[] {
+  // Whoever may not touch the kernel has nothing there.
+  if (!mayTouchKernel()) throw new LanyardError('lab-unknown', { lab, known: up })
+  try {
+    return leftovers(lab)
+  } catch (error) {
+    if (!(error instanceof LanyardError) || error.code !== 'lab-unknown') throw error
+    const { known } = (error as LanyardError<'lab-unknown'>).detail
+    throw new LanyardError('lab-unknown', { lab, known: [...up, ...known] }, { cause: error })
+  }
 }
 
 function leftovers(name: string | undefined): string[] {

@@ -1,4 +1,5 @@
 /** `lanyard lab status`: the labs that are up, or one of them more closely. */
+import { existsSync } from 'node:fs'
 import { commandsOf, isSave } from '../lab/journal.ts'
 import { formatVariables } from '../lab/variables.ts'
 import { chooseLab, fileNote, readJournal } from './lab-live.ts'
@@ -62,9 +63,14 @@ function tableOf(state: LabState, all: readonly LabInfo[]): string {
       fabricText(info.fabric),
       String(info.nodes.length),
       info.fabric === 'sim' ? String(commandsOf(readJournal(state, info.lab).records).length) : '-',
-      `${info.file}${fileNote(state, info) === undefined ? '' : ' (changed)'}`,
+      `${info.file}${fileMark(state, info)}`,
     ]),
   )
+}
+
+function fileMark(state: LabState, info: LabInfo): string {
+  if (!existsSync(info.file)) return ' (gone)'
+  return fileNote(state, info) === undefined ? '' : ' (changed)'
 }
 
 function oneLab(state: LabState, info: LabInfo): string {

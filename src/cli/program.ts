@@ -40,7 +40,7 @@ function describeOption(this: Help, option: Option): string {
 export function makeProgram(): Command {
   const program = new Command('lanyard')
     .description('macvlan and ipvlan networks: made, addressed, verified and explained')
-    .option('--version', 'print the version')
+    .version(version(), '--version', 'print the version')
     .addHelpText('after', EXAMPLES)
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
@@ -52,10 +52,6 @@ export function makeProgram(): Command {
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'lanyard: ')),
     })
-  program.action((options: { version?: boolean }) => {
-    if (options.version === true) process.stdout.write(`${version()}\n`)
-    else program.help({ error: true })
-  })
   addNetworkCommands(program)
   addIpCommands(program)
   addEngineCommands(program)

@@ -42,8 +42,7 @@ export async function openStateStore(
 ): Promise<StateStore> {
   const known = read(join(state, NAME_FILE))?.trim()
   if (where === undefined) {
-    if (known !== undefined && known !== '')
-      throw new LanyardError('store-differs', { state, belongs: known, asked: undefined })
+    mustBeOwn(state)
     const store = await openEmbedded(state)
     return { store, self: undefined, onWentBack: () => undefined }
   }
@@ -56,6 +55,17 @@ export async function openStateStore(
     await store.close()
     throw error
   }
+}
+
+/**
+ * Without `--store` the file in the state folder is meant: nothing, where the state belongs to an
+ * etcd, would be said to be in order, or saved.
+ *
+ * @throws LanyardError `store-differs`
+ */
+export function mustBeOwn(state: string): void {
+  const belongs = read(join(state, NAME_FILE))?.trim() ?? ''
+  if (belongs !== '') throw new LanyardError('store-differs', { state, belongs, asked: undefined })
 }
 
 /** The file in a state folder. */

@@ -2,6 +2,7 @@
 import { formatPrefix } from '../addr/prefix.ts'
 import { encodeDrift, encodeNetwork } from '../daemon/codec.ts'
 import type { Drift, Endpoint, Network } from '../engine/types.ts'
+import { type DockerNames, dockerNames } from './docker-names.ts'
 import { EXIT } from './failure.ts'
 import { type Place, type PlaceOptions, withEngine } from './place.ts'
 import { sweepRuns } from './run-records.ts'
@@ -34,16 +35,24 @@ export async function showStatus(options: StatusOptions): Promise<number> {
         drift: drifts.map(encodeDrift),
       }
       process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`)
-    } else process.stdout.write(statusText(place, networks, endpoints, drifts))
+    } else {
+      const names = await dockerNames(engine)
+      process.stdout.write(statusText(place, { networks, endpoints, drifts, names }))
+    }
     return drifts.length === 0 ? EXIT.ok : EXIT.missed
   })
 }
 
+interface Seen {
+  readonly networks: readonly Network[]
+  readonly endpoints: readonly Endpoint[]
+  readonly drifts: readonly Drift[]
+  readonly names: DockerNames
+}
+
 function statusText(
   { daemon, state }: Place,
-  networks: readonly Network[],
-  endpoints: readonly Endpoint[],
-  drifts: readonly Drift[],
+  { networks, endpoints, drifts, names }: Seen,
 ): string {
   const paint = painter(process.stdout)
   const who =
@@ -51,7 +60,7 @@ function statusText(
       ? 'no daemon runs: looked at from here'
       : `daemon ${daemon.version}, process ${daemon.pid}`
   const rows = networks.map((one) => [
-    one.name,
+    names.network(one.name),
     one.kind,
     one.parentLink,
     one.pools.map(({ subnet }) => formatPrefix(subnet)).join(', '),
@@ -62,7 +71,8 @@ function statusText(
   ])
   const head = ['NETWORK', 'DRIVER', 'PARENT', 'SUBNETS', 'ENDPOINTS', 'STATE']
   const lines = drifts.map(({ network, endpoint, what, mend }) => {
-    const where = endpoint === undefined ? network : `${network}/${endpoint}`
+    const called = names.network(network)
+    const where = endpoint === undefined ? called : `${called}/${names.endpoint(network, endpoint)}`
     const remedy = mend === undefined ? '' : `\n  ${paint('dim', 'mend:')} ${mend}`
     return `${paint('bad', '✗')} ${where}: ${what}${remedy}\n`
   })

@@ -7,7 +7,7 @@ import { entriesUnder } from '../ipam/ipam.ts'
 import type { Store, Write } from '../store/store.ts'
 import { EXIT } from './failure.ts'
 import type { PlaceOptions } from './place.ts'
-import { bindState, identify, openEmbedded, openShared } from './state-store.ts'
+import { bindState, identify, mustBeOwn, openEmbedded, openShared } from './state-store.ts'
 import { mustBeWritable, writing } from './files.ts'
 
 export interface StoreOptions extends PlaceOptions {
@@ -45,9 +45,16 @@ async function withStore<T>(
   }
 }
 
+/** What `--store` says; without it, the file, where that is the state's own. */
+function whereOf({ store, state }: StoreOptions): string {
+  if (store !== undefined) return store
+  mustBeOwn(state)
+  return 'file'
+}
+
 /** `lanyard store check`: @returns 1 when an invariant does not hold */
 export async function storeCheck(options: StoreOptions): Promise<number> {
-  const { problems, counted } = await withStore(options.store ?? 'file', options.state, checkStore)
+  const { problems, counted } = await withStore(whereOf(options), options.state, checkStore)
   if (options.json === true)
     process.stdout.write(`${JSON.stringify({ ...counted, problems }, undefined, 2)}\n`)
   else {
@@ -120,7 +127,7 @@ async function mustBeIdle({ state }: PlaceOptions): Promise<void> {
 /** `lanyard store backup FILE` */
 export async function storeBackup(path: string, options: StoreOptions): Promise<void> {
   mustBeWritable(path)
-  const pairs = await withStore(options.store ?? 'file', options.state, contents)
+  const pairs = await withStore(whereOf(options), options.state, contents)
   const text = `${JSON.stringify({ format: FORMAT, entries: pairs }, undefined, 1)}\n`
   writing(path, () => writeFileSync(path, text, { mode: 0o600 }))
   process.stdout.write(`${pairs.length} records are in ${path}\n`)
@@ -129,7 +136,7 @@ export async function storeBackup(path: string, options: StoreOptions): Promise<
 /** `lanyard store restore FILE`: every host says again what it has before it leases anything. */
 export async function storeRestore(path: string, options: StoreOptions): Promise<void> {
   const pairs = readBackup(path)
-  const where = options.store ?? 'file'
+  const where = whereOf(options)
   await withStore(where, options.state, async (store, name) => {
     // Without their epochs no host leases anything before it has said what it holds. Their records
     // stay: whether a host is drained, its labels, and that one that is gone can be forgotten.

@@ -40,6 +40,9 @@ export interface LeaseWish {
   readonly mac: Mac | 'none'
   /** Exactly these; families not named get one by themselves. */
   readonly addresses: readonly Ip[] | undefined
+  /** Those of them that are kept for whoever comes: they are taken over. */
+  readonly claimed?: readonly Ip[]
+  readonly pinned?: boolean
   /** Asks the host and the LAN about a candidate; its error is thrown for an exact wish. */
   readonly taken: Taken
   /** Written with the lease, when it is made now. */
@@ -100,12 +103,14 @@ export class Addresses {
 
   /** Durable when it returns. The same endpoint gets the same again. */
   async lease(network: Network, wish: LeaseWish): Promise<readonly Ip[]> {
-    const { endpoint, mac, addresses: want, taken: check, also } = wish
+    const { endpoint, mac, addresses: want, claimed = [], pinned = false, taken, also } = wish
     const leased = await lease(this.#ipam, {
       ...of(network),
       endpoint,
       mac,
-      check,
+      check: taken,
+      claimed,
+      pinned,
       ...(want === undefined ? {} : { want }),
       ...(also === undefined ? {} : { also: ({ addresses }) => also(addresses) }),
     })

@@ -55,19 +55,28 @@ async function keep(
 ): Promise<Ip> {
   const { addresses } = context
   const { family, name } = request
-  if (request.address !== undefined) return await exactly(context, network, request.address, name)
+  const avoid = (ip: Ip): boolean => vain.has(ip) || request.avoid?.(ip) === true
+  if (request.address !== undefined) {
+    const ip = await exactly(context, network, request.address, name)
+    if (context.claims.has(claimKey(network, ip)))
+      context.claims.set(claimKey(network, ip), { pinned: true })
+    return ip
+  }
   // Its own, or without a name those given back, the last one first: that is who comes again.
   const mine =
     name === undefined ? await addresses.gone(network) : await addresses.ofName(network, name)
   for (const ip of mine) {
-    if (familyOf(ip) !== family || vain.has(ip)) continue
+    if (familyOf(ip) !== family || avoid(ip)) continue
     const kept = await exactly(context, network, ip, name).catch(() => undefined)
     if (kept !== undefined) return kept
   }
-  const next = await addresses.next(network, (ip) => vain.has(ip))
-  const free = next.find((ip) => familyOf(ip) === family)
-  if (free === undefined) throw exhausted(network, family)
-  return await exactly(context, network, free, name)
+  // Who is here comes before who may come, when there is no other.
+  for (const not of [avoid, (ip: Ip) => vain.has(ip)]) {
+    const next = await addresses.next(network, not)
+    const free = next.find((ip) => familyOf(ip) === family)
+    if (free !== undefined) return await exactly(context, network, free, name)
+  }
+  throw exhausted(network, family)
 }
 
 /**
@@ -91,7 +100,7 @@ async function exactly(
     throw new LanyardError('address-in-use', { address: formatIp(ip), holder: what, network: by })
   }
   await addresses.reserve(network, ip, formatIp(ip))
-  claims.add(claimKey(network, ip))
+  claims.set(claimKey(network, ip), { pinned: false })
   return ip
 }
 
@@ -133,20 +142,25 @@ async function isClaimed({ addresses }: Context, network: NetworkRecord, ip: Ip)
   return (await addresses.keptName(network, ip)) === formatIp(ip)
 }
 
-/** An endpoint takes its addresses over from the claim; called under {@link claimLock}. */
-export async function takeOver(
+/** Which addresses are claimed: whoever leases them under {@link claimLock} takes them over. */
+export async function claimedOf(
   context: Context,
   network: NetworkRecord,
   ips: readonly Ip[],
 ): Promise<readonly Ip[]> {
   const claimed: Ip[] = []
-  for (const ip of ips) {
-    if (!(await isClaimed(context, network, ip))) continue
-    await context.addresses.free(network, ip)
-    context.claims.delete(claimKey(network, ip))
-    claimed.push(ip)
-  }
+  for (const ip of ips) if (await isClaimed(context, network, ip)) claimed.push(ip)
   return claimed
+}
+
+/** Whether one of them was asked for by number. */
+export function isPinned({ claims }: Context, network: NetworkRecord, ips: readonly Ip[]): boolean {
+  return ips.some((ip) => claims.get(claimKey(network, ip))?.pinned === true)
+}
+
+/** They are an endpoint's from now on. */
+export function takenOver(context: Context, network: NetworkRecord, ips: readonly Ip[]): void {
+  for (const ip of ips) context.claims.delete(claimKey(network, ip))
 }
 
 /** Whether a lease is a claim that nobody came back for. */

@@ -12,6 +12,7 @@ import { freeLinkName, LINK_NAME_MAX } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { NetnsSnapshot } from '../fabric/snapshot.ts'
+import type { LeaseWish } from './addresses.ts'
 import { applyGently, type Context } from './context.ts'
 import { giveBack, takeAway } from './disconnect.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
@@ -86,7 +87,7 @@ async function claim(
   { link, parentMac }: Around,
   undo: UndoStack,
 ): Promise<EndpointRecord> {
-  const { store, addresses, sandboxes } = context
+  const { sandboxes } = context
   const { endpoint: name, addresses: wanted } = request
   const isIpvlan = network.kind === 'ipvlan'
   const mac = isIpvlan ? parentMac : macOf(context, network, request)
@@ -95,19 +96,29 @@ async function claim(
     sandboxes.remove({ ...request, name })
     await giveBack(context, network, name)
   })
-  await yieldSpares(context, network, wanted)
-  const ips = await orReclaim(context, network, () =>
-    addresses.lease(network, {
-      endpoint: name,
-      mac: isIpvlan ? 'none' : mac,
-      addresses: wanted,
-      taken: takenOnLan(context, network, isIpvlan ? undefined : mac),
-      also: (leased) => putEndpoint(recordOf(leased)),
-    }),
-  )
-  const endpoint = recordOf(ips)
+  const wish = {
+    endpoint: name,
+    mac: isIpvlan ? 'none' : mac,
+    addresses: wanted,
+    taken: takenOnLan(context, network, isIpvlan ? undefined : mac),
+  } as const
+  return await leaseWithRecord(context, network, wish, recordOf)
+}
+
+/** @throws LanyardError what ipam says */
+export async function leaseWithRecord(
+  context: Context,
+  network: NetworkRecord,
+  wish: Omit<LeaseWish, 'also'>,
+  recordOf: (ips: readonly Ip[]) => EndpointRecord,
+): Promise<EndpointRecord> {
+  const also = (leased: readonly Ip[]) => putEndpoint(recordOf(leased))
+  const { store, addresses } = context
+  await yieldSpares(context, network, wish.addresses)
+  const lease = () => addresses.lease(network, { ...wish, also })
+  const endpoint = recordOf(await orReclaim(context, network, lease))
   // A lease without a record, of a door that died: it gets one now.
-  const known = await findEndpoint(store, network.name, name)
+  const known = await findEndpoint(store, network.name, wish.endpoint)
   if (known === undefined) return await saveEndpoint(store, endpoint)
   const { unchanged } = known
   return { ...endpoint, ...(unchanged === undefined ? {} : { unchanged }) }

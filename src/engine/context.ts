@@ -62,8 +62,11 @@ export interface Context {
   readonly unreached: Map<string, string>
   /** What seemed to belong to nobody when last looked at, and since when (ms of the clock). */
   readonly suspects: Map<string, number>
-  /** Claims of this process, as `SEGMENT/ADDRESS`: one of an earlier process is asked for again. */
-  readonly claims: Set<string>
+  /**
+   * Claims of this process, as `SEGMENT/ADDRESS`, and whether it was asked for by number: one of an
+   * earlier process is asked for again.
+   */
+  readonly claims: Map<string, { readonly pinned: boolean }>
   readonly emit: (event: Omit<EngineEvent, 'at'>) => void
 }
 

@@ -33,27 +33,34 @@ export async function disconnect(context: Context, network: string, name: string
   const { store, faults } = context
   const of = await findNetwork(store, network, context.self?.id)
   if (of === undefined) throw await missingNetwork(context, network)
-  const leaving = await beginLeaving(context, network, name)
+  const leaving = await beginLeaving(context, of, name)
   if (leaving === undefined) return
   await faults.at('disconnect:2-record')
-  await takeAway(context, of, leaving)
-  const detail = `from ${leaving.sandbox}`
+  if (leaving.phase === 'leaving') await takeAway(context, of, leaving)
+  const detail = leaving.sandbox === '' ? '' : `from ${leaving.sandbox}`
   context.emit({ what: 'disconnected', network, endpoint: name, detail })
 }
 
-/** From here on it goes, whatever happens; undefined when there is no such endpoint. */
+/**
+ * From here on it goes, whatever happens; one that has nothing but its addresses is gone already.
+ *
+ * @returns what is going; undefined when there is no such endpoint
+ */
 async function beginLeaving(
   context: Context,
-  network: string,
+  network: Network,
   name: string,
 ): Promise<EndpointRecord | undefined> {
   for (;;) {
-    const known = await findEndpoint(context.store, network, name)
+    const known = await findEndpoint(context.store, network.name, name)
     if (known === undefined) return undefined
     await mustBeHere(context, known)
     await context.faults.at('disconnect:1-found')
     try {
-      return await saveEndpoint(context.store, { ...known, phase: 'leaving' })
+      if (known.phase !== 'apart' || known.handed !== undefined)
+        return await saveEndpoint(context.store, { ...known, phase: 'leaving' })
+      await release(context, network, known)
+      return known
     } catch (error) {
       // Another process has changed it since it was read: it may be another's by now.
       if (!isChanged(error)) throw error

@@ -2,13 +2,21 @@
  * The steps of {@link connect}, each for itself, for doors that are asked for them one by one:
  * an endpoint that has addresses and no sandbox yet, its joining one, its leaving.
  */
-import { formatIp } from '../addr/ip.ts'
+import { formatIp, type Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import { planHandOver } from '../driver/endpoint.ts'
 import { handOverName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
-import { claimLock, takeOver } from './claim.ts'
-import { checkRequest, draft, lookAround, macOf, makeLink, publicEndpoint } from './connect.ts'
+import { claimedOf, claimLock, isPinned, takenOver } from './claim.ts'
+import {
+  checkRequest,
+  draft,
+  leaseWithRecord,
+  lookAround,
+  macOf,
+  makeLink,
+  publicEndpoint,
+} from './connect.ts'
 import { applyGently, type Context } from './context.ts'
 import { giveBack, removeLink, takeAway } from './disconnect.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
@@ -30,7 +38,6 @@ import { explainRefusal } from './refusal.ts'
 import { snapshotOf } from './sandbox.ts'
 import { stableMac } from './identity.ts'
 import { takenOnLan } from './taken.ts'
-import { orReclaim, yieldSpares } from './reclaim.ts'
 import type { ConnectRequest, Endpoint, EndpointRequest, JoinRequest } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
@@ -47,7 +54,7 @@ const HAND_OVER_LAST_MS = 500
  * An endpoint in no sandbox: its addresses and MAC are its own from now on. The same request again
  * is answered the same. Addresses that were claimed are taken over.
  *
- * A crash leaves at most a lease without a record, which the next reconcile releases.
+ * A crash leaves it whole or not at all.
  *
  * @throws LanyardError `network-missing`, `endpoint-exists`, `endpoint-invalid`, `mac-refused`,
  * `mac-invalid`, `parent-gone`, and what ipam says
@@ -75,14 +82,15 @@ export async function createEndpoint(
   const undo = new UndoStack()
   try {
     undo.push(() => giveBack(context, network, request.endpoint))
-    const ips = await leaseClaimed(context, network, request, mac)
-    await context.faults.at('endpoint:1-lease')
-    const drawn = draft(context, network, asked, { link: '', mac, ips })
     const { link: wantedLink } = request
     const wish = wantedLink === undefined ? {} : { wantedLink }
-    const endpoint: EndpointRecord = { ...drawn, ...wish, id: request.id, phase: 'apart' }
-    await saveEndpoint(context.store, endpoint)
-    await context.faults.at('endpoint:2-record')
+    const endpoint = await leaseClaimed(context, network, request, mac, (ips) => ({
+      ...draft(context, network, asked, { link: '', mac, ips }),
+      ...wish,
+      id: request.id,
+      phase: 'apart',
+    }))
+    await context.faults.at('endpoint:1-record')
     return publicEndpoint(endpoint)
   } catch (error) {
     throw await undo.run(error)
@@ -102,23 +110,26 @@ function macBeside(context: Context, network: NetworkRecord, asked: ConnectReque
 async function leaseClaimed(
   context: Context,
   network: NetworkRecord,
-  request: EndpointRequest,
-  mac: number,
-) {
-  const { endpoint, addresses = [] } = request
-  const ask = takenOnLan(context, network, network.kind === 'ipvlan' ? undefined : mac)
-  await yieldSpares(context, network, addresses)
+  { endpoint, addresses = [] }: EndpointRequest,
+  mac: Mac,
+  recordOf: (ips: readonly Ip[]) => EndpointRecord,
+): Promise<EndpointRecord> {
+  const isIpvlan = network.kind === 'ipvlan'
+  const ask = takenOnLan(context, network, isIpvlan ? undefined : mac)
   return await context.locks.run({ alone: [claimLock(network.segment)] }, async () => {
-    const claimed = await takeOver(context, network, addresses)
-    return await orReclaim(context, network, () =>
-      context.addresses.lease(network, {
-        endpoint,
-        mac: network.kind === 'ipvlan' ? 'none' : mac,
-        addresses: addresses.length === 0 ? undefined : addresses,
-        // A claim was asked about when it was made.
-        taken: (ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
-      }),
-    )
+    const claimed = await claimedOf(context, network, addresses)
+    const wish = {
+      endpoint,
+      mac: isIpvlan ? 'none' : mac,
+      addresses: addresses.length === 0 ? undefined : addresses,
+      claimed,
+      pinned: isPinned(context, network, claimed),
+      // A claim was asked about when it was made.
+      taken: (ip: Ip) => (claimed.includes(ip) ? Promise.resolve(undefined) : ask(ip)),
+    } as const
+    const record = await leaseWithRecord(context, network, wish, recordOf)
+    takenOver(context, network, claimed)
+    return record
   })
 }
 

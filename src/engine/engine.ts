@@ -177,7 +177,7 @@ export class HostEngine implements DoorEngine {
       doubled: new Set(),
       unreached: new Map(),
       suspects: new Map(),
-      claims: new Set(),
+      claims: new Map(),
       emit,
     }
     // It works with the context it is part of.

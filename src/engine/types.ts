@@ -79,6 +79,8 @@ export interface ClaimRequest {
   readonly address?: Ip
   /** Who it is for, where that is known: the same name gets the same again. */
   readonly name?: string
+  /** Not this one, unless it is asked for: somebody who is not here will. */
+  readonly avoid?: (ip: Ip) => boolean
 }
 
 /** An endpoint that has no sandbox yet. */

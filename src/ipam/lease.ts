@@ -29,6 +29,10 @@ export interface LeaseRequest {
   readonly want?: readonly Ip[]
   /** Nothing besides what is wanted. */
   readonly only?: boolean
+  /** Those of `want` that were kept under their own names until now: the lease takes them over. */
+  readonly claimed?: readonly Ip[]
+  /** Whoever asked named the addresses: nobody without a name is offered them after. */
+  readonly pinned?: boolean
   /** `none`: the endpoint bears its parent's (ipvlan). Default: a stable one is made. */
   readonly mac?: Mac | 'none'
   /** Addresses not to be handed out besides what the pools keep out: the host's own. */
@@ -177,11 +181,12 @@ async function choose(
   request: LeaseRequest,
   { segment, vain, claim }: Attempt,
 ): Promise<Candidate[]> {
-  const { network, endpoint, want = [], avoid, only = false } = request
+  const { network, endpoint, want = [], claimed = [], avoid, only = false } = request
   const asker: Asker = {
     segment,
     network,
     endpoint,
+    claimed,
     avoid: (ip) => vain.has(ip) || avoid?.(ip) === true,
     claim: (ip, pool) => {
       claim(ip)
@@ -299,6 +304,7 @@ async function take(
     ...(mac === undefined ? {} : { mac: formatMac(mac) }),
     at: isoNow(ipam),
     ...host,
+    ...(request.pinned === true ? { pinned: true } : {}),
   }
   const then: Write[] = [{ put: endKey, value: JSON.stringify(stored) }]
   const was = await ipam.view.get(keyOf('was', request))
@@ -309,14 +315,11 @@ async function take(
     when.push({ key: bearer, is: 'absent' })
     then.push({ put: bearer, value: holder })
   }
-  for (const { ip, pool, reserved, resting } of candidates) {
-    const [ipKey, rsvKey, coolKey] = (['ip', 'rsv', 'cool'] as const).map((kind) =>
-      addressKey(kind, segment.name, ip),
-    ) as [string, string, string]
-    when.push({ key: ipKey, is: 'absent' }, as(rsvKey, reserved), as(coolKey, resting))
-    then.push({ put: ipKey, value: holder })
-    if (resting !== undefined) then.push({ delete: coolKey })
-    const hint = hintKey(segment.name, network, pool)
+  for (const candidate of candidates) {
+    const one = placing(request, segment.name, candidate)
+    when.push(...one.when)
+    then.push({ put: addressKey('ip', segment.name, candidate.ip), value: holder }, ...one.then)
+    const hint = hintKey(segment.name, network, candidate.pool)
     const next = ipam.next.get(hint)
     const known = then.some((w) => 'put' in w && w.put === hint)
     if (next !== undefined && !known && ipam.host === undefined)
@@ -346,6 +349,23 @@ async function take(
     holder: await holderText(ipam, by),
     network: by.network,
   })
+}
+
+/** What must hold of an address that is taken, and what is kept of it no longer. */
+function placing(
+  { network, claimed = [] }: LeaseRequest,
+  segment: string,
+  { ip, reserved, resting }: Candidate,
+): { readonly when: readonly Condition[]; readonly then: readonly Write[] } {
+  const [ipKey, rsvKey, coolKey] = (['ip', 'rsv', 'cool'] as const).map((kind) =>
+    addressKey(kind, segment, ip),
+  ) as [string, string, string]
+  const then: Write[] = resting === undefined ? [] : [{ delete: coolKey }]
+  if (reserved !== undefined && claimed.includes(ip)) {
+    const byName = namePrefix(segment, network, formatIp(ip)) + hexOfIp(ip)
+    then.push({ delete: rsvKey }, { delete: byName })
+  }
+  return { when: [{ key: ipKey, is: 'absent' }, as(rsvKey, reserved), as(coolKey, resting)], then }
 }
 
 const as = (key: string, entry: Entry | undefined): Condition =>

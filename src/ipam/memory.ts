@@ -6,7 +6,6 @@ import {
   addressKey,
   endpointKey,
   ipOfHex,
-  isSpare,
   lastWord,
   nameOfKey,
   namePrefix,
@@ -46,9 +45,7 @@ export async function holderOf(
   const held = await ipam.store.get(addressKey('ip', segment, address))
   if (held !== undefined) {
     const by = JSON.parse(held.value) as Holder
-    // Of another host than this only where it is a spare: endpoints are named as one knows them.
-    const what = isSpare(by.endpoint) ? await holderText(ipam, by) : `endpoint "${by.endpoint}"`
-    return { what, network: by.network, by: 'endpoint' }
+    return { what: await holderText(ipam, by), network: by.network, by: 'endpoint' }
   }
   const kept = await ipam.store.get(addressKey('rsv', segment, address))
   if (kept === undefined) return undefined
@@ -67,7 +64,10 @@ export async function keptName(
   return kept.network === request.network ? kept.name : undefined
 }
 
-/** Endpoints of a network that went and have not come back, the last one first. */
+/**
+ * Endpoints of a network that went and have not come back, the last one first; those whose address
+ * was asked for by number will ask for it again.
+ */
 export async function gone(
   ipam: Ipam,
   request: { readonly segment: string; readonly network: string },
@@ -76,6 +76,7 @@ export async function gone(
   const entries = await entriesUnder(ipam.store, ofNetwork('was', segment, network))
   return entries
     .toSorted((a, b) => b.modRevision - a.modRevision)
+    .filter(({ value }) => (JSON.parse(value) as StoredLease).pinned !== true)
     .map(({ key, value }) => ({ endpoint: nameOfKey(key), addresses: addressesOf(value) }))
 }
 

@@ -16,7 +16,7 @@ import { type Pool, rangeOfPool, ruledOut, type Segment } from './segment.ts'
 export interface Candidate {
   readonly ip: Ip
   readonly pool: Pool
-  /** That it is kept for the asker; it stays so. */
+  /** That it is kept for the asker; it stays so, unless it was claimed only. */
   readonly reserved: Entry | undefined
   /** That it rests; the transaction takes it off. */
   readonly resting: Entry | undefined
@@ -30,6 +30,8 @@ export interface Asker {
   readonly endpoint: string
   /** Addresses not to be handed out besides: the host's own, and what was tried in vain. */
   readonly avoid: (ip: Ip) => boolean
+  /** Kept under their own names (a claim) for this asker, who takes them over. */
+  readonly claimed?: readonly Ip[]
   /** Told of a free address before anybody else of this process looks: of a hundred that ask at
    * once each finds another. */
   readonly claim?: (ip: Ip, pool: Pool) => void
@@ -64,7 +66,9 @@ export async function examine(
   }
   if (reserved !== undefined) {
     const by = JSON.parse(reserved.value) as { network: string; name: string }
-    if (by.network !== network || by.name !== endpoint) return taken(`reservation "${by.name}"`, by)
+    const names = asker.claimed?.includes(ip) === true ? [endpoint, address] : [endpoint]
+    if (by.network !== network || !names.includes(by.name))
+      return taken(`reservation "${by.name}"`, by)
   }
   if (resting !== undefined) {
     const rest = JSON.parse(resting.value) as StoredRest

@@ -13,6 +13,8 @@ export interface StoredLease {
   readonly at: string
   /** Of several: the one whose lease it is. */
   readonly host?: string
+  /** Asked for by number: whoever has no name does not get it after. */
+  readonly pinned?: true
 }
 
 /** What keeps an address from being handed out for a while, as stored. */

@@ -36,7 +36,7 @@ const ARPHRD_LOOPBACK = 772
 const BUFFER = 8 << 20
 /** A 64 KiB GSO frame with its header. */
 const FRAME_MAX = 66_000
-const TAG_AT = 12
+const ETHERTYPE_AT = 12
 
 /** `sll_pkttype` (include/uapi/linux/if_packet.h). */
 const TYPES = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing'] as const
@@ -75,14 +75,30 @@ export function openFramePort(
     setOption(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1)
     setOption(fd, SOL_PACKET, PACKET_AUXDATA, 1)
     bindSocket(fd, linkAddress(index, options?.etherType ?? ETH_P_ALL))
-    return portOver(fd, onFrame)
+    return portOver(fd, onFrame, destination(index, options?.etherType))
   } catch (error) {
     closeFd(fd)
     throw error
   }
 }
 
-function portOver(fd: number, onFrame: (frame: CapturedFrame) => void): FramePort {
+/** Where a frame goes; undefined: where the socket is bound to, as what it is bound to. */
+type Destination = (bytes: Uint8Array) => Uint8Array | undefined
+
+/**
+ * A socket that is bound to one EtherType sends everything as that (skb->protocol), whatever the
+ * frame's header says; ipvlan and filters go by it. One bound to all of them reads the header
+ * (packet_parse_headers).
+ */
+function destination(index: number, bound: number | undefined): Destination {
+  return (bytes) => {
+    if (bound === undefined || bytes.length < ETHERTYPE_AT + 2) return undefined
+    const own = new DataView(bytes.buffer, bytes.byteOffset).getUint16(ETHERTYPE_AT)
+    return own === bound ? undefined : linkAddress(index, own)
+  }
+}
+
+function portOver(fd: number, onFrame: (frame: CapturedFrame) => void, to: Destination): FramePort {
   const reader = new MessageReader(FRAME_MAX)
   const state = { open: true, sending: 0 }
   // Its number must not be another's while a thread still sends on it.
@@ -103,13 +119,13 @@ function portOver(fd: number, onFrame: (frame: CapturedFrame) => void): FramePor
   const watch = watchReadable(fd, take)
   return {
     send(bytes) {
-      const sent = sendTo(fd, bytes)
+      const sent = sendTo(fd, bytes, to(bytes))
       if (sent < 0) throw new SysError('send', -sent)
     },
     post(bytes) {
       if (!state.open) return
       state.sending++
-      void sendLater(fd, bytes).then(() => {
+      void sendLater(fd, bytes, to(bytes)).then(() => {
         state.sending--
         end()
       })
@@ -143,11 +159,11 @@ function withTag(reader: MessageReader, bytes: Uint8Array): Uint8Array {
   const status = auxiliary?.getUint32(0, true) ?? 0
   if (auxiliary === undefined || (status & TP_STATUS_VLAN_VALID) === 0) return bytes.slice()
   const tagged = new Uint8Array(bytes.length + 4)
-  tagged.set(bytes.subarray(0, TAG_AT))
-  const tag = new DataView(tagged.buffer, TAG_AT, 4)
+  tagged.set(bytes.subarray(0, ETHERTYPE_AT))
+  const tag = new DataView(tagged.buffer, ETHERTYPE_AT, 4)
   const hasProtocol = (status & TP_STATUS_VLAN_TPID_VALID) !== 0
   tag.setUint16(0, hasProtocol ? auxiliary.getUint16(18, true) : ETH_8021Q)
   tag.setUint16(2, auxiliary.getUint16(16, true))
-  tagged.set(bytes.subarray(TAG_AT), TAG_AT + 4)
+  tagged.set(bytes.subarray(ETHERTYPE_AT), ETHERTYPE_AT + 4)
   return tagged
 }

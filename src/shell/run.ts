@@ -12,6 +12,7 @@ import {
   parseLine,
   type Pipeline,
   type Redirect,
+  syntaxText,
   type Word,
 } from './words.ts'
 
@@ -37,7 +38,7 @@ export const COMMAND_NAMES: readonly string[] = [...COMMANDS.keys(), 'sh', 'wait
  */
 export async function runCommand(session: Session, line: string): Promise<Output> {
   const tree = parseLine(line)
-  if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
+  if ('kind' in tree) return failed(2, syntaxText(tree))
   const jobs: Job[] = []
   const out = await runList({ ...session, jobs }, tree, '')
   const rest = await endJobs({ ...session, jobs })
@@ -87,8 +88,21 @@ export async function runWords(
   }
   const table = session.busybox === true ? APPLETS : COMMANDS
   const command = table.get(name)
+  if (command === undefined && LANGUAGE.test(path)) return noLanguage(path)
   if (command === undefined) return unknownCommand(name, [...table.keys()])
   return command(session, args, stdin)
+}
+
+/** A variable set, and keywords of the shell's language but "for". */
+const LANGUAGE =
+  /^(?:\w+=.*|if|then|else|elif|fi|while|until|do|case|esac|function|export|set|read|test|\[)$/
+
+function noLanguage(word: string): Output {
+  const has = 'pipes, && || ; &, ( ), $( ) and for'
+  return failed(
+    127,
+    `lanyard: "${word}" is not part of this shell yet; of its language are ${has}\n`,
+  )
 }
 
 /** `sh -c LINE`. */
@@ -97,7 +111,7 @@ async function runShell(session: Session, args: readonly string[], stdin: string
     return failed(127, `lanyard: "sh ${args.join(' ')}" is not part of this shell yet\n`)
   }
   const tree = parseLine(args[1])
-  if ('kind' in tree) return failed(2, `sh: 1: Syntax error: "${tree.near}" unexpected\n`)
+  if ('kind' in tree) return failed(2, syntaxText(tree))
   return runList(endedWith(session, 0), tree, stdin)
 }
 

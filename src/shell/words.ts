@@ -58,6 +58,15 @@ export interface SyntaxFailure {
   readonly near: string
 }
 
+const END = 'end of file'
+const UNTERMINATED = 'unterminated'
+
+/** In the words of Debian's sh. */
+export function syntaxText({ near }: SyntaxFailure): string {
+  if (near === UNTERMINATED) return 'sh: 1: Syntax error: Unterminated quoted string\n'
+  return `sh: 1: Syntax error: ${near === END ? END : `"${near}"`} unexpected\n`
+}
+
 /** @returns the tree, or what the line stumbled over */
 export function parseLine(line: string): List | SyntaxFailure {
   const tokens = tokenize(line)
@@ -76,7 +85,7 @@ interface Reader {
 }
 
 function describe(token: Token | undefined): string {
-  if (token === undefined) return 'newline'
+  if (token === undefined) return END
   if (token.kind === 'op') return token.op
   return token.kind === 'redirect' ? '>' : (token.bare ?? 'word')
 }
@@ -252,7 +261,7 @@ function readWord(line: string, start: number): WordRead | string {
     const c = line[at] as string
     if (c === "'") {
       const end = line.indexOf("'", at + 1)
-      if (end < 0) return "'"
+      if (end < 0) return UNTERMINATED
       text += line.slice(at + 1, end)
       plain = false
       if (end === at + 1 && text === '') pieces.push({ kind: 'text', text: '' })
@@ -262,7 +271,7 @@ function readWord(line: string, start: number): WordRead | string {
       const end = readQuoted(line, at + 1, pieces, flush, (s) => {
         text += s
       })
-      if (end < 0) return '"'
+      if (end < 0) return UNTERMINATED
       at = end
     } else if (c === '\\') {
       text += line[at + 1] ?? ''

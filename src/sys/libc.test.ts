@@ -6,7 +6,7 @@ test.skipIf(process.platform !== 'linux')(
   'a thousand sends at once are all done, none is refused',
   async () => {
     const nowhere = -1
-    const sends = Array.from({ length: 1000 }, () => sendInThread(nowhere, new Uint8Array(8)))
+    const sends = Array.from({ length: 1000 }, () => sendInThread(nowhere, new Uint8Array(8), null))
     expect(new Set(await Promise.all(sends))).toEqual(new Set([-1]))
   },
 )

@@ -139,20 +139,25 @@ let calling = 0
 const waiting: (() => void)[] = []
 
 /**
- * send(2) in a thread of libuv's pool; when very many are under way it waits for its turn.
+ * sendto(2) in a thread of libuv's pool; when very many are under way it waits for its turn.
  * @returns bytes sent, or -1
  */
-export function sendInThread(fd: number, bytes: Uint8Array): Promise<number> {
-  sending ??= koffi().load(null).func('send', SIGNATURES.send[0], SIGNATURES.send[1])
+export function sendInThread(
+  fd: number,
+  bytes: Uint8Array,
+  address: Uint8Array | null,
+): Promise<number> {
+  sending ??= koffi().load(null).func('sendto', SIGNATURES.sendto[0], SIGNATURES.sendto[1])
   const call = sending
   return new Promise((resolve) => {
     const begin = (): void => {
       calling++
-      call.async(fd, bytes, bytes.length, 0, (error: unknown, sent: number) => {
+      const done = (error: unknown, sent: number): void => {
         calling--
         waiting.shift()?.()
         resolve(error === null || error === undefined ? sent : -1)
-      })
+      }
+      call.async(fd, bytes, bytes.length, 0, address, address?.length ?? 0, done)
     }
     if (calling < CALLS_AT_ONCE) begin()
     else waiting.push(begin)

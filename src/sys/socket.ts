@@ -72,8 +72,8 @@ export function sendTo(fd: number, bytes: Uint8Array, address?: Uint8Array): num
  *
  * @returns bytes sent; -1 when it failed, the errno of another thread is not known
  */
-export function sendLater(fd: number, bytes: Uint8Array): Promise<number> {
-  return sendInThread(fd, bytes)
+export function sendLater(fd: number, bytes: Uint8Array, address?: Uint8Array): Promise<number> {
+  return sendInThread(fd, bytes, address ?? null)
 }
 
 /** Bytes received into `buffer`, or undefined when nothing waits. */

@@ -1,6 +1,9 @@
 /** ipvlan: modes, flags, who hears whom, what is refused. Rows measured on Linux 6.1. */
 import { expect } from 'vitest'
 import type { IpvlanFlag, IpvlanMode, Op } from '../../src/fabric/plan.ts'
+import { encodeFrame } from '../../src/wire/codec.ts'
+import { ETH_IP4 } from '../../src/wire/frame.ts'
+import { makeEcho, makeEcho4, makeFrame } from '../../src/wire/make.ts'
 import { cableOps, LAN4, LAN6, netnsOps, switchOps } from '../lan.ts'
 import { type Bench, conforms } from './suite.ts'
 
@@ -299,5 +302,25 @@ conforms(
     expect(counts).toEqual([0, 0, 0])
   },
   'vlan',
+  'ipvlan',
+)
+
+/** What a port listens for says nothing of what it sends: ipvlan looks into what says it is IP. */
+conforms(
+  'ipvlan l3 looks into a frame from a port that listens for another protocol',
+  async (bench) => {
+    const { ns, fabric } = bench
+    await lan(bench, { mode: 'l3' })
+    let heard = 0
+    const ear = await fabric.openPort(ns('c2'), 'i0', () => heard++, { etherType: ETH_IP4 })
+    const mouth = await fabric.openPort(ns('c1'), 'i0', () => undefined, { etherType: 0x88b5 })
+    const echo = makeEcho(4, false, 4711, 1, 56)
+    const packet = makeEcho4(LAN4 + 11, LAN4 + 12, 64, echo, { id: 1 })
+    const shared = 0x020000000b01
+    mouth.send(encodeFrame(makeFrame(shared, shared, ETH_IP4, packet, packet.length)))
+    await fabric.clock.sleep(100)
+    for (const port of [ear, mouth]) port.close()
+    expect(heard).toBe(1)
+  },
   'ipvlan',
 )

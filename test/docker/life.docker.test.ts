@@ -37,12 +37,42 @@ describeDocker('docker on lanyard over its life', () => {
     docker(`${CREATE} lan`)
     docker('run -d --name c1 --restart always --network lan bb sleep 1000')
     const before = placeOf('c1')
+    // Called as Docker's users call it.
+    const who = '192.168.8.2: endpoint c1 of network lan ('
+    expect(world.lanyard('ip who 192.168.8.2').stdout).toContain(who)
+    expect(world.lanyard('ip ls').stdout).toMatch(/^192\.168\.8\.2 +lan \([0-9a-f]{12}\) +c1 /m)
+    expect(world.lanyard('status').stdout).toMatch(/^lan \([0-9a-f]{12}\) +macvlan .* ok$/m)
     await world.stopDockerd()
+    expect(world.lanyard('ip who 192.168.8.2').stdout).not.toContain('c1')
     expect(world.pings('192.168.8.2', 'peer')).toBe(false)
     await world.startDockerd()
     await until(() => placeOf('c1') === before, 'c1 did not come again')
     await world.reaches(addressOf('c1'), 'peer')
     await world.reaches(addressOf('c1'))
+  })
+
+  test('the host reboots: what restarts is where it was, what is pinned stays its own', async () => {
+    await world.startDockerd()
+    world.importImage()
+    docker(`${CREATE} lan`)
+    docker('run -d --name c1 --restart always --network lan bb sleep 1000')
+    docker('run -d --name c2 --ip 192.168.8.70 --network lan bb sleep 1000')
+    const before = ['c1', 'c2'].map(placeOf)
+    await world.reboot()
+    await world.startLanyard()
+    await world.startDockerd()
+    await until(() => placeOf('c1') === before[0], 'c1 did not come again')
+    await world.reaches(addressOf('c1'), 'peer')
+    await world.reaches(addressOf('c1'))
+    // c2 is stopped, and was the last to give its address back.
+    docker('run -d --name c3 --network lan bb sleep 1000')
+    docker('start c2')
+    expect(['c1', 'c2'].map(placeOf)).toEqual(before)
+    await world.reaches(addressOf('c2'))
+    docker('rm -f c1 c2 c3')
+    docker('network rm lan')
+    expect(world.lanyard('status').stdout).toContain('no networks yet')
+    expect(world.ok('ip', '-br', 'link')).not.toMatch(/^l[yhvd]-/m)
   })
 
   test('live-restore on: nobody notices dockerd or daemon restart; parent lost and back', async () => {

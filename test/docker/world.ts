@@ -140,15 +140,25 @@ export class DockerWorld {
     return this.#init
   }
 
+  /** The host is off and on again: what is on disk stays, processes, namespaces and /run do not. */
+  async reboot(): Promise<void> {
+    await this.#off()
+    rmSync(join(this.folder, 'ready'))
+    await this.open()
+  }
+
+  async #off(): Promise<void> {
+    const child = this.#unshare
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    // The first process of a process namespace takes all others with it.
+    process.kill(this.#init, 'SIGKILL')
+    await gone
+  }
+
   /** Ends everything in it. */
   async close(): Promise<void> {
-    const child = this.#unshare
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      // The first process of a process namespace takes all others with it.
-      process.kill(this.#init, 'SIGKILL')
-      await gone
-    }
+    await this.#off()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     spawnSync('sh', [
       '-c',
@@ -249,6 +259,39 @@ export class DockerWorld {
     if (liveRestore) options.push('--live-restore')
     this.#dockerd = this.#start('dockerd', ['dockerd', ...options])
     await this.#until('dockerd', () => this.tryDocker('version').status === 0)
+  }
+
+  /** Cables this world's switch to another's, whose own router and foreign host leave the LAN. */
+  cableTo(other: DockerWorld): void {
+    for (const port of ['p1', 'p2']) other.ok('ip', '-n', 'sw', 'link', 'set', port, 'down')
+    const here = ['nsenter', `--net=/proc/${this.#init}/ns/net`]
+    const cable = ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable']
+    const made = spawnSync(here[0] ?? '', [
+      ...here.slice(1),
+      ...['ip', ...cable, 'netns', `${other.init}`],
+    ])
+    if (made.status !== 0) throw new Error(`no cable: ${made.stderr.toString()}`)
+    for (const world of [this, other]) {
+      world.ok('ip', 'link', 'set', 'cable', 'netns', 'sw')
+      world.ok('ip', '-n', 'sw', 'link', 'set', 'cable', 'master', 'br0', 'up')
+    }
+  }
+
+  /** Who Lanyard takes this host for: all worlds of a machine share its machine-id. */
+  name(id: string, name: string): void {
+    mkdirSync(this.#state, { recursive: true })
+    writeFileSync(join(this.#state, 'host-id'), `${id} ${name}\n`)
+  }
+
+  /** An etcd on this host's card. @returns where it is, as `--store` takes it */
+  async startEtcd(): Promise<string> {
+    const at = `192.168.8.${this.#host}:2379`
+    const options = [`--data-dir=${this.folder}/etcd`, `--listen-client-urls=http://${at}`]
+    options.push(`--advertise-client-urls=http://${at}`, '--listen-peer-urls=http://127.0.0.1:2380')
+    this.#start('etcd', ['etcd', ...options])
+    const health = ['etcdctl', '--endpoints', at, 'endpoint', 'health']
+    await until(() => this.run('env', 'ETCDCTL_API=3', ...health).status === 0, 'etcd is not there')
+    return `etcd://${at}`
   }
 
   async startLanyard(...options: readonly string[]): Promise<void> {

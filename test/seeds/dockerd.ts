@@ -16,6 +16,8 @@ const PATIENCE_MS = 600_000
  */
 const SCRIPT = `
 mount -t tmpfs tmpfs /run
+echo nameserver 127.0.0.53 > /run/resolv.conf
+mount --bind /run/resolv.conf /etc/resolv.conf
 data=$1 socket=/run/containerd/containerd.sock
 shift
 mkdir -p $data
@@ -41,12 +43,17 @@ export function dockerMissing(): string | undefined {
 export class Dockerds {
   readonly #lab: string
   readonly #folder: string
+  readonly #path: string
   readonly #tag: string
   readonly #running = new Map<string, ChildProcess>()
 
-  /** @param folder where they keep everything; it is removed by whoever made it */
-  constructor(lab: string, folder: string) {
+  /**
+   * @param folder where they keep everything; it is removed by whoever made it
+   * @param path where they find programs
+   */
+  constructor(lab: string, folder: string, path: string) {
     this.#lab = lab
+    this.#path = path
     this.#folder = folder
     this.#tag = `lanyard-seeds-${process.pid}`
   }
@@ -76,7 +83,8 @@ export class Dockerds {
         ...['--storage-driver=vfs', '--iptables=false', '--ip6tables=false'],
         ...['--userland-proxy=false', `--cgroup-parent=/${this.#tag}`],
       ],
-      { stdio: ['ignore', out, out] },
+      // Its resolver makes rules in a container's namespace, by the iptables that works here.
+      { stdio: ['ignore', out, out], env: { ...process.env, PATH: this.#path } },
     )
     this.#running.set(node, child)
     const docker = (...words: readonly string[]) =>

@@ -2,13 +2,14 @@
  * A transcript on this kernel, in a lab of the program itself: real namespaces, real tools, and at
  * each node that needs one a dockerd of its own.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { enterNode } from '../../src/cli/lab-enter.ts'
 import { Dockerds, dockerMissing } from './dockerd.ts'
 import { InnerShell } from './inner-shell.ts'
+import { NameServer } from './name-server.ts'
 import type { Printed, Typist } from './play.ts'
 
 /** Longer than any line of a seed takes: a busy machine may take its time. */
@@ -31,10 +32,13 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
     writeFileSync(file, withoutVlans(lab))
     up = make()
   }
-  const dockerds = new Dockerds(name, folder)
+  const path = `${join(folder, 'bin')}:${process.env['PATH']}`
+  const dockerds = new Dockerds(name, folder, path)
+  const names = new NameServer(name, folder)
   let inner: InnerShell | undefined
   const close = async (): Promise<void> => {
     inner?.close()
+    names.close()
     await dockerds.close()
     lanyard('down', name)
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
@@ -51,7 +55,7 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
   const first = /^ {2}([\w.-]+):/m.exec(lab.slice(lab.indexOf('\nhosts:')))?.[1] ?? ''
   const at = (line: string): boolean =>
     run([...enterNode(name, first), 'sh', '-c', line], env).code === 0
-  const path = `${toolsOf(folder, at)}:${process.env['PATH']}`
+  ownTools(folder, at)
   const words = (node: string, line: string) => [
     ...enterNode(name, node),
     ...['env', `PATH=${path}`, 'sh', '-c', line],
@@ -59,6 +63,7 @@ export async function openKernel(lab: string, program: readonly string[]): Promi
   return {
     type: async (node, line, isInside) => {
       if (isInside) return (await inner?.type(line)) ?? NO_SHELL
+      if (line.endsWith(' >> /etc/hosts')) await names.start(node)
       const typed = words(node, await dockerds.line(node, line))
       if (INTERACTIVE.test(line)) {
         inner = new InnerShell(typed)
@@ -88,12 +93,20 @@ function run(command: readonly string[], env = process.env): Printed {
   return { code: status ?? 1, stdout, stderr }
 }
 
-/** The line was typed with -t: it wants a terminal. */
-function atTerminal(words: readonly string[]): Printed {
+/** The line was typed with -t: it wants a terminal, on which nobody types. */
+function atTerminal(words: readonly string[]): Promise<Printed> {
   const line = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
-  const out = run(['script', '-qec', line, '/dev/null'])
-  // `script` has no more input, types that, and the terminal shows it.
-  return { ...out, stdout: out.stdout.replaceAll('\r', '').replace(/^\^[@D][\b]*/, '') }
+  // Its input stays open: of the end of its own `script` makes a character of the terminal's.
+  const child = spawn('script', ['-qec', line, '/dev/null'], { timeout: PATIENCE_MS })
+  let shown = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (shown += text))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) =>
+      resolve({ code: code ?? 1, stdout: shown.replaceAll('\r', ''), stderr: '' }),
+    )
+  })
 }
 
 /** A seed was typed by hand: by its next line duplicate address detection was over. */
@@ -105,13 +118,12 @@ function settled(line: string, type: () => Printed): Printed {
 }
 
 /** A kernel without nf_tables for IPv4 has the older tables: iptables is those then. */
-function toolsOf(folder: string, at: (line: string) => boolean): string {
+function ownTools(folder: string, at: (line: string) => boolean): void {
   const tools = join(folder, 'bin')
   mkdirSync(tools)
   const works = (name: string) => at(`${name} -t nat -N lk0 && ${name} -t nat -X lk0`)
   if (!works('iptables') && works('iptables-legacy'))
     symlinkSync('/usr/sbin/xtables-legacy-multi', join(tools, 'iptables'))
-  return tools
 }
 
 /** What is missing here for a line. */
@@ -127,7 +139,6 @@ function reasons(at: (line: string) => boolean): Typist['why'] {
   return (line) => {
     if (/^docker\b/.test(line) && noDocker !== undefined) return noDocker
     if (/^(?:lsmod|modprobe)\b/.test(line)) return moduleReason(line)
-    if (line.includes('www.google.com')) return 'no name server of this lab knows www.google.com'
     if (/\b(?:vconfig|enp0s3\.[12]00|parent=\w+\.\d)/.test(line) && kinds.get('vlan id 5') !== true)
       return 'this kernel has no 8021q'
     if (/-d ipvlan/.test(line) && kinds.get('ipvlan') !== true) return 'this kernel has no ipvlan'

@@ -11,9 +11,9 @@ import { openSim } from './sim.ts'
 
 /** Bundled, this file is elsewhere; npm runs it in the project. */
 const ROOT = process.cwd()
-/** Modules where modprobe looks for them, and terminals of the guest's own. */
+/** A folder where modprobe finds the guest's modules, and terminals of the guest's own. */
 const GUEST = [
-  'mount --bind /usr/lib/uml/modules /lib/modules',
+  'mkdir -p /dev/shm/kmod/lib && ln -s /usr/lib/uml/modules /dev/shm/kmod/lib/modules',
   'mkdir -p /dev/pts && mount -t devpts -o ptmxmode=666 devpts /dev/pts',
   'touch /dev/ptmx && mount --bind /dev/pts/ptmx /dev/ptmx',
 ].join('; ')
@@ -83,7 +83,8 @@ async function playInUml(): Promise<void> {
       ...seeds,
     ],
     cwd: ROOT,
-    env: { TMPDIR: '/dev/shm' },
+    // The host's /lib/modules has the host's, if it is there at all: it is not written to.
+    env: { TMPDIR: '/dev/shm', MODPROBE_OPTIONS: '-d /dev/shm/kmod' },
     memoryMib: 2048,
     timeoutMs: 3_600_000,
     onOutput: (text) => void process.stdout.write(text),

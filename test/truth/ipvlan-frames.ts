@@ -70,7 +70,8 @@ function packetOf({ inject }: FrameTest, number: number): Packet {
       operation,
       senderMac: parseMac(inject.src),
       senderIp: src,
-      targetMac: operation === 1 ? 0 : parseMac(inject.dst),
+      // Nobody reads that of a question (RFC 826): the kernels' own bear a zero there.
+      targetMac: operation === 1 ? number + 1 : parseMac(inject.dst),
       targetIp: dst,
     }
   }
@@ -102,6 +103,7 @@ function isOurs(bytes: Uint8Array, test: FrameTest, number: number): boolean {
     packet?.kind === 'arp' &&
     wanted.kind === 'arp' &&
     packet.operation === wanted.operation &&
+    packet.targetMac === wanted.targetMac &&
     packet.senderIp === wanted.senderIp &&
     packet.targetIp === wanted.targetIp
   )

@@ -35,6 +35,8 @@ async function one(places: Places, file: string, number: number, row: ErrorRow):
     const verdict = expected === got ? 'agree' : 'differ'
     const rows: Row[] = [{ ...base, aspect: 'refused', verdict, expected, got }]
     if (row.after !== undefined) {
+      // What follows by itself (a carrier) comes late in a busy guest.
+      await place.standStill()
       const then = await place.run(row.after.cmd)
       const want = plain(row.after.out)
       const have = plain(said(then))

@@ -73,13 +73,26 @@ export class DockerApi {
     return (await this.ask('GET', path)) as DockerContainer
   }
 
+  /** The place on a network, as it is meant to be, of every container whether or not it runs. */
+  async placesOn(network: string): Promise<readonly DockerPlace[]> {
+    const found = (await this.#listedOn(network)) as readonly Pick<
+      DockerContainer,
+      'NetworkSettings'
+    >[]
+    return found.flatMap(({ NetworkSettings }) =>
+      Object.values(NetworkSettings.Networks).filter((one) => one.NetworkID === network),
+    )
+  }
+
   /** Every container, whether or not it runs, that is on a network. */
   async containersOn(network: string): Promise<readonly DockerContainer[]> {
-    const filters = encodeURIComponent(JSON.stringify({ network: [network] }))
-    const found = (await this.ask('GET', `/containers/json?all=1&filters=${filters}`)) as readonly {
-      readonly Id: string
-    }[]
+    const found = (await this.#listedOn(network)) as readonly Pick<DockerContainer, 'Id'>[]
     return await Promise.all(found.map(({ Id }) => this.container(Id)))
+  }
+
+  #listedOn(network: string): Promise<unknown> {
+    const filters = encodeURIComponent(JSON.stringify({ network: [network] }))
+    return this.ask('GET', `/containers/json?all=1&filters=${filters}`)
   }
 
   async version(): Promise<string> {

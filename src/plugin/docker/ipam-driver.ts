@@ -69,6 +69,7 @@ export async function requestAddress(
     family: familyOf(pool.subnet.address),
     ...(wanted === undefined ? {} : { address: wanted }),
     ...(typeof name === 'string' ? { name } : {}),
+    avoid: (one) => desk.networks.isPinned(network, one),
   })
   if (typeof name === 'string') desk.networks.expect(network, ip, name)
   return answer(ip, pool)

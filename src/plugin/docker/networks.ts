@@ -19,6 +19,7 @@ export class Networks {
   readonly #byPool = new Map<string, string>()
   readonly #expected = new Map<string, string>()
   readonly #endpoints = new Map<string, string>()
+  readonly #pinned = new Map<string, ReadonlySet<Ip>>()
 
   static async load(engine: DoorEngine): Promise<Networks> {
     const networks = new Networks()
@@ -34,6 +35,7 @@ export class Networks {
 
   remove(name: string): void {
     for (const [pool, network] of this.#byPool) if (network === name) this.#byPool.delete(pool)
+    this.#pinned.delete(name)
   }
 
   ofPool(id: string): string | undefined {
@@ -51,6 +53,15 @@ export class Networks {
     const name = this.#expected.get(key)
     this.#expected.delete(key)
     return name
+  }
+
+  /** Addresses that Docker's containers on a network are to have, whether or not they run. */
+  pin(network: string, ips: Iterable<Ip>): void {
+    this.#pinned.set(network, new Set(ips))
+  }
+
+  isPinned(network: string, ip: Ip): boolean {
+    return this.#pinned.get(network)?.has(ip) === true
   }
 
   addEndpoint({ id, name }: Pick<Endpoint, 'id' | 'name'>): void {

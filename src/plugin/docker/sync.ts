@@ -4,12 +4,14 @@
  * within a request of its own. Nothing is done while Docker does not answer.
  */
 import { statfsSync } from 'node:fs'
+import type { Ip } from '../../addr/ip.ts'
 import type { Endpoint } from '../../engine/types.ts'
 import { LanyardError } from '../../errors.ts'
 import type { DockerApi } from './api.ts'
 import type { IpamDesk } from './ipam-driver.ts'
 import { removeNetwork } from './network-driver.ts'
 import { ID_LABEL } from './networks.ts'
+import { addressOf } from './pools.ts'
 
 /** How long something may look forgotten: a container on its way in looks so, too. */
 const GRACE_MS = 30_000
@@ -85,6 +87,7 @@ export class DockerSync {
         this.#tell(`network ${name} was removed from Docker while nobody listened: removed`)
         continue
       }
+      networks.pin(name, await this.#pinnedOn(id))
       const known = await this.#endpointsOf(id)
       for (const endpoint of endpoints) {
         if (known.has(endpoint.id) || isThere(endpoint) || !isOld(endpoint.id)) continue
@@ -94,6 +97,15 @@ export class DockerSync {
       }
     }
     for (const key of this.#suspects.keys()) if (!seen.has(key)) this.#suspects.delete(key)
+  }
+
+  /** What `--ip` and `--ip6` of its containers say: one that is stopped will ask for it again. */
+  async #pinnedOn(id: string): Promise<readonly Ip[]> {
+    return (await this.#api.placesOn(id)).flatMap(({ IPAMConfig }) =>
+      [IPAMConfig?.['IPv4Address'], IPAMConfig?.['IPv6Address']].flatMap((text) =>
+        typeof text === 'string' && text !== '' ? [addressOf(text)] : [],
+      ),
+    )
   }
 
   async #endpointsOf(id: string): Promise<ReadonlySet<string>> {

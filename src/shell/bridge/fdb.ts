@@ -6,6 +6,13 @@ import { type Arguments, matches, notYet, numberArgument, readMac, ToolExit } fr
 import type { BridgeOptions } from './options.ts'
 import { plan, type Request, type View } from '../request.ts'
 
+/** Of what is here. */
+const USAGE = `Usage: bridge fdb { add | del | replace } ADDR dev DEV
+              [ self ] [ master ] [ local | static | dynamic ] [ sticky ] [ vlan VID ]
+       bridge fdb [ show [ br BRDEV ] [ brport DEV ] [ vlan VID ] ]
+       bridge fdb flush dev DEV
+`
+
 export function readFdb(args: Arguments, options: BridgeOptions): Request {
   const verb = args.peek()
   if (verb === undefined) return readShow(args, options)
@@ -19,7 +26,7 @@ export function readFdb(args: Arguments, options: BridgeOptions): Request {
     return readShow(args, options)
   }
   if (matches(verb, 'flush')) return readFlush(args, options)
-  if (matches(verb, 'help')) return notYet('bridge fdb', verb)
+  if (matches(verb, 'help')) throw new ToolExit(255, USAGE)
   throw new ToolExit(255, `Command "${verb}" is unknown, try "bridge fdb help".\n`)
 }
 

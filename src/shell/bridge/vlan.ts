@@ -4,6 +4,11 @@ import { type Arguments, matches, notYet, readNumber, ToolExit } from '../argume
 import type { BridgeOptions } from './options.ts'
 import { plan, type Request } from '../request.ts'
 
+/** Of what is here. */
+const USAGE = `Usage: bridge vlan { add | del } vid VLAN_ID dev DEV [ pvid ] [ untagged ] [ self ] [ master ]
+       bridge vlan { show } [ dev DEV ] [ vid VLAN_ID ]
+`
+
 export function readBridgeVlan(args: Arguments, options: BridgeOptions): Request {
   const verb = args.peek()
   if (verb === undefined) return readShow(args, options)
@@ -13,7 +18,8 @@ export function readBridgeVlan(args: Arguments, options: BridgeOptions): Request
   if (matches(verb, 'show') || matches(verb, 'lst') || matches(verb, 'list')) {
     return readShow(args, options)
   }
-  if (['tunnelshow', 'set', 'global', 'help'].some((k) => matches(verb, k))) {
+  if (matches(verb, 'help')) throw new ToolExit(255, USAGE)
+  if (['tunnelshow', 'set', 'global'].some((k) => matches(verb, k))) {
     return notYet('bridge vlan', verb)
   }
   throw new ToolExit(255, `Command "${verb}" is unknown, try "bridge vlan help".\n`)

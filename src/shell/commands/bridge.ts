@@ -8,6 +8,12 @@ import { Arguments, matches, notYet, ToolExit } from '../arguments.ts'
 import { guarded, type Manner, perform, type Request } from '../request.ts'
 import { type Command, done } from '../session.ts'
 
+/** Of what is here. */
+const USAGE = `Usage: bridge [ OPTIONS ] OBJECT { COMMAND | help }
+where  OBJECT := { link | fdb | vlan }
+       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -o[neline] | -n[etns] name }
+`
+
 const MANNER: Manner = {
   refused: 255,
   missing: 255,
@@ -47,7 +53,7 @@ function readOptions(args: Arguments, netns: string): BridgeOptions | 'version' 
     if (word === '--') break
     const opt = word.startsWith('--') ? word.slice(1) : word
     const is = (...keywords: string[]) => keywords.some((k) => matches(opt, k))
-    if (is('-help')) notYet('bridge', opt)
+    if (is('-help')) throw new ToolExit(255, USAGE)
     else if (opt === '-V' || is('-Version')) return 'version'
     else if (is('-stats', '-statistics')) continue
     else if (is('-details')) options.details = true
@@ -64,12 +70,13 @@ function readOptions(args: Arguments, netns: string): BridgeOptions | 'version' 
 
 function readObject(args: Arguments, options: BridgeOptions): Request {
   const word = args.peek()
-  if (word === undefined) return notYet('bridge', 'help')
+  if (word === undefined) throw new ToolExit(255, USAGE)
   args.next()
   if (matches(word, 'link')) return readBridgeLink(args, options)
   if (matches(word, 'fdb')) return readFdb(args, options)
   if (matches(word, 'mdb') || matches(word, 'mst')) return notYet('bridge', word)
   if (matches(word, 'vlan')) return readBridgeVlan(args, options)
-  if (matches(word, 'monitor') || matches(word, 'help')) return notYet('bridge', word)
+  if (matches(word, 'help')) throw new ToolExit(255, USAGE)
+  if (matches(word, 'monitor')) return notYet('bridge', word)
   throw new ToolExit(255, `Object "${word}" is unknown, try "bridge help".\n`)
 }

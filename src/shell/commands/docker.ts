@@ -8,6 +8,7 @@ import { networkCommand } from '../docker/network.ts'
 import { Daemon } from '../docker/state.ts'
 import { dockerTemplate } from '../docker/table.ts'
 import { Flags, flagRows } from '../docker/flags.ts'
+import { dockerHelp } from '../docker/usage.ts'
 import { guarded } from '../request.ts'
 import { type Command, done, failed, type Output } from '../session.ts'
 import { ToolExit } from '../arguments.ts'
@@ -45,23 +46,25 @@ export function dockerCommand(exec: Exec): Command {
     guarded(async () => {
       let [name = '', ...rest] = words
       let table = TOP
+      let group = ''
       if (name === 'container') {
         table = CONTAINER
+        group = 'container '
         ;[name = '', ...rest] = rest
       }
       const verb = Object.hasOwn(table, name) ? table[name] : undefined
       if (verb !== undefined) {
-        if (rest.includes('--help') && !['run', 'exec'].includes(name)) return noHelp(name)
         return verb(await Daemon.open(session), rest, exec, stdin)
       }
-      if (name === '' || name === '--help' || KNOWN.includes(name)) return noHelp(name)
+      if (name === '' || name === '--help') return done(dockerHelp())
+      if (KNOWN.includes(name) || (group !== '' && name === 'prune'))
+        return notHere(`docker ${group}${name}`)
       return failed(1, `docker: '${name}' is not a docker command.\nSee 'docker --help'\n`)
     })
 }
 
-function noHelp(name: string): Output {
+function notHere(what: string): Output {
   const has = 'network, run, ps, exec, inspect, rm, stop, start, version'
-  const what = name === '' || name === '--help' ? 'help of docker' : `docker ${name}`
   return failed(127, `lanyard: "${what}" is not part of this shell yet; it has ${has}\n`)
 }
 

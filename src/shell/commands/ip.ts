@@ -1,4 +1,5 @@
 /** `ip`, as iproute2 6.1 reads it. */
+import { helpOf } from '../ip/help.ts'
 import type { Plan } from '../../fabric/plan.ts'
 import { Arguments, matches, notYet, ToolExit } from '../arguments.ts'
 import { readAddressCommand } from '../ip/address.ts'
@@ -114,13 +115,14 @@ function readObject(
   exec: (netns: string, words: readonly string[]) => Request,
 ): Request {
   const word = args.peek()
-  if (word === undefined) return notYet('ip', 'help')
+  if (word === undefined) return helpOf('ip')
   args.next()
   const found = OBJECTS.find(([name]) => matches(word, name))
   if (found === undefined) {
     throw new ToolExit(1, `Object "${word}" is unknown, try "ip help".\n`)
   }
-  if (found[0] === 'netns') return readNetns(args, exec)
+  if (found[0] === 'help') return helpOf('ip')
+  if (found[0] === 'netns') return readNetns(args, options, exec)
   return found[1] === undefined ? notYet('ip', word) : found[1](args, options)
 }
 

@@ -86,7 +86,8 @@ export async function runPing(session: Session, plan: PingPlan): Promise<PingRun
     .filter((e) => e.result.outcome !== 'timeout')
   inOrderOfArrival(events)
   const end = endOf(plan, events, last)
-  const sentBy = (ms: number) => at.filter((start) => start <= ms).length
+  const step = at[1] ?? 1
+  const sentBy = (ms: number) => Math.min(at.length, Math.floor(ms / step) + 1)
   return { events: events.filter((e) => e.atMs <= end), sent: at.length, sentBy, timeMs: last }
 }
 
@@ -114,7 +115,7 @@ function endOf(plan: PingPlan, events: readonly PingEvent[], last: number): numb
   if (plan.deadlineMs !== undefined) return plan.deadlineMs
   const replies = events.filter((e) => e.result.outcome === 'reply' && e.atMs <= last)
   if (replies.length === 0) return last + plan.lingerMs
-  const longest = Math.max(...replies.map((e) => tookMs(e.result)))
+  const longest = replies.reduce((most, e) => Math.max(most, tookMs(e.result)), 0)
   return last + Math.max(2 * longest, plan.intervalMs)
 }
 
@@ -123,6 +124,19 @@ export function refusedErrno(run: PingRun): string | undefined {
   const [first] = run.events
   if (first?.result.outcome === 'errno' && first.result.errno === 'EPERM') return 'EPERM'
   return first?.result.outcome === 'icmp-error' ? first.result.sendErrno : undefined
+}
+
+/** Least, mean and greatest: of any number, where arguments of a call are limited. */
+export function rangeOf(times: readonly number[]): readonly [number, number, number] {
+  let least = Infinity
+  let sum = 0
+  let most = 0
+  for (const time of times) {
+    least = Math.min(least, time)
+    sum += time
+    most = Math.max(most, time)
+  }
+  return [least, sum / times.length, most]
 }
 
 /** The errno every packet met before anything was sent: the tool ends at once. */

@@ -10,6 +10,7 @@ import { icmpErrorText } from './ping-errors.ts'
 import { type PingOptions, readHost, readPingOptions } from './ping-options.ts'
 import {
   connectErrno,
+  rangeOf,
   refusedErrno,
   type PingEvent,
   type PingPlan,
@@ -224,10 +225,10 @@ export function formatTime(rttNs: number): string {
 }
 
 function rttLine(times: readonly number[]): string {
-  const mean = times.reduce((a, b) => a + b, 0) / times.length
+  const [least, mean, most] = rangeOf(times)
   const square = times.reduce((a, b) => a + b * b, 0) / times.length
   const deviation = Math.sqrt(Math.max(0, square - mean * mean))
-  const figures = [Math.min(...times), mean, Math.max(...times), deviation]
+  const figures = [least, mean, most, deviation]
   return `rtt min/avg/max/mdev = ${figures.map((f) => f.toFixed(3)).join('/')} ms`
 }
 
@@ -271,7 +272,6 @@ async function busybox(session: Session, words: readonly string[], six: boolean)
   stdout += `\n--- ${options.host} ping statistics ---\n${run.sent} packets transmitted, `
   stdout += `${times.length} packets received, ${loss}% packet loss\n`
   if (times.length === 0) return { code: 1, stdout, stderr: '' }
-  const mean = times.reduce((a, b) => a + b, 0) / times.length
-  const figures = [Math.min(...times), mean, Math.max(...times)].map((f) => f.toFixed(3))
+  const figures = rangeOf(times).map((f) => f.toFixed(3))
   return done(`${stdout}round-trip min/avg/max = ${figures.join('/')} ms\n`)
 }

@@ -22,11 +22,18 @@ interface Flags {
   quiet: boolean
   valuesOnly: boolean
   ignore: boolean
+  all: boolean
 }
 
 export const sysctlCommand: Command = (session, words) =>
   guarded(async () => {
-    const flags: Flags = { write: false, quiet: false, valuesOnly: false, ignore: false }
+    const flags: Flags = {
+      write: false,
+      quiet: false,
+      valuesOnly: false,
+      ignore: false,
+      all: false,
+    }
     const keys: string[] = []
     for (const word of words) {
       if (word.startsWith('--')) return failed(127, notYetText(word))
@@ -36,6 +43,7 @@ export const sysctlCommand: Command = (session, words) =>
         if (wrong !== undefined) return failed(127, notYetText(wrong))
       }
     }
+    if (flags.all) return listAll(session, flags)
     if (keys.length === 0) return failed(127, notYetText('usage'))
     const outs: Output[] = []
     for (const key of keys) outs.push(await one(session, key, flags))
@@ -46,6 +54,16 @@ export const sysctlCommand: Command = (session, words) =>
     }
   })
 
+/** Those of this namespace that a lab knows. */
+async function listAll(session: Session, flags: Flags): Promise<Output> {
+  const view = await takeView(session, session.netns)
+  if (view === undefined) return noSuchNetns(session.netns)
+  const rows = Object.entries(view.netns.sysctls).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return done(
+    rows.map(([key, value]) => (flags.valuesOnly ? `${value}\n` : `${key} = ${value}\n`)).join(''),
+  )
+}
+
 const notYetText = (word: string) => `lanyard: "${word}" of sysctl is not part of this shell yet\n`
 
 function readFlags(word: string, flags: Flags): string | undefined {
@@ -54,6 +72,7 @@ function readFlags(word: string, flags: Flags): string | undefined {
     else if (letter === 'q') flags.quiet = true
     else if (letter === 'n') flags.valuesOnly = true
     else if (letter === 'e') flags.ignore = true
+    else if (letter === 'a') flags.all = true
     else return `-${letter}`
   }
   return undefined

@@ -82,7 +82,9 @@ export const run: Verb = async (daemon, words, exec, stdin) => {
     }
     return { ...done(), inside }
   }
-  const out = await inContainer(daemon, running, running.command, exec, stdin)
+  const out = readsNothing(running)
+    ? done()
+    : await inContainer(daemon, running, running.command, exec, stdin)
   await end(daemon, running, out.code)
   return detached ? done(id) : out
 }
@@ -150,6 +152,11 @@ function lasts({ command, tty, stdin, image }: DockerContainer): boolean {
   const [program = ''] = command
   if (SHELLS.includes(program)) return command.length === 1 && (tty || stdin)
   return LASTING.includes(program) || (command.length === 1 && program === imageOf(image))
+}
+
+/** A shell whose input is at its end: it ends well. */
+function readsNothing({ command, tty, stdin }: DockerContainer): boolean {
+  return command.length === 1 && SHELLS.includes(command[0] ?? '') && !tty && !stdin
 }
 
 async function startContainer(

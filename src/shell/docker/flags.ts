@@ -1,5 +1,6 @@
 /** Flags as the docker client reads them (spf13/pflag): `--name=v`, `--name v`, `-itd`, `-ov`. */
 import { ToolExit } from '../arguments.ts'
+import { USAGE } from './usage.ts'
 
 /** What a command knows; `true` takes no value. `short` is its one letter, or none. */
 export interface FlagRow {
@@ -41,6 +42,7 @@ export class Flags {
     if (word.startsWith('--')) {
       const [name = '', ...rest] = word.slice(2).split('=')
       const row = rows.find((r) => r.name === name)
+      if (name === 'help') throw new ToolExit(0, '', commandHelp(command, rows))
       if (row === undefined) throw new ToolExit(125, `unknown flag: --${name}${see}`)
       if (rest.length > 0) return this.#put(command, row, rest.join('='), 0)
       if (!row.value) return this.#put(command, row, 'true', 0)
@@ -114,4 +116,17 @@ export function flagRows(text: string): readonly FlagRow[] {
         ...(missing === undefined ? {} : { missing: true as const }),
       }
     })
+}
+
+/** `docker COMMAND --help`: of its options those that are here. */
+function commandHelp(command: string, rows: readonly FlagRow[]): string {
+  const [line = '', short = ''] = USAGE[command] ?? []
+  const options = rows
+    .filter((row) => row.missing !== true)
+    .map(({ name, short: letter, value }) => {
+      const first = letter === undefined ? '    ' : `-${letter}, `
+      return `  ${first}--${name}${value ? ' value' : ''}\n`
+    })
+  const list = options.length === 0 ? '' : `\nOptions of this shell:\n${options.join('')}`
+  return `\nUsage:  docker ${command} ${line}\n\n${short}\n${list}`
 }

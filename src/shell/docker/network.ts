@@ -2,7 +2,7 @@
 import { tryParseIp } from '../../addr/ip.ts'
 import { ToolExit } from '../arguments.ts'
 import { applyOne } from '../request.ts'
-import { done, type Output } from '../session.ts'
+import { done, failed, type Output } from '../session.ts'
 import { Flags, flagRows } from './flags.ts'
 import { inspectNetwork } from './inspect.ts'
 import { networkCreate } from './network-create.ts'
@@ -34,7 +34,7 @@ export const networkCommand: Verb = async (daemon, words) => {
   const [verb = '', ...rest] = words
   const found = VERBS[verb]
   if (found !== undefined) return found(daemon, rest)
-  throw new ToolExit(verb === '' ? 0 : 1, HELP)
+  return verb === '' || verb === '--help' ? done(HELP) : failed(1, HELP)
 }
 
 interface Row {

@@ -1,4 +1,5 @@
 /** `ip address`: ip/ipaddress.c of iproute2 6.1. */
+import { helpOf } from './help.ts'
 import { broadcastOf } from '../../addr/prefix.ts'
 import type { Ip, Prefix } from '../../addr/ip.ts'
 import type { AddressChange } from '../../fabric/plan.ts'
@@ -28,7 +29,8 @@ export function readAddressCommand(args: Arguments, options: IpOptions): Request
     return showLinks(args, options, true)
   }
   if (matches(verb, 'flush')) return readFlush(args, options)
-  if (['save', 'showdump', 'restore', 'help'].some((k) => matches(verb, k))) {
+  if (matches(verb, 'help')) return helpOf('address')
+  if (['save', 'showdump', 'restore'].some((k) => matches(verb, k))) {
     return notYet('ip address', verb)
   }
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip address help".\n`)
@@ -100,7 +102,7 @@ function readWord(args: Arguments, options: IpOptions, d: Draft): void {
     notYet('ip address', word)
   } else {
     const text = word === 'local' ? args.next() : word
-    if (matches(text, 'help')) notYet('ip address', text)
+    if (matches(text, 'help')) helpOf('address')
     if (d.local !== undefined) {
       throw new ToolExit(255, `Error: either "local" is duplicate, or "${text}" is a garbage.\n`)
     }

@@ -1,7 +1,9 @@
 /** `ip link show` and `ip address show` (ip/ipaddress.c: ipaddr_list_or_flush) from a snapshot. */
+import { helpOf } from './help.ts'
 import type { LinkSnapshot } from '../../fabric/snapshot.ts'
 import { type Arguments, matches, notYet, ToolExit } from '../arguments.ts'
-import { jsonLink } from '../print/link-json.ts'
+import { jsonText } from '../print/json.ts'
+import { briefJson, jsonLink } from '../print/link-json.ts'
 import { briefLink, printLink } from '../print/link.ts'
 import { printStats } from '../print/link-stats.ts'
 import { briefAddresses, oneLineAddresses, printAddresses } from '../print/address.ts'
@@ -49,7 +51,7 @@ function readFilter(args: Arguments, f: Filter): void {
     if (f.dev !== undefined) {
       throw new ToolExit(255, `Error: either "dev" is duplicate, or "${name}" is a garbage.\n`)
     }
-    if (matches(name, 'help')) notYet('ip show', name)
+    if (matches(name, 'help')) helpOf('link')
     f.dev = name
   }
 }
@@ -63,7 +65,15 @@ function show(view: View, f: Filter, options: IpOptions, addresses: boolean): st
   }
   const kept = links.filter((l) => keeps(f, l)).sort((a, b) => a.index - b.index)
   if (options.json) {
-    return `${JSON.stringify(kept.map((l) => jsonLink(view, l, options, addresses)))}\n`
+    const wanted = kept.filter(
+      (l) => !addresses || options.family === undefined || hasAddress(view, l, options.family),
+    )
+    const links = wanted.map((l) =>
+      options.brief
+        ? briefJson(view, l, options, addresses)
+        : jsonLink(view, l, options, addresses),
+    )
+    return jsonText(links, options.pretty)
   }
   if (!addresses) {
     return kept

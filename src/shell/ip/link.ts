@@ -1,4 +1,5 @@
 /** `ip link`: reading the command line (ip/iplink.c of iproute2 6.1) into ops. */
+import { helpOf } from './help.ts'
 import type { LinkAdd, LinkAttributes, LinkSet, LinkSpec } from '../../fabric/plan.ts'
 import {
   type Arguments,
@@ -40,7 +41,8 @@ export function readLink(args: Arguments, options: IpOptions): Request {
   if (matches(verb, 'show') || matches(verb, 'lst') || matches(verb, 'list')) {
     return showLinks(args, options, false)
   }
-  if (['xstats', 'afstats', 'property', 'help'].some((k) => matches(verb, k))) {
+  if (matches(verb, 'help')) return helpOf('link')
+  if (['xstats', 'afstats', 'property'].some((k) => matches(verb, k))) {
     return notYet('ip link', verb)
   }
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip link help".\n`)
@@ -210,7 +212,7 @@ function readWord(word: string, args: Arguments, w: LinkWords): void {
 }
 
 function readDev(word: string, args: Arguments, w: LinkWords): void {
-  if (matches(word, 'help')) notYet('ip link', word)
+  if (matches(word, 'help')) helpOf('link')
   const name = word === 'dev' ? args.next() : word
   if (w.dev !== undefined) garbage('dev', name)
   // check_ifname(); a name with @ is legal here and simply not found later.

@@ -1,4 +1,6 @@
 /** `ip neighbour`: ip/ipneigh.c of iproute2 6.1. */
+import { helpOf } from './help.ts'
+import { jsonText } from '../print/json.ts'
 import { formatIp, type Ip } from '../../addr/ip.ts'
 import { formatMac, type Mac } from '../../addr/mac.ts'
 import type { NeighbourChange, NeighbourState } from '../../fabric/plan.ts'
@@ -41,7 +43,7 @@ export function readNeighbour(args: Arguments, options: IpOptions): Request {
     return readShow(args, options)
   }
   if (matches(verb, 'flush')) return readFlush(args, options)
-  if (matches(verb, 'help')) return notYet('ip neighbour', verb)
+  if (matches(verb, 'help')) return helpOf('neighbour')
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip neigh help".\n`)
 }
 
@@ -135,14 +137,29 @@ function readShow(args: Arguments, options: IpOptions): Request {
   return {
     kind: 'show',
     netns: options.netns,
-    show: (view) =>
-      [
+    show: (view) => {
+      const kept = [
         ...view.netns.neighbours.filter((n) => typeof n.ip === 'number'),
         ...view.netns.neighbours.filter((n) => typeof n.ip !== 'number'),
-      ]
-        .filter(keep)
-        .map((n) => printNeighbour(n, link !== undefined))
-        .join(''),
+      ].filter(keep)
+      const withoutLink = link !== undefined
+      return options.json
+        ? jsonText(
+            kept.map((n) => jsonNeighbour(n, withoutLink)),
+            options.pretty,
+          )
+        : kept.map((n) => printNeighbour(n, withoutLink)).join('')
+    },
+  }
+}
+
+function jsonNeighbour(n: NeighbourSnapshot, withoutLink: boolean): object {
+  return {
+    dst: formatIp(n.ip),
+    ...(withoutLink ? {} : { dev: n.link }),
+    ...(n.mac === undefined ? {} : { lladdr: formatMac(n.mac) }),
+    ...(n.router ? { router: null } : {}),
+    ...(n.proxy ? { proxy: null } : { state: [n.state.toUpperCase()] }),
   }
 }
 

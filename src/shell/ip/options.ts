@@ -1,4 +1,5 @@
 /** The options before the object of `ip` and `bridge`, in the order iproute2 6.1 tries them. */
+import { helpOf } from './help.ts'
 import { type Arguments, type Family, matches, notYet, ToolExit } from '../arguments.ts'
 
 export interface IpOptions {
@@ -10,6 +11,7 @@ export interface IpOptions {
   /** `-h`: numbers with `k`, `M`, ...; `-iec`: of 1024 each. */
   readonly human: 1000 | 1024 | undefined
   readonly json: boolean
+  readonly pretty: boolean
   readonly oneline: boolean
   /** `-batch FILE`. */
   readonly batch: string | undefined
@@ -34,6 +36,7 @@ export function readIpOptions(args: Arguments, netns: string): IpOptions {
     statistics: false,
     human: undefined,
     json: false,
+    pretty: false,
     oneline: false,
     batch: undefined,
     force: false,
@@ -70,10 +73,10 @@ function readOption(opt: string, args: Arguments, draft: Draft): void {
   else if (is('-json')) draft.json = true
   else if (is('-rcvbuf')) args.next()
   else if (is('-color')) return
-  else if (is('-help')) notYet('ip', opt)
+  else if (is('-help')) helpOf('ip')
   else if (is('-netns')) draft.netns = args.next()
   else if (is('-Numeric')) return
-  else if (is('-pretty')) return
+  else if (is('-pretty')) draft.pretty = true
   else if (is('-all')) notYet('ip', opt)
   else throw new ToolExit(255, `Option "${opt}" is unknown, try "ip -help".\n`)
 }

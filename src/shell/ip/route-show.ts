@@ -38,3 +38,27 @@ export function printRoute(
   if (six) return `${out.join(' ')} pref medium\n`
   return `${out.join(' ')} \n`
 }
+
+/** The same as an object. */
+export function jsonRoute(
+  r: RouteSnapshot,
+  options: IpOptions,
+  allTables: boolean,
+  filteredLink: string | undefined,
+): object {
+  const six = typeof r.to.address === 'bigint'
+  const flags = [...(r.onlink ? ['onlink'] : []), ...(r.linkDown ? ['linkdown'] : [])]
+  return {
+    ...(r.type !== 'unicast' || options.details ? { type: r.type } : {}),
+    dst: routeTarget(r),
+    ...(r.via === undefined ? {} : { gateway: formatIp(r.via) }),
+    ...(r.link === undefined || filteredLink !== undefined ? {} : { dev: r.link }),
+    ...(allTables && r.table !== 254 ? { table: tableName(r.table) } : {}),
+    ...(r.protocol !== 'boot' || options.details ? { protocol: r.protocol } : {}),
+    ...(!six && (r.scope !== 'global' || options.details) ? { scope: r.scope } : {}),
+    ...(r.source === undefined ? {} : { prefsrc: formatIp(r.source) }),
+    ...(r.metric === 0 ? {} : { metric: r.metric }),
+    flags,
+    ...(six ? { pref: 'medium' } : {}),
+  }
+}

@@ -1,4 +1,5 @@
 /** `ip route`: ip/iproute.c of iproute2 6.1. */
+import { helpOf } from './help.ts'
 import { formatIp, type Ip, type Prefix } from '../../addr/ip.ts'
 import type { RouteChange, RouteType } from '../../fabric/plan.ts'
 import type { RouteSnapshot } from '../../fabric/snapshot.ts'
@@ -16,7 +17,8 @@ import {
 import { plan, type Request } from '../request.ts'
 import { readScope } from './address.ts'
 import type { IpOptions } from './options.ts'
-import { printRoute } from './route-show.ts'
+import { jsonText } from '../print/json.ts'
+import { jsonRoute, printRoute } from './route-show.ts'
 import { allRoutes } from './implied.ts'
 import { readRouteGet } from './route-get.ts'
 
@@ -32,9 +34,10 @@ export function readRoute(args: Arguments, options: IpOptions): Request {
   if (is('replace')) return readChange('route.replace', args, options)
   if (is('prepend', 'append', 'test')) return notYet('ip route', verb)
   if (is('delete')) return readChange('route.del', args, options)
-  if (is('get')) return readRouteGet(args, options)
+  if (is('get')) return options.json ? notYet('ip route get', '-json') : readRouteGet(args, options)
   if (is('flush')) return readFlush(args, options)
-  if (is('save', 'restore', 'showdump', 'help')) return notYet('ip route', verb)
+  if (is('help')) return helpOf('route')
+  if (is('save', 'restore', 'showdump')) return notYet('ip route', verb)
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip route help".\n`)
 }
 
@@ -100,7 +103,7 @@ function readDestination(first: string, args: Arguments, d: Draft, family: Famil
     d.type = type
     word = args.next()
   }
-  if (matches(word, 'help')) notYet('ip route', word)
+  if (matches(word, 'help')) helpOf('route')
   if (d.to !== undefined) {
     throw new ToolExit(255, `Error: either "to" is duplicate, or "${word}" is a garbage.\n`)
   }
@@ -147,15 +150,20 @@ function readShow(args: Arguments, options: IpOptions): Request {
   return {
     kind: 'show',
     netns: options.netns,
-    show: (view) =>
-      families
-        .flatMap((family) =>
-          allRoutes(view.netns)
-            .filter((r) => (typeof r.to.address === 'bigint' ? 6 : 4) === family)
-            .filter((r) => keeps(f, r))
-            .map((r) => printRoute(r, options, f.table === 'all', f.link)),
-        )
-        .join(''),
+    show: (view) => {
+      const routes = families.flatMap((family) =>
+        allRoutes(view.netns)
+          .filter((r) => (typeof r.to.address === 'bigint' ? 6 : 4) === family)
+          .filter((r) => keeps(f, r)),
+      )
+      const isAll = f.table === 'all'
+      return options.json
+        ? jsonText(
+            routes.map((r) => jsonRoute(r, options, isAll, f.link)),
+            options.pretty,
+          )
+        : routes.map((r) => printRoute(r, options, isAll, f.link)).join('')
+    },
   }
 }
 

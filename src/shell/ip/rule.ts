@@ -1,4 +1,6 @@
 /** `ip rule`: ip/iprule.c of iproute2 6.1. */
+import { helpOf } from './help.ts'
+import { jsonText } from '../print/json.ts'
 import { formatIp, type Prefix } from '../../addr/ip.ts'
 import type { RuleChange } from '../../fabric/plan.ts'
 import type { RuleSnapshot } from '../../fabric/snapshot.ts'
@@ -27,7 +29,8 @@ export function readRule(args: Arguments, options: IpOptions): Request {
   }
   if (matches(verb, 'add')) return readChange('rule.add', args, options)
   if (matches(verb, 'delete')) return readChange('rule.del', args, options)
-  if (['save', 'restore', 'flush', 'help'].some((k) => matches(verb, k))) {
+  if (matches(verb, 'help')) return helpOf('rule')
+  if (['save', 'restore', 'flush'].some((k) => matches(verb, k))) {
     return notYet('ip rule', verb)
   }
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip rule help".\n`)
@@ -66,11 +69,28 @@ function readShow(options: IpOptions): Request {
   return {
     kind: 'show',
     netns: options.netns,
-    show: (view) =>
-      allRules(view.netns)
-        .filter((r) => r.family === family)
-        .map(printRule)
-        .join(''),
+    show: (view) => {
+      const rules = allRules(view.netns).filter((r) => r.family === family)
+      return options.json
+        ? jsonText(rules.map(jsonRule), options.pretty)
+        : rules.map(printRule).join('')
+    },
+  }
+}
+
+function jsonRule(r: RuleSnapshot): object {
+  const prefix = (name: string, p: Prefix) => {
+    const full = typeof p.address === 'number' ? 32 : 128
+    const address = { [name]: formatIp(p.address) }
+    return p.length === full ? address : { ...address, [`${name}len`]: p.length }
+  }
+  return {
+    priority: r.priority,
+    ...(r.from === undefined ? { src: 'all' } : prefix('src', r.from)),
+    ...(r.to === undefined ? {} : prefix('dst', r.to)),
+    ...(r.iif === undefined ? {} : { iif: r.iif }),
+    ...(r.oif === undefined ? {} : { oif: r.oif }),
+    ...(r.action === 'lookup' ? { table: tableName(r.table) } : { action: r.action }),
   }
 }
 

@@ -1,4 +1,6 @@
 /** The small objects of `ip`: `netns`, `maddress`, `tuntap`. */
+import { helpOf } from './help.ts'
+import { jsonText } from '../print/json.ts'
 import {
   type Arguments,
   interfaceName,
@@ -14,13 +16,16 @@ import type { IpOptions } from './options.ts'
 /** do_netns() of ip/ipnetns.c; `exec` runs its words as a command of this shell. */
 export function readNetns(
   args: Arguments,
+  options: IpOptions,
   exec: (netns: string, words: readonly string[]) => Request,
 ): Request {
   const verb = args.peek()
-  if (verb === undefined) return listNetns()
+  if (verb === undefined) return listNetns(options)
   args.next()
-  if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst')) return listNetns()
-  if (matches(verb, 'help') || matches(verb, 'list-id')) return notYet('ip netns', verb)
+  if (matches(verb, 'list') || matches(verb, 'show') || matches(verb, 'lst'))
+    return listNetns(options)
+  if (matches(verb, 'help')) return helpOf('netns')
+  if (matches(verb, 'list-id')) return notYet('ip netns', verb)
   if (matches(verb, 'add')) {
     if (args.left === 0) throw new ToolExit(255, 'No netns name specified\n')
     return plan({ do: 'netns.add', netns: args.next() })
@@ -40,7 +45,7 @@ export function readNetns(
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip netns help".\n`)
 }
 
-function listNetns(): Request {
+function listNetns(options: IpOptions): Request {
   return {
     kind: 'run',
     run: async (session) => {
@@ -49,6 +54,10 @@ function listNetns(): Request {
       const names = all.netns.map((n) => n.name).filter((n) => n !== '' && !n.includes('/'))
       // The newest first, as a tmpfs lists /run/netns; a kernel's snapshot is in that order.
       if (session.fabric.kind === 'sim') names.reverse()
+      if (options.json) {
+        const objects = names.map((name) => ({ name }))
+        return done(objects.length === 0 ? '' : jsonText(objects, options.pretty))
+      }
       return done(names.map((n) => `${n}\n`).join(''))
     },
   }

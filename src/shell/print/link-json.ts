@@ -1,6 +1,7 @@
 /** `ip -j link` and `ip -j address`: the same fields as objects. */
 import { formatIp } from '../../addr/ip.ts'
 import { formatMac } from '../../addr/mac.ts'
+import type { Prefix } from '../../addr/prefix.ts'
 import type { LinkSnapshot } from '../../fabric/snapshot.ts'
 import type { View } from '../request.ts'
 import type { LinkManner } from './link.ts'
@@ -41,16 +42,46 @@ export function jsonLink(
     ...(addresses ? {} : { linkmode: 'DEFAULT' }),
     group: l.group === 0 ? 'default' : String(l.group),
     txqlen: l.txQueueLength,
-    link_type: linkType(l),
-    address: formatMac(l.address),
-    broadcast: formatMac(broadcastMac(l)),
+    ...(manner.family === undefined || manner.details
+      ? {
+          link_type: linkType(l),
+          address: formatMac(l.address),
+          broadcast: formatMac(broadcastMac(l)),
+        }
+      : {}),
   })
-  if (elsewhere !== undefined) json['link_netns'] = elsewhere.split(' ')[1]
+  // Of objects always the number, where text names what has a name.
+  if (elsewhere !== undefined) json['link_netnsid'] = 0
   if (manner.details) Object.assign(json, details(view, l))
-  if (l.alias !== undefined) json['ifalias'] = l.alias
+  if (l.alias !== undefined && (!addresses || manner.details)) json['ifalias'] = l.alias
   if (l.counters !== undefined) json['stats64'] = jsonStats(l.counters)
   if (addresses) json['addr_info'] = addressInfo(view, l, manner)
   return json
+}
+
+/** The same of `-br`: print_link_brief and print_addrinfo_primary with a JSON writer. */
+export function briefJson(
+  view: View,
+  l: LinkSnapshot,
+  manner: LinkManner,
+  addresses: boolean,
+): Json {
+  const at = linkName(view, l).split('@')[1]
+  const inHere = at !== undefined && linkNetns(view, l) === undefined
+  const json: Json = {
+    ...(inHere ? { link: at } : at === undefined ? {} : { link_index: l.parent?.index }),
+    ifname: l.name,
+    operstate: linkState(l),
+  }
+  if (addresses) {
+    const own = view.netns.addresses.filter((a) => a.link === l.name && isOf(a.address, manner))
+    json['addr_info'] = own.map(({ address: { address, length } }) => ({
+      local: formatIp(address),
+      prefixlen: length,
+    }))
+    return json
+  }
+  return { ...json, address: formatMac(l.address), flags: linkFlags(view, l) }
 }
 
 function details(view: View, l: LinkSnapshot): Json {
@@ -93,11 +124,15 @@ function kindInfo(view: View, l: LinkSnapshot): Json | undefined {
   return info
 }
 
+function isOf({ address }: Prefix, { family }: LinkManner): boolean {
+  return family === undefined || (typeof address === 'number' ? 4 : 6) === family
+}
+
 function addressInfo(view: View, l: LinkSnapshot, manner: LinkManner): Json[] {
   return view.netns.addresses
     .filter((a) => a.link === l.name)
+    .filter((a) => isOf(a.address, manner))
     .map((a) => ({ a, four: typeof a.address.address === 'number' }))
-    .filter(({ four }) => manner.family === undefined || (four ? 4 : 6) === manner.family)
     .map(({ a, four }) => ({
       family: four ? 'inet' : 'inet6',
       local: formatIp(a.address.address),

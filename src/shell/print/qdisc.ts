@@ -1,4 +1,5 @@
 /** How `tc qdisc show` prints: print_qdisc() of tc/tc_qdisc.c, netem_print_opt() of q_netem.c. */
+import { jsonText } from './json.ts'
 import { type Netem, NETEM_LIMIT } from '../../fabric/netem.ts'
 import type { LinkSnapshot, QdiscCounters } from '../../fabric/snapshot.ts'
 import { notYet } from '../arguments.ts'
@@ -22,7 +23,7 @@ export function printQdiscs(
     return told.map((l) => printQdisc(l, named) + (stats ? statsText(countersOf(l)) : '')).join('')
   }
   const all = told.map((l) => ({ ...jsonOf(l, named), ...(stats ? jsonStats(countersOf(l)) : {}) }))
-  return pretty ? prettyJson(all) : `${JSON.stringify(all)}\n`
+  return jsonText(all, pretty)
 }
 
 function printQdisc(l: LinkSnapshot, named: boolean): string {
@@ -97,21 +98,6 @@ function netemJson(netem: Netem): object {
 /** `%g` of whole microseconds in a second. */
 function seconds(ns: number): number {
   return Number((Math.floor((Math.floor(ns / 64) * 64) / 1000) / 1e6).toPrecision(6))
-}
-
-/** The layout of iproute2: four blanks a level, objects of a list on the line of its bracket. */
-function prettyJson(all: readonly object[]): string {
-  const inner = (value: unknown, depth: number): string => {
-    if (value === null || typeof value !== 'object') return JSON.stringify(value)
-    const fields = Object.entries(value)
-    if (fields.length === 0) return '{}'
-    const pad = '    '.repeat(depth + 1)
-    const rows = fields.map(
-      ([key, one]) => `${pad}${JSON.stringify(key)}: ${inner(one, depth + 1)}`,
-    )
-    return `{\n${rows.join(',\n')}\n${'    '.repeat(depth)}}`
-  }
-  return `[ ${all.map((one) => inner(one, 1)).join(',')} ]\n`
 }
 
 function netemText(netem: Netem): string {

@@ -45,3 +45,17 @@ test('two hosts on a veth ping each other', () => {
     { outcome: 'reply', ttl: 64 },
   ])
 })
+
+test('more pings in one run than there are identifiers', () => {
+  const world = createWorld()
+  build(world, [
+    { do: 'netns.add', netns: 'a' },
+    { do: 'link.set', netns: 'a', name: 'lo', up: true },
+  ])
+  const to = parseIp('127.0.0.1')
+  const results = runProbes(
+    world,
+    Array.from({ length: 70_000 }, (_, n) => ({ protocol: 'icmp', from: 'a', to, startMs: n })),
+  )
+  expect(results.filter((r) => r.outcome === 'reply')).toHaveLength(70_000)
+})

@@ -212,9 +212,11 @@ function portKey(protocol: 'udp' | 'tcp', port: number): number {
   return (protocol === 'udp' ? PROTO_UDP : PROTO_TCP) * 65_536 + port
 }
 
+/** There are 65,536: who has had one since all others were given is heard no more. */
 function echoId(ns: NetnsIp): number {
-  do ns.nextEchoId = (ns.nextEchoId + 1) & 0xffff
-  while (ns.echoSockets.get(ns.nextEchoId) !== undefined)
+  ns.nextEchoId = (ns.nextEchoId + 1) & 0xffff
+  const held = ns.echoSockets.get(ns.nextEchoId)
+  if (held !== undefined) ns.echoSockets.remove(held)
   return ns.nextEchoId
 }
 
