@@ -16,12 +16,15 @@ const NEXT: Readonly<Record<string, string>> = {
   'bridge fdb': 'add append del flush replace show',
   'bridge link': 'set show',
   'bridge vlan': 'add del show',
-  brctl: 'addbr addif delbr delif hairpin setageing setfd show showmacs stp',
+  brctl: 'addbr addif delbr delif hairpin setageing setfd show stp',
   tc: 'qdisc',
   'tc qdisc': 'add change del replace show',
   docker: 'exec inspect network ps rm run start stop version',
   'docker network': 'connect create disconnect inspect ls prune rm',
   vconfig: 'add rem set_flag',
+  'docker container': 'exec inspect ls rm run start stop',
+  nft: 'list',
+  'nft list': 'ruleset',
   sysctl: '-w net.ipv4.ip_forward net.ipv6.conf.all.forwarding',
 }
 
@@ -41,6 +44,13 @@ export async function completionsOf(
   return [candidates.filter((c) => c.startsWith(word)).map((c) => `${c} `), word]
 }
 
+/** Tools that take the name of a machine. */
+const TO_NODES =
+  /^(?:arping|dig|explain|nc|nslookup|ping|ping6|traceroute)(?: |$)|^tcpdump .*\bhost$/
+const TO_NETNS = /(?:^ip netns (?:exec|delete|del)|-n(?:etns)?|\bnetns)$/
+const TO_CONTAINERS = /^docker (?:container )?(?:exec|inspect|rm|start|stop)\b/
+const TO_LINKS = /(?:^| )(?:dev|-i|-I)$/
+
 async function wordsFor(
   fabric: Fabric,
   node: string,
@@ -48,15 +58,24 @@ async function wordsFor(
   before: readonly string[],
 ): Promise<string[]> {
   if (before.length === 0) return [...COMMAND_NAMES, 'help', 'history', 'exit'].toSorted()
-  const next = NEXT[before.join(' ')]?.split(' ')
-  if (next !== undefined) return next
+  const line = before.join(' ')
+  // `ip -n NAME -br link`: what of it is no option.
+  const bare = line.replaceAll(/ -n(?:etns)? \S+/g, '').replaceAll(/ -\S+/g, '')
+  const next = NEXT[bare]?.split(' ')
+  if (next !== undefined && !/-n(?:etns)?$/.test(line)) return next
   try {
+    const all = await fabric.snapshot()
     const { netns: found } = await new MachineFabric(fabric, node).snapshot()
-    const here = found.find((n) => n.name === netns)
-    return [
-      ...(here?.links.map((l) => l.name) ?? []),
-      ...found.map((n) => n.name).filter((name) => name !== ''),
-    ]
+    const names = found.map((n) => n.name).filter((name) => name !== '')
+    const inContainers = names.flatMap((name) => /^docker\/(.*)$/.exec(name)?.[1] ?? [])
+    const byHand = names.filter((name) => !name.includes('/'))
+    const links = found.find((n) => n.name === netns)?.links.map((l) => l.name) ?? []
+    if (TO_LINKS.test(line)) return links
+    if (TO_NETNS.test(line)) return byHand
+    if (TO_CONTAINERS.test(line)) return inContainers
+    if (!TO_NODES.test(line)) return line.startsWith('docker ') ? [] : links
+    const nodes = all.netns.map((n) => n.name).filter((name) => /^[^/]+$/.test(name))
+    return before[0] === 'explain' ? [...nodes, ...byHand, ...inContainers] : nodes
   } catch {
     return []
   }

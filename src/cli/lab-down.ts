@@ -3,6 +3,7 @@ import { LanyardError } from '../errors.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { kernelLabs } from './kernel-labs.ts'
 import { chooseLab } from './lab-live.ts'
+import { removeMounts } from './lab-mounts.ts'
 import { type LabInfo, LabState } from './lab-state.ts'
 
 /** @param name default: the only lab that is up, and all that killed runs left */
@@ -66,6 +67,7 @@ function leftovers(name: string | undefined): string[] {
   return kernelLabs()
     .sweep(name)
     .map(({ lab, namespaces: { length } }) => {
+      removeMounts(lab)
       return `removed lab ${lab}: ${length} ${length === 1 ? 'namespace' : 'namespaces'}`
     })
 }

@@ -7,8 +7,7 @@
  * node nor on the machine.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
 import type { Fabric } from '../fabric/fabric.ts'
 import { netnsPrefix } from '../lab/identity.ts'
@@ -16,18 +15,11 @@ import { type Naming, namespacesOf, planLab } from '../lab/plan.ts'
 import { applyPlan } from '../lab/run.ts'
 import type { Topology } from '../lab/topology.ts'
 import { openKernel } from '../kernel/fabric.ts'
-import { SysError } from '../sys/errno.ts'
-import {
-  bindMount,
-  bindNewMounts,
-  detachMounts,
-  keepMountsHere,
-  mountSysfs,
-} from '../sys/mount-namespace.ts'
-import { closeNamespace, inNamespace, openNamespace } from '../sys/namespace.ts'
 import { kernelLabs } from './kernel-labs.ts'
-import { enterNode, LIVE_FOLDER, nodeNetns } from './lab-enter.ts'
+import { enterNode } from './lab-enter.ts'
+import { makeMounts, removeMounts } from './lab-mounts.ts'
 import type { LabInfo, LabState } from './lab-state.ts'
+import { onStop } from './stop.ts'
 
 /** Changes at every boot: what was in namespaces before is gone. */
 export function bootId(): string {
@@ -42,7 +34,10 @@ export function bootId(): string {
  * Makes a lab on this kernel, and leaves it there. Until all of it is there, its record says that
  * this process makes it: killed, it is what `lab down` calls left over.
  *
- * @throws LanyardError `needs-root`, `lab-is-up`, `netns-exists`, and those of making a lab
+ * Ctrl-C on the way takes back what there is.
+ *
+ * @throws LanyardError `needs-root`, `lab-is-up`, `lab-stopped`, `netns-exists`, and those of
+ *   making a lab
  */
 export async function kernelUp(
   state: LabState,
@@ -54,24 +49,37 @@ export async function kernelUp(
   const naming = namingOf(info)
   const names = namespacesOf(topology).map((node) => `${naming.prefix}${node}`)
   labs.begin(info.lab, names)
+  // What a killed one left: nobody else has a lab of this name.
+  removeMounts(info.lab)
+  const stop = onStop()
+  const goOn = (): void => {
+    if (stop.signal.aborted) throw new LanyardError('lab-stopped', { lab: info.lab })
+  }
   const fabric = await openKernel()
   try {
     await applyPlan(fabric, planLab(topology, naming))
-    makeMounts(info)
+    const nodes = info.nodes.map(({ name }) => name)
+    await makeMounts(info.lab, nodes, goOn)
     await fabric.settle({ netns: names })
+    goOn()
     runLines(info, topology)
+    goOn()
     state.create({ ...info, boot: bootId() }, undefined, text)
     labs.keep(info.lab)
     tellServices(topology)
   } catch (error) {
-    removeMounts(info)
-    await fabric.apply(
-      names.map((netns) => ({ do: 'netns.del', netns })),
-      { keepGoing: true },
-    )
-    labs.end(info.lab)
+    try {
+      removeMounts(info.lab)
+    } finally {
+      await fabric.apply(
+        names.map((netns) => ({ do: 'netns.del', netns })),
+        { keepGoing: true },
+      )
+      labs.end(info.lab)
+    }
     throw error
   } finally {
+    stop.done()
     await fabric.close()
   }
 }
@@ -90,45 +98,6 @@ function tellServices(topology: Topology): void {
 
 function namingOf(info: LabInfo): Naming {
   return { prefix: netnsPrefix(info.lab, undefined) }
-}
-
-function makeMounts({ lab, nodes }: LabInfo): void {
-  const folder = join(LIVE_FOLDER, lab)
-  mkdirSync(folder, { recursive: true })
-  try {
-    // A mount namespace can be bound only where mounts do not spread.
-    keepMountsHere(folder)
-    mkdirSync('/run/netns', { recursive: true })
-    for (const { name } of nodes) makeNodeMounts(lab, name, folder)
-  } catch (error) {
-    if (!(error instanceof SysError)) throw error
-    const detail = { command: `mount namespaces of lab ${lab}`, why: error.message }
-    throw new LanyardError('tool-failed', detail, { cause: error })
-  }
-}
-
-function makeNodeMounts(lab: string, node: string, folder: string): void {
-  const own = join(folder, `${node}.netns`)
-  const file = join(folder, `${node}.mnt`)
-  mkdirSync(own)
-  writeFileSync(file, '')
-  const netns = openNamespace(nodeNetns(lab, node))
-  try {
-    bindNewMounts(file, () => {
-      inNamespace(netns, mountSysfs)
-      bindMount(own, '/run/netns')
-    })
-  } finally {
-    closeNamespace(netns)
-  }
-}
-
-function removeMounts({ lab, nodes }: LabInfo): void {
-  const folder = join(LIVE_FOLDER, lab)
-  if (!existsSync(folder)) return
-  for (const { name } of nodes) detachMounts(join(folder, `${name}.mnt`))
-  detachMounts(folder)
-  rmSync(folder, { recursive: true, force: true })
 }
 
 function runLines(info: LabInfo, topology: Topology): void {
@@ -172,7 +141,7 @@ export async function kernelExec(
 /** Removes a lab from this kernel. */
 export function kernelDown(state: LabState, info: LabInfo): number {
   const labs = kernelLabs()
-  removeMounts(info)
+  removeMounts(info.lab)
   const removed = info.boot === bootId() && labs.has(info.lab) ? labs.sweep(info.lab) : []
   state.remove(info.lab)
   return removed.flatMap((r) => r.namespaces).length

@@ -49,6 +49,13 @@ export function addLiveCommands(lab: Command, seed: (text: string) => number): v
   addLooking(lab)
 }
 
+function readFabric(text: string): string {
+  if (text === 'sim' || text === 'kernel') return text
+  const why =
+    text === 'uml' ? ' A guest ends with its command: "lanyard lab run FILE --fabric uml".' : ''
+  throw new InvalidArgumentError(`Allowed choices are sim, kernel.${why}`)
+}
+
 function addMaking(lab: Command, seed: (text: string) => number): void {
   lab
     .command('up')
@@ -57,7 +64,8 @@ function addMaking(lab: Command, seed: (text: string) => number): void {
     .addOption(
       new Option('--fabric <fabric>', 'where: simulated Linux, or this kernel (needs root)')
         .choices(['sim', 'kernel'])
-        .default('sim'),
+        .default('sim')
+        .argParser(readFabric),
     )
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})
     .option('--name <name>', 'call it so; default: its name in the file')

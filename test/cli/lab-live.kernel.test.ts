@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { describeKernel } from '../describe-kernel.ts'
 import { buildProgram, type Ended, removeProgram, startProgram } from '../support/program.ts'
 import { Terminal, terminalEnv, terminalIsThere } from '../support/terminal.ts'
@@ -74,6 +74,45 @@ describeKernel('lanyard lab up --fabric kernel', () => {
     expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
     expect((await lab('status')).stdout).toBe('no lab is up\n')
   })
+
+  /** Of a lab that is long in the making: when it has its mounts, and runs a line. */
+  const making = async () => {
+    const slow = join(folder, 'slow.yaml')
+    writeFileSync(slow, LAB.replace('ip link set lo up', 'sleep 2'))
+    const env = { XDG_STATE_HOME: folder, LANYARD_LAB: '', NO_COLOR: '1' }
+    const up = startProgram(['lab', 'up', slow, '--fabric', 'kernel', '-q'], env)
+    const mounts = '/run/lanyard/live/livek-test'
+    await vi.waitUntil(() => existsSync(join(mounts, 'sw.mnt')), { timeout: 60_000 })
+    return up
+  }
+
+  test('stopped in the middle takes back what there is', async () => {
+    const up = await making()
+    up.child.kill('SIGINT')
+    expect(await up.ended).toMatchObject({
+      status: 130,
+      stderr: 'lanyard: lab livek-test was stopped\n',
+    })
+    expect(spaces().filter((name) => name.includes('livek-test'))).toEqual([])
+    expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
+  }, 90_000)
+
+  test('killed in the middle is in the way of none, and down removes what it left', async () => {
+    for (const next of ['up', 'down']) {
+      const killed = await making()
+      killed.child.kill('SIGKILL')
+      await killed.ended
+      expect(spaces().filter((name) => name.includes('livek-test'))).toHaveLength(3)
+      if (next === 'up') {
+        const again = await lab('up', file, '--fabric', 'kernel', '-q')
+        expect([again.status, again.stderr]).toEqual([0, ''])
+        expect((await lab('test')).stdout).toContain('1 met, 0 missed')
+      }
+      expect((await lab('down', 'livek-test')).stdout).toContain('removed lab livek-test')
+      expect(spaces().filter((name) => name.includes('livek-test'))).toEqual([])
+      expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
+    }
+  }, 90_000)
 
   test.skipIf(!terminalIsThere())(
     "Ctrl-C is the command's own, and the lab stays",

@@ -2,7 +2,7 @@
 import { formatMac } from '../../addr/mac.ts'
 import type { LinkSnapshot } from '../../fabric/snapshot.ts'
 import type { LinkSet } from '../../fabric/plan.ts'
-import { Arguments, matches, notYet, ToolExit } from '../arguments.ts'
+import { Arguments, matches, ToolExit } from '../arguments.ts'
 import { applyOne, guarded, takeView, type View } from '../request.ts'
 import { type Command, done, failed, type Output, type Session } from '../session.ts'
 import { strerror } from '../../errno.ts'
@@ -40,15 +40,16 @@ const VERBS: Readonly<Record<string, Verb | undefined>> = {
   setageing: (s, v, a) => setBridge(s, v, a, (word) => ({ ageingTime: Number(word) })),
   setfd: (s, v, a) => setBridge(s, v, a, (word) => ({ forwardDelay: Number(word) })),
 }
-const KNOWN: readonly string[] = [
-  'setbridgeprio',
-  'sethello',
-  'setmaxage',
-  'setpathcost',
-  'setportprio',
-  'showmacs',
-  'showstp',
-]
+/** What brctl has and this shell has not, with what is nearest here. */
+const KNOWN: Readonly<Record<string, string>> = {
+  setbridgeprio: '',
+  sethello: '',
+  setmaxage: '',
+  setpathcost: '',
+  setportprio: '',
+  showmacs: 'bridge fdb show br BRIDGE',
+  showstp: 'ip -d link show BRIDGE',
+}
 
 export const brctlCommand: Command = (session, words) =>
   guarded(async () => {
@@ -56,7 +57,11 @@ export const brctlCommand: Command = (session, words) =>
     const name = args.peek()
     if (name === undefined) return failed(1, USAGE)
     args.next()
-    if (KNOWN.some((k) => matches(name, k) && name.length > 4)) return notYet('brctl', name)
+    const known = Object.keys(KNOWN).find((k) => matches(name, k) && name.length > 4)
+    if (known !== undefined) {
+      const nearest = KNOWN[known] === '' ? '' : `; nearest: ${KNOWN[known]}`
+      return failed(127, `lanyard: "${name}" of brctl is not part of this shell yet${nearest}\n`)
+    }
     const verb = VERBS[name]
     if (verb === undefined) return failed(1, `never heard of command [${name}]\n${USAGE}`)
     const view = await takeView(session, session.netns)

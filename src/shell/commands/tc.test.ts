@@ -35,6 +35,8 @@ test('what is added is shown as the tool shows it, and a change leaves the rate'
   expect(await run('tc qdisc show dev v0')).toBe(
     'qdisc netem 8002: root refcnt 2 limit 1000 delay 2s rate 1496bit\n',
   )
+  await run('tc qdisc replace dev v0 root netem delay 10')
+  expect(await run('tc qdisc show dev v0')).toContain(' delay 9us ')
 })
 
 test.each([
@@ -44,6 +46,7 @@ test.each([
     'Error: Qdisc not found. To create specify NLM_F_CREATE flag.\n-> 2',
   ],
   ['tc qdisc add dev none root netem loss 1%', 'Cannot find device "none"\n-> 1'],
+  ['tc qdisc add dev v0 root foo', 'Error: Specified qdisc kind is unknown.\n-> 2'],
   ['tc qdisc del dev none root', 'Cannot find device "none"\n-> 1'],
   ['tc qdisc show dev none', 'Cannot find device "none"\n-> 1'],
   ['tc qdisc replace dev v0 root netem loss 120%', 'Illegal "loss percent"\n-> 1'],

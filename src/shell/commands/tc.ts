@@ -96,6 +96,11 @@ function readObject(args: Arguments, options: TcOptions): Request {
   throw new ToolExit(255, `Object "${word}" is unknown, try "tc help".\n`)
 }
 
+/** Disciplines of Linux beside netem. */
+const KINDS = `bfifo cake cbq cbs choke clsact codel drr etf ets fifo fq fq_codel fq_pie gred hfsc
+  hhf htb ingress mq mqprio multiq noqueue pfifo pfifo_fast pie plug prio qfq red sfb sfq skbprio
+  taprio tbf`.split(/\s+/)
+
 /** do_qdisc(). */
 function readQdisc(args: Arguments, options: TcOptions): Request {
   const { netns } = options
@@ -146,7 +151,10 @@ function readChange(
   netns: string,
 ): Request {
   const { link, root, kind } = readPlace(args)
-  if (kind !== undefined && kind !== 'netem') notYet('tc qdisc', kind)
+  if (kind !== undefined && kind !== 'netem') {
+    if (KINDS.includes(kind)) notYet('tc qdisc', kind)
+    throw new ToolExit(2, 'Error: Specified qdisc kind is unknown.\n')
+  }
   const netem = kind === undefined ? undefined : readNetem(args)
   if (link === undefined) throw new ToolExit(2, 'RTNETLINK answers: No such device\n')
   if (!root) throw new ToolExit(2, 'Error: Handle cannot be zero.\n')

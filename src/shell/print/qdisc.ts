@@ -117,10 +117,11 @@ function netemText(netem: Netem): string {
     .join(' ')
 }
 
-/** `%.3g`, in the unit it is at least one of. */
+/** `%.3g` of whole microseconds, in the unit it is at least one of. */
 function time(ns: number): string {
-  const [factor, unit] = ns >= 1e9 ? [1e9, 's'] : ns >= 1e6 ? [1e6, 'ms'] : [1e3, 'us']
-  return `${Number((ns / factor).toPrecision(3))}${unit}`
+  const us = Math.floor((Math.floor(ns / 64) * 64) / 1000)
+  const [factor, unit] = us >= 1e6 ? [1e6, 's'] : us >= 1000 ? [1000, 'ms'] : [1, 'us']
+  return `${Number((us / factor).toPrecision(3))}${unit}`
 }
 
 /** `%g` */
