@@ -665,14 +665,22 @@ const TABLE = {
     say: (d) => `endpoints of network "${d.network}" hold addresses: ${d.endpoints.join(', ')}`,
     mend: () => 'disconnect them first',
   }),
-  'pool-exhausted': row<{ network: string; pools: string; size: string }>({
+  'spare-refused': row<{ network: string; why: string }>({
+    status: 503,
+    errno: 'EAGAIN',
+    say: (d) => `the store does not answer, and of network ${d.network} ${d.why}`,
+    mend: () =>
+      'ask again when the store answers; until then an endpoint that names no address and no MAC takes a spare',
+  }),
+  'pool-exhausted': row<{ network: string; pools: string; size: string; spares?: string }>({
     status: 409,
     errno: 'ENOSPC',
     say: (d) =>
       `no available addresses on this network's address pools: ${d.network}: all ${d.size} of` +
-      ` ${d.pools} are taken`,
+      ` ${d.pools} are taken${d.spares === undefined ? '' : `, as spares ${d.spares}`}`,
     mend: (d) =>
-      `"lanyard ip ls --network ${d.network}" says by whom; free one, or widen the range`,
+      `"lanyard ip ls ${d.network}" says by whom; free one, or widen the range` +
+      (d.spares === undefined ? '' : '; "lanyard host drain HOST" has a host give its spares back'),
   }),
   'address-in-use': row<{ address: string; holder: string; network: string }>({
     status: 409,

@@ -15,6 +15,8 @@ import { version } from './version.ts'
 
 export interface DaemonCommand extends PlaceOptions {
   readonly logLevel: Level
+  /** Addresses of each network held for when the store is away. */
+  readonly spares: number
   /** Docker's door; `none` closes it. */
   readonly docker?: string
 }
@@ -31,7 +33,7 @@ function dockerSocket({ docker, socket }: DaemonCommand): string | undefined {
  * @param faults where a test ends it in the middle of its work
  */
 export async function runDaemon(options: DaemonCommand, faults?: Faults): Promise<void> {
-  const { socket, state, store, logLevel } = options
+  const { socket, state, store, logLevel, spares } = options
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-root', { missing })
   const log = openLog(logLevel)
@@ -41,12 +43,13 @@ export async function runDaemon(options: DaemonCommand, faults?: Faults): Promis
   // A terminal that closes is no reason to stop.
   process.on('SIGHUP', () => undefined)
   let engine: DoorEngine | undefined
+  const own = { spares, ...(faults === undefined ? {} : { faults }) }
   const manager = process.env['NOTIFY_SOCKET']
   const daemon = await startDaemon({
     socket,
     state,
     version: version(),
-    openEngine: async () => (engine = await openStateEngine(state, store, faults)),
+    openEngine: async () => (engine = await openStateEngine(state, store, own)),
     openDoors: async () => await openDocker(engine, dockerSocket(options), log),
     printPlan,
     tryLock: (path) => tryLockFile(path, 'exclusive'),

@@ -1,5 +1,5 @@
 /** `lanyard run`, `status` and `daemon`: what can be typed; the work is loaded on demand. */
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { DaemonCommand } from './daemon-run.ts'
 import { collect, wholeNumber } from './network-commands.ts'
 import { addPlaceOptions } from './place.ts'
@@ -18,11 +18,22 @@ const DAEMON_EXAMPLES = `
 Root and members of group "lanyard" may use it. As a service: packaging/lanyard.service.
 Docker finds it as a network and IPAM driver called lanyard, at /run/docker/plugins/lanyard.sock;
 with another --socket that door is closed, unless --docker opens one.
+While etcd does not answer, endpoints that come take the host's spare addresses; of a network with
+fewer than 64 addresses none are held.
 
 Examples:
   sudo lanyard daemon
   curl --unix-socket /run/lanyard/lanyard.sock http://localhost/v1/networks
   curl --unix-socket /run/lanyard/lanyard.sock http://localhost/openapi.json`
+
+const MOST_SPARES = 64
+
+function fewSpares(text: string): number {
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : Infinity
+  if (count > MOST_SPARES)
+    throw new InvalidArgumentError(`It is a whole number, at most ${MOST_SPARES}.`)
+  return count
+}
 
 export function addEngineCommands(program: Command): void {
   addPlaceOptions(
@@ -77,6 +88,15 @@ export function addEngineCommands(program: Command): void {
         '--docker <socket>',
         "Docker's door: a socket among Docker's plugins, or none",
       ).env('LANYARD_DOCKER'),
+    )
+    .addOption(
+      new Option(
+        '--spares <n>',
+        'with an etcd: addresses of each network that this host holds for when it is away',
+      )
+        .argParser(fewSpares)
+        .default(4)
+        .env('LANYARD_SPARES'),
     )
     .addHelpText('after', DAEMON_EXAMPLES)
     .action(async (options: DaemonCommand) => {

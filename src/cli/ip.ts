@@ -94,6 +94,7 @@ export function whoText(
   const where = host === undefined ? '' : ` on host ${host}`
   const held = {
     endpoint: `endpoint ${holder} of network ${network}${where}`,
+    spare: `a spare of host ${holder} for network ${network}`,
     reservation: `kept for ${holder} on network ${network}`,
     cooldown: `not handed out for a while on network ${network}, because of ${holder}`,
   }[kind]

@@ -43,6 +43,14 @@ export async function openLocalEngine(
   return await openStateEngine(state, store)
 }
 
+/** What only the one process that keeps a state does. */
+export interface DaemonOptions {
+  /** Addresses of each network held for when the store is away. */
+  readonly spares: number
+  /** Where a test ends it in the middle of its work. */
+  readonly faults?: Faults
+}
+
 /**
  * The engine over the state in a folder; closing it closes the store and the kernel, too.
  *
@@ -51,10 +59,10 @@ export async function openLocalEngine(
 export async function openStateEngine(
   state: string,
   where?: string,
-  faults?: Faults,
+  daemon?: DaemonOptions,
 ): Promise<DoorEngine> {
   makeState(state)
-  const [{ openKernel }, { openStateStore }, { openEngine }] = await Promise.all([
+  const [{ openKernel }, { openStateStore, sparesFile }, { openEngine }] = await Promise.all([
     import('../kernel/fabric.ts'),
     import('./state-store.ts'),
     import('../engine/engine.ts'),
@@ -66,6 +74,8 @@ export async function openStateEngine(
       throw error
     },
   )
+  const spares =
+    daemon === undefined ? {} : { spares: { file: sparesFile(state), count: daemon.spares } }
   const end = async (): Promise<void> => {
     await fabric.close()
     await store.close()
@@ -77,8 +87,8 @@ export async function openStateEngine(
       random: (count) => randomBytes(count),
       now: Date.now,
       reconcile: false,
-      ...(faults === undefined ? {} : { faults }),
-      ...(self === undefined ? {} : { self }),
+      ...(daemon?.faults === undefined ? {} : { faults: daemon.faults }),
+      ...(self === undefined ? {} : { self: { ...self, ...spares } }),
     })
     const beating = self === undefined ? undefined : keepAlive(engine)
     onWentBack(() => void engine.reassert().catch(() => undefined))
@@ -96,18 +106,15 @@ export async function openStateEngine(
   }
 }
 
-/** Says that this host lives; a store that is away hears it when it is back. */
+/** Says that this host lives; a store that is away hears it, and the rest, when it is back. */
 function keepAlive(engine: HostEngine): NodeJS.Timeout {
-  let behind = false
+  let beating = false
   const beat = async (): Promise<void> => {
-    try {
-      await engine.beat()
-      // What went while it was away is told now.
-      if (behind) await engine.reconcile()
-      behind = false
-    } catch {
-      behind = true
-    }
+    if (beating) return
+    beating = true
+    // The next one says it.
+    await engine.beat().catch(() => undefined)
+    beating = false
   }
   return setInterval(() => void beat(), BEAT_MS).unref()
 }

@@ -12,11 +12,13 @@ import {
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { HostOptions } from '../engine/engine.ts'
+import type { CopyFile } from '../engine/host-copy.ts'
 import { LanyardError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 
 const NAME_FILE = 'store-name'
 const COPY_FILE = 'host-copy.json'
+const SPARES_FILE = 'host-spares.json'
 const ID_FILE = 'host-id'
 
 export interface StateStore {
@@ -70,6 +72,12 @@ export function mustBeOwn(state: string): void {
 export async function openEmbedded(state: string): Promise<Store> {
   const { openLmdbStore } = await import('../store/lmdb.ts')
   return await openLmdbStore(join(state, 'store.lmdb'))
+}
+
+/** What a daemon writes down of the addresses it holds for when the store is away. */
+export function sparesFile(state: string): CopyFile {
+  const path = join(state, SPARES_FILE)
+  return { read: () => read(path), write: (text) => writeSafely(path, text) }
 }
 
 /** An etcd, as `--store` names it. */

@@ -59,8 +59,9 @@ export async function storeCheck(options: StoreOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify({ ...counted, problems }, undefined, 2)}\n`)
   else {
     for (const problem of problems) process.stdout.write(`${problem}\n`)
-    const { networks, endpoints, addresses, hosts } = counted
-    const all = `${networks} networks, ${endpoints} endpoints, ${addresses} addresses, ${hosts} hosts`
+    const { networks, endpoints, addresses, spares, hosts } = counted
+    const kept = spares === 0 ? '' : `${spares} spares, `
+    const all = `${networks} networks, ${endpoints} endpoints, ${addresses} addresses, ${kept}${hosts} hosts`
     process.stdout.write(
       `${all}: ${problems.length === 0 ? 'clean' : `${problems.length} wrong`}\n`,
     )

@@ -133,7 +133,7 @@ export const LeaseJson = named(
     address: z.string(),
     mac: z.optional(z.string()),
     holder: text('the endpoint, or the name of a reservation'),
-    kind: z.enum(['endpoint', 'reservation', 'cooldown']),
+    kind: z.enum(['endpoint', 'spare', 'reservation', 'cooldown']),
     since: z.string(),
     host: z.optional(text('of several hosts on one store, the one whose it is')),
   }),

@@ -1,16 +1,34 @@
 /** The engine's way of speaking to address management. */
 import type { Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
-import { createIpam, entriesUnder, type Ipam, type IpamHost } from '../ipam/ipam.ts'
-import { SEGMENTS, segmentOfKey } from '../ipam/keys.ts'
+import { hash32 } from '../driver/names.ts'
+import {
+  createIpam,
+  entriesUnder,
+  type Ipam,
+  type IpamHost,
+  type IpamOptions,
+} from '../ipam/ipam.ts'
+import {
+  endpointKey as leaseKey,
+  ipOfHex,
+  lastWord,
+  namePrefix,
+  SEGMENTS,
+  segmentOfKey,
+  spareName,
+} from '../ipam/keys.ts'
 import { lease } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
 import { addressesOfName, gone, holderOf, keptName, quarantine } from '../ipam/memory.ts'
 import { definePools, removePools, unchanged } from '../ipam/pools.ts'
-import { release, type ReleaseWith } from '../ipam/release.ts'
+import { release, type ReleaseWith, type StoredLease } from '../ipam/release.ts'
 import { reserve, unreserve } from '../ipam/reserve.ts'
 import { readSegment } from '../ipam/segment.ts'
+import { nextSpare, type OnSpares, releaseSpare, renameSpares, sparesOf } from '../ipam/spare.ts'
+import type { Mirror } from '../store/mirror.ts'
 import type { Condition, Store, Write } from '../store/store.ts'
+import type { Self } from './self.ts'
 import type { Lease, Network } from './types.ts'
 
 /** Why a free address cannot be had after all; undefined when it can. */
@@ -39,8 +57,13 @@ const of = ({ name, segment }: PoolsOf) => ({ network: name, segment })
 export class Addresses {
   readonly #ipam: Ipam
 
-  constructor(store: Store, nowMs: () => number, host?: IpamHost) {
-    this.#ipam = createIpam(store, { nowMs, ...(host === undefined ? {} : { host }) })
+  constructor(
+    store: Store,
+    nowMs: () => number,
+    host?: IpamHost,
+    rests: Pick<IpamOptions, 'cooldownSeconds' | 'memorySeconds'> = {},
+  ) {
+    this.#ipam = createIpam(store, { ...rests, nowMs, ...(host === undefined ? {} : { host }) })
   }
 
   /** Gives a network its pools. Repeatable. */
@@ -113,11 +136,15 @@ export class Addresses {
     for (const { host: id } of holdings)
       if (id !== undefined && !names.has(id))
         names.set(id, (await this.#ipam.host?.nameOf(id)) ?? id)
-    return holdings.map(({ kind, host: id, ...rest }) => ({
-      ...rest,
-      kind: kind === 'conflict' ? ('cooldown' as const) : kind,
-      ...(id === undefined ? {} : { host: names.get(id) ?? id }),
-    }))
+    return holdings.map(({ kind, host: id, holder, ...rest }) => {
+      const host = id === undefined ? undefined : (names.get(id) ?? id)
+      return {
+        ...rest,
+        kind: kind === 'conflict' ? ('cooldown' as const) : kind,
+        holder: kind === 'spare' ? (host ?? holder) : holder,
+        ...(host === undefined ? {} : { host }),
+      }
+    })
   }
 
   /** @param avoid addresses that are not wanted, whether or not they are free */
@@ -128,6 +155,56 @@ export class Addresses {
   /** The addresses kept for a name, then those an endpoint of that name had last. */
   async ofName(network: Network, name: string): Promise<readonly Ip[]> {
     return await addressesOfName(this.#ipam, { ...of(network), name })
+  }
+
+  /** Addresses kept for a name, as this host knows them without asking the store. */
+  async keptFor({ name: network, segment }: PoolsOf, name: string): Promise<readonly Ip[]> {
+    const { entries } = await this.#ipam.view.range(namePrefix(segment, network, name))
+    return entries.map((entry) => ipOfHex(lastWord(entry.key)))
+  }
+
+  /** An address that may become a spare of this host's. */
+  async nextSpare(
+    network: PoolsOf,
+    family: 4 | 6,
+    avoid: (ip: Ip) => boolean,
+  ): Promise<Ip | undefined> {
+    return await nextSpare(this.#ipam, { ...of(network), family, avoid })
+  }
+
+  /** Holds an address as a spare of this host's, durable when it returns. Repeatable. */
+  async leaseSpare(
+    network: PoolsOf,
+    address: Ip,
+    wish: Pick<LeaseWish, 'mac' | 'taken'>,
+  ): Promise<void> {
+    const endpoint = spareName(this.#ipam.host?.id ?? '', address)
+    const { mac, taken: check } = wish
+    await lease(this.#ipam, { ...of(network), endpoint, want: [address], only: true, mac, check })
+  }
+
+  /** @param used that an endpoint has had it */
+  async releaseSpare(network: PoolsOf, address: Ip, used: boolean): Promise<void> {
+    await releaseSpare(this.#ipam, { ...of(network), address, used })
+  }
+
+  /** This host's, as the store says. */
+  async sparesOf(network: PoolsOf): Promise<readonly Ip[]> {
+    return await sparesOf(this.#ipam, of(network))
+  }
+
+  /** The host that holds a lease under an endpoint's name. */
+  async hostOf({ name: network, segment }: PoolsOf, name: string): Promise<string | undefined> {
+    const entry = await this.#ipam.store.get(leaseKey('end', segment, network, name))
+    return entry === undefined ? undefined : (JSON.parse(entry.value) as StoredLease).host
+  }
+
+  /** The endpoint that took spares holds them under its own name from now on. */
+  async renameSpares(
+    network: PoolsOf,
+    asked: Omit<OnSpares, 'network' | 'segment'>,
+  ): ReturnType<typeof renameSpares> {
+    return await renameSpares(this.#ipam, { ...of(network), ...asked })
   }
 
   /** Who stands in the way of whoever wants an address. */
@@ -162,5 +239,23 @@ export class Addresses {
 
   async free(network: Network, address: Ip): Promise<void> {
     await unreserve(this.#ipam, { segment: network.segment, address })
+  }
+}
+
+/** What address management is to know of this host. */
+export function ipamHost(
+  self: Self | undefined,
+  mirror: Mirror | undefined,
+  random: (() => number) | undefined,
+): IpamHost | undefined {
+  if (self === undefined) return undefined
+  return {
+    id: self.id,
+    slot: hash32(self.id) / 2 ** 32,
+    random: random ?? (() => 0.5),
+    guards: () => self.guards(),
+    refused: () => self.refresh(),
+    nameOf: (id) => self.nameOf(id),
+    ...(mirror === undefined ? {} : { mirror }),
   }
 }

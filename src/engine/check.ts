@@ -8,10 +8,12 @@ import { createIpam, entriesUnder } from '../ipam/ipam.ts'
 import {
   addressKey,
   endpointKey as leaseKey,
+  isSpare,
   lastWord,
   macKey,
   SEGMENTS,
   segmentOfKey,
+  spareName,
 } from '../ipam/keys.ts'
 import type { StoredLease } from '../ipam/release.ts'
 import { readSegment, ruledOut } from '../ipam/segment.ts'
@@ -26,7 +28,9 @@ export interface StoreReport {
   readonly counted: {
     readonly networks: number
     readonly endpoints: number
+    /** Held by endpoints, and for those to come. */
     readonly addresses: number
+    readonly spares: number
     readonly hosts: number
   }
 }
@@ -51,10 +55,14 @@ export async function checkStore(store: Store): Promise<StoreReport> {
   )) as [Entry[], Entry[], Entry[]]
   const held = new Map([...ips, ...macs].map((one) => [one.key, JSON.parse(one.value) as Held]))
   const claimed = new Set<string>()
+  let spares = 0
   for (const { key, value } of ends) {
     const [, , segment = '', network = '', endpoint = ''] = key.split('/').map(decodeURIComponent)
     const lease = JSON.parse(value) as StoredLease
-    const name = `endpoint ${endpoint} of network ${network}`
+    const spare = isSpare(endpoint)
+    const name = spare
+      ? `a spare of host ${lease.host ?? ''} in network ${network}`
+      : `endpoint ${endpoint} of network ${network}`
     const keys = lease.addresses.map((text) => addressKey('ip', segment, parseIp(text)))
     if (lease.mac !== undefined) keys.push(macKey(segment, parseMac(lease.mac)))
     for (const of of keys) {
@@ -69,6 +77,12 @@ export async function checkStore(store: Store): Promise<StoreReport> {
     }
     if (lease.host !== undefined && !hosts.includes(lease.host))
       problems.push(`${name} holds its lease for host ${lease.host}, which the store does not know`)
+    if (spare) {
+      spares += lease.addresses.length
+      if (!lease.addresses.every((ip) => spareName(lease.host ?? '', parseIp(ip)) === endpoint))
+        problems.push(`${key} is a spare of host ${lease.host ?? ''}, and says otherwise`)
+      continue
+    }
     const record = endpoints.find((one) => one.network === network && one.name === endpoint)
     if (record === undefined) problems.push(`${name} has a lease and no record`)
   }
@@ -86,8 +100,8 @@ export async function checkStore(store: Store): Promise<StoreReport> {
       problems.push(`${name} belongs to no host`)
   }
   problems.push(...(await checkPools(store, ips)), ...(await checkHere(store)))
-  const addresses = ips.length
-  const counted = { networks: networks.length, endpoints: endpoints.length, addresses }
+  const addresses = ips.length - spares
+  const counted = { networks: networks.length, endpoints: endpoints.length, addresses, spares }
   return { problems, counted: { ...counted, hosts: hosts.length } }
 }
 

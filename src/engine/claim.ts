@@ -5,10 +5,11 @@
  */
 import { familyOf, formatIp, type Ip } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
-import { takenOnLan } from './connect.ts'
+import { takenOnLan } from './taken.ts'
 import type { Context } from './context.ts'
 import { getNetwork } from './network.ts'
 import { findNetwork, type NetworkRecord } from './records.ts'
+import { orReclaim, yieldSpares } from './reclaim.ts'
 import type { ClaimRequest } from './types.ts'
 
 /** From claim to endpoint Docker takes milliseconds; a door that died never comes back for it. */
@@ -31,8 +32,10 @@ export async function claim(context: Context, request: ClaimRequest): Promise<Ip
   const vain = new Set<Ip>()
   for (;;) {
     const lock = claimLock(network.segment)
+    const { address } = request
+    await yieldSpares(context, network, address === undefined ? undefined : [address])
     const ip = await context.locks.run({ alone: [lock] }, () =>
-      keep(context, network, request, vain),
+      orReclaim(context, network, () => keep(context, network, request, vain)),
     )
     await context.faults.at('claim:1-kept')
     const conflict = await taken(ip)

@@ -5,16 +5,15 @@
  * says (reconcile.ts).
  */
 import { familyOf, formatIp, type Ip, type Prefix } from '../addr/ip.ts'
-import { formatMac, isGroupMac, isZeroMac, type Mac } from '../addr/mac.ts'
+import { formatMac, isGroupMac, isZeroMac } from '../addr/mac.ts'
 import { contains } from '../addr/prefix.ts'
 import { planEndpoint, planLeave } from '../driver/endpoint.ts'
 import { freeLinkName, LINK_NAME_MAX } from '../driver/names.ts'
-import { isRouted } from '../driver/network.ts'
 import { LanyardError } from '../errors.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { NetnsSnapshot } from '../fabric/snapshot.ts'
-import type { LeaseWish, Taken } from './addresses.ts'
-import { applyGently, type Context, lanLink } from './context.ts'
+import type { LeaseWish } from './addresses.ts'
+import { applyGently, type Context } from './context.ts'
 import { giveBack, takeAway } from './disconnect.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays, ensureHostChild, planHostWays } from './host-access.ts'
@@ -34,6 +33,8 @@ import { explainRefusal, isGhost } from './refusal.ts'
 import type { ConnectRequest, Endpoint, Network } from './types.ts'
 import { tellRelease } from './restore.ts'
 import { mustBeHere } from './self.ts'
+import { orReclaim, yieldSpares } from './reclaim.ts'
+import { takenOnLan } from './taken.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
@@ -106,13 +107,16 @@ async function claim(
 
 /** @throws LanyardError what ipam says */
 export async function leaseWithRecord(
-  { store, addresses }: Context,
+  context: Context,
   network: NetworkRecord,
   wish: Omit<LeaseWish, 'also'>,
   recordOf: (ips: readonly Ip[]) => EndpointRecord,
 ): Promise<EndpointRecord> {
   const also = (leased: readonly Ip[]) => putEndpoint(recordOf(leased))
-  const endpoint = recordOf(await addresses.lease(network, { ...wish, also }))
+  const { store, addresses } = context
+  await yieldSpares(context, network, wish.addresses)
+  const lease = () => addresses.lease(network, { ...wish, also })
+  const endpoint = recordOf(await orReclaim(context, network, lease))
   // A lease without a record, of a door that died: it gets one now.
   const known = await findEndpoint(store, network.name, wish.endpoint)
   if (known === undefined) return await saveEndpoint(store, endpoint)
@@ -220,38 +224,6 @@ export async function lookAround(
 
 export function macOf(context: Context, network: Network, request: ConnectRequest): number {
   return request.mac ?? stableMac(context.id, network.name, request.endpoint)
-}
-
-/**
- * Asks the host's own tables and, where the network wants it, the LAN.
- *
- * @param own the MAC of whoever asks: what answers with it is his link in a namespace that ended,
- * which the kernel keeps for a moment
- */
-export function takenOnLan(context: Context, network: Network, own?: Mac): Taken {
-  return async (ip) => {
-    const link = await context.view.holderOf(ip)
-    const address = formatIp(ip)
-    if (link !== undefined)
-      return new LanyardError('address-of-host', { address, network: network.name, link })
-    if (!(await isChecked(context, network))) return undefined
-    const lan = await lanLink(context, network)
-    if (lan === undefined) return undefined
-    const holder = await context.lan.whoHas(lan, ip)
-    if (holder === undefined || holder === own) return undefined
-    const mac = formatMac(holder)
-    const detail = `${address} is in use on the LAN by ${mac}`
-    context.emit({ what: 'conflict', network: network.name, endpoint: undefined, detail })
-    return new LanyardError('address-on-lan', { address, network: network.name, mac })
-  }
-}
-
-async function isChecked(context: Context, network: Network): Promise<boolean> {
-  if (network.check === 'never' || isRouted(network)) return false
-  const parent = await context.view.link(network.parentLink)
-  if (network.check === 'always') return parent?.up === true
-  // A dummy of our own has nobody on it but our endpoints.
-  return parent?.carrier === true && parent.kind !== 'dummy'
 }
 
 export function draft(

@@ -15,6 +15,7 @@ import type { Locks } from './locks.ts'
 import type { SandboxIndex } from './sandbox-index.ts'
 import type { Self } from './self.ts'
 import type { HostCopy } from './host-copy.ts'
+import type { Spares } from './spares.ts'
 import type { Endpoint, EngineEvent, Network } from './types.ts'
 
 /**
@@ -41,6 +42,10 @@ export interface Context {
   readonly self: Self | undefined
   /** What this host would say again to a store that lost it. */
   readonly copy: HostCopy | undefined
+  /** Addresses for endpoints that come while the store is away; none on a host alone. */
+  readonly spares: Spares | undefined
+  /** What the doors work with meanwhile. */
+  readonly island: { open(): Promise<Context>; close(): void } | undefined
   readonly faults: Faults
   readonly locks: Locks
   readonly view: HostView
@@ -55,7 +60,7 @@ export interface Context {
   readonly doubled: Set<string>
   /** Endpoints that host access was tried with in vain, and what was seen. */
   readonly unreached: Map<string, string>
-  /** What seemed to belong to nobody when it was last looked at, and since when (ms). */
+  /** What seemed to belong to nobody when last looked at, and since when (ms of the clock). */
   readonly suspects: Map<string, number>
   /**
    * Claims of this process, as `SEGMENT/ADDRESS`, and whether it was asked for by number: one of an

@@ -16,7 +16,6 @@ import {
   macOf,
   makeLink,
   publicEndpoint,
-  takenOnLan,
 } from './connect.ts'
 import { applyGently, type Context } from './context.ts'
 import { giveBack, removeLink, takeAway } from './disconnect.ts'
@@ -38,6 +37,7 @@ import { mustBeHere } from './self.ts'
 import { explainRefusal } from './refusal.ts'
 import { snapshotOf } from './sandbox.ts'
 import { stableMac } from './identity.ts'
+import { takenOnLan } from './taken.ts'
 import type { ConnectRequest, Endpoint, EndpointRequest, JoinRequest } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 

@@ -2,38 +2,53 @@
  * The engine: networks and endpoints over a fabric and a store. The only place that orders the
  * steps; what each step is, the driver plans and ipam decides.
  */
-import { formatIp, type Ip } from '../addr/ip.ts'
+import { type Ip } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
 import { contains } from '../addr/prefix.ts'
-import { hash32, hostLinkName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
 import type { Clock } from '../fabric/clock.ts'
 import type { Closer, Fabric, FabricEvent } from '../fabric/fabric.ts'
 import type { Plan } from '../fabric/plan.ts'
-import type { LinkSnapshot } from '../fabric/snapshot.ts'
-import type { IpamHost } from '../ipam/ipam.ts'
 import { MIRRORED } from '../ipam/keys.ts'
 import { type Mirror, openMirror } from '../store/mirror.ts'
 import type { Store } from '../store/store.ts'
-import { Addresses } from './addresses.ts'
-import { connect, planConnect, publicEndpoint } from './connect.ts'
+import { Addresses, ipamHost } from './addresses.ts'
+import { planConnect, publicEndpoint } from './connect.ts'
 import { Background, type Context, type Faults, lanLink } from './context.ts'
-import { claim, unclaim } from './claim.ts'
 import { disconnect } from './disconnect.ts'
-import { createEndpoint, join, leave } from './endpoint.ts'
+import { join, leave } from './endpoint.ts'
 import { type CopyFile, HostCopy } from './host-copy.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
 import { Introductions } from './introduce.ts'
+import { yieldSpares } from './reclaim.ts'
+import { Island } from './island.ts'
 import { Lan } from './lan.ts'
+import { land } from './land.ts'
 import { Locks } from './locks.ts'
 import { makeNetwork } from './join.ts'
 import { getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
-import { endpointKey, joinedNetworks, listEndpoints, listNetworks, networkKey } from './records.ts'
+import {
+  claimAnyway,
+  connectAnyway,
+  createAnyway,
+  disconnectOffline,
+  distrust,
+  goneAway,
+  hasNews,
+  isOwn,
+  onOwn,
+  seen,
+  unclaimAnyway,
+} from './offline.ts'
+import { ParentWatch } from './parent-watch.ts'
+import { endpointKey, listEndpoints, listNetworks, networkKey } from './records.ts'
 import { SandboxIndex } from './sandbox-index.ts'
-import { isAway, leaveWithoutStore, restoreCopy } from './restore.ts'
+import { isAway, restoreCopy, restoreIfOlder } from './restore.ts'
 import { type HostIdentity, openSelf, type Self } from './self.ts'
+import { Spares, type SparesOptions } from './spares.ts'
 import { sweep } from './sweep.ts'
+import { keepSpares, tendSpares } from './tend.ts'
 import type {
   ClaimRequest,
   ConnectRequest,
@@ -72,6 +87,8 @@ export interface HostOptions extends HostIdentity {
   readonly random: () => number
   /** Kept on this host, beside the store: what to say again when the store has lost it. */
   readonly copy: CopyFile
+  /** Addresses held for endpoints that come while the store is away; none without. */
+  readonly spares?: SparesOptions
 }
 
 const NO_FAULTS: Faults = { at: () => undefined }
@@ -101,6 +118,8 @@ const DEBOUNCE_MS = 50
  */
 export async function openEngine(options: EngineOptions): Promise<HostEngine> {
   const { store, random, self: of } = options
+  // As it was before this host wrote anything.
+  const revision = of === undefined ? 0 : await store.revision()
   const id = await engineId(store, random)
   const clock = options.clock ?? options.fabric.clock
   const nowIso = new Date(options.now()).toISOString()
@@ -108,7 +127,7 @@ export async function openEngine(options: EngineOptions): Promise<HostEngine> {
   const sleep = (ms: number) => clock.sleep(ms)
   const mirror = of === undefined ? undefined : await openMirror(store, MIRRORED, sleep)
   const engine = new HostEngine(options, id, self, mirror)
-  await engine.start(options.reconcile !== false)
+  await engine.start(options.reconcile !== false, revision)
   return engine
 }
 
@@ -118,10 +137,11 @@ export class HostEngine implements DoorEngine {
   #watch: Closer | undefined
   readonly #mirror: Mirror | undefined
   #beats = false
+  /** The store was away, and has not been told since. */
+  #behind = false
   #scheduled = false
   #closed = false
-  /** What the host looked like, as far as networks hang on it. */
-  #parents = new Map<string, string>()
+  readonly #parents: ParentWatch
 
   constructor(options: EngineOptions, id: string, self?: Self, mirror?: Mirror) {
     const { fabric, store, random, now } = options
@@ -129,12 +149,19 @@ export class HostEngine implements DoorEngine {
     const clock = options.clock ?? fabric.clock
     const emit = (event: Omit<EngineEvent, 'at'>) => this.#emit(event)
     this.#mirror = mirror
+    const of = options.self?.spares
+    const spares = of === undefined ? undefined : new Spares(of)
     const context: Omit<Context, 'introductions'> = {
       fabric,
       store,
       addresses: new Addresses(store, now, ipamHost(self, mirror, options.self?.random)),
       self,
       copy: options.self === undefined ? undefined : new HostCopy(options.self.copy),
+      spares,
+      island:
+        spares === undefined || self === undefined
+          ? undefined
+          : new Island(() => this.#context, spares, self),
       clock,
       random,
       now,
@@ -157,16 +184,18 @@ export class HostEngine implements DoorEngine {
     this.#context = Object.assign(context, {
       introductions: new Introductions(() => this.#context),
     })
+    this.#parents = new ParentWatch(this.#context, async () => void (await this.reconcile()))
   }
 
   /** Called once, by {@link openEngine}. */
-  async start(mends: boolean): Promise<void> {
+  async start(mends: boolean, revision: number): Promise<void> {
     const { fabric, host, sandboxes, self, store } = this.#context
     if (self?.lost === true) await restoreCopy(this.#context)
+    else if (self?.known === true) await restoreIfOlder(this.#context, revision)
     await sandboxes.load(store, self?.id)
     this.#watch = await fabric.watch([host], (event) => this.#onFabric(event))
     if (mends) await this.reconcile()
-    else await this.#remember()
+    else await this.#parents.remember()
   }
 
   createNetwork(spec: NetworkSpec): Promise<Network> {
@@ -182,31 +211,40 @@ export class HostEngine implements DoorEngine {
     )
   }
 
-  async networks(): Promise<readonly Network[]> {
-    const records = await listNetworks(this.#context.store, this.#context.self?.id)
-    return records.filter((one) => one.phase === 'ready').map(publicNetwork)
+  networks(): Promise<readonly Network[]> {
+    return seen(this.#context, async ({ store, self }) => {
+      const records = await listNetworks(store, self?.id)
+      return records.filter((one) => one.phase === 'ready').map(publicNetwork)
+    })
   }
 
-  async network(name: string): Promise<Network> {
-    return publicNetwork(await getNetwork(this.#context, name))
+  network(name: string): Promise<Network> {
+    return seen(this.#context, async (context) => publicNetwork(await getNetwork(context, name)))
   }
 
   connect(request: ConnectRequest): Promise<Endpoint> {
-    return this.#door(...keysOf(request), () => connect(this.#context, request))
+    return this.#door(...keysOf(request), () => connectAnyway(this.#context, request))
   }
 
   async disconnect(network: string, endpoint: string): Promise<void> {
+    const context = this.#context
+    const apart = context.spares?.away === true || isOwn(context, network, endpoint)
+    if (apart && (await this.#leaves(network, endpoint))) return
     try {
       await this.#disconnect(network, endpoint)
     } catch (error) {
       // A container stops whether or not the store can be told.
-      const left =
-        isAway(error) &&
-        (await this.#door([], [endpointKey(network, endpoint)], () =>
-          leaveWithoutStore(this.#context, network, endpoint),
-        ))
-      if (!left) throw error
+      if (!isAway(error)) throw error
+      goneAway(context)
+      if (!(await this.#leaves(network, endpoint, true))) throw error
     }
+  }
+
+  async #leaves(network: string, endpoint: string, away = false): Promise<boolean> {
+    const sandbox = this.#context.spares?.sandboxOf(network, endpoint) ?? ''
+    return await this.#door(...keysOf({ network, endpoint, sandbox }), () =>
+      disconnectOffline(this.#context, network, endpoint, away),
+    )
   }
 
   async #disconnect(network: string, endpoint: string): Promise<void> {
@@ -215,35 +253,48 @@ export class HostEngine implements DoorEngine {
     // Two disconnects in one sandbox would both choose its default route.
     const sandbox = entry === undefined ? '' : (JSON.parse(entry.value) as Endpoint).sandbox
     const [shared, alone] = keysOf({ network, endpoint, sandbox })
-    await this.#door(shared, alone, () => disconnect(this.#context, network, endpoint))
+    await this.#door(shared, alone, async () => {
+      // It may have come on a spare since.
+      if (await disconnectOffline(this.#context, network, endpoint, false)) return
+      await disconnect(this.#context, network, endpoint)
+    })
   }
 
   claim(request: ClaimRequest): Promise<Ip> {
-    return this.#door([networkKey(request.network)], [], () => claim(this.#context, request))
+    return this.#door([networkKey(request.network)], [], () => claimAnyway(this.#context, request))
   }
 
   unclaim(network: string, address: Ip): Promise<void> {
-    return this.#door([networkKey(network)], [], () => unclaim(this.#context, network, address))
+    return this.#door([networkKey(network)], [], () =>
+      unclaimAnyway(this.#context, network, address),
+    )
   }
 
   createEndpoint(request: EndpointRequest): Promise<Endpoint> {
     const [shared, [own = '']] = keysOf({ ...request, sandbox: '' })
-    return this.#door(shared, [own], () => createEndpoint(this.#context, request))
+    return this.#door(shared, [own], () => createAnyway(this.#context, request))
   }
 
   join(request: JoinRequest): Promise<Endpoint> {
-    return this.#door(...keysOf(request), () => join(this.#context, request))
+    const { network, endpoint } = request
+    return this.#door(...keysOf(request), () =>
+      onOwn(this.#context, isOwn(this.#context, network, endpoint), (one) => join(one, request)),
+    )
   }
 
   async leave(network: string, endpoint: string): Promise<void> {
+    const context = this.#context
     const [shared, [own = '']] = keysOf({ network, endpoint, sandbox: '' })
-    await this.#door(shared, [own], () => leave(this.#context, { network, endpoint }))
+    await this.#door(shared, [own], () =>
+      onOwn(context, isOwn(context, network, endpoint), (one) => leave(one, { network, endpoint })),
+    )
   }
 
-  async endpoints(network?: string): Promise<readonly Endpoint[]> {
-    const { store, self } = this.#context
-    const records = await listEndpoints(store, self?.id, network)
-    return records.filter((one) => one.phase !== 'leaving').map(publicEndpoint)
+  endpoints(network?: string): Promise<readonly Endpoint[]> {
+    return seen(this.#context, async ({ store, self }) => {
+      const records = await listEndpoints(store, self?.id, network)
+      return records.filter((one) => one.phase !== 'leaving').map(publicEndpoint)
+    })
   }
 
   planCreate(spec: NetworkSpec): Promise<Plan> {
@@ -283,6 +334,7 @@ export class HostEngine implements DoorEngine {
 
   async reserve(network: string, address: Ip, name: string): Promise<Lease> {
     const of = await getNetwork(this.#context, network)
+    await yieldSpares(this.#context, of, [address])
     const reserved = await this.#context.addresses.reserve(of, address, name)
     const { segment } = of
     const since = new Date(this.#context.now()).toISOString()
@@ -301,19 +353,39 @@ export class HostEngine implements DoorEngine {
   async reconcile(): Promise<readonly Drift[]> {
     this.#check()
     return await this.#context.locks.run({ alone: [ALL] }, async () => {
+      const { self, store } = this.#context
+      if (self !== undefined) await restoreIfOlder(this.#context, await store.revision())
+      await land(this.#context)
       const { drifts } = await sweep(this.#context, true)
-      await this.#remember()
+      await tendSpares(this.#context, true)
+      await this.#parents.remember()
+      this.#context.copy?.remember(this.#context)
       return drifts
     })
   }
 
-  /** Says that this host lives; to be called every few seconds by whoever runs for long. */
+  /**
+   * Says that this host lives, and tells a store that was away what happened meanwhile; to be
+   * called every few seconds by whoever runs for long.
+   *
+   * @throws LanyardError `store-unavailable`: then new endpoints take spares at once
+   */
   async beat(): Promise<void> {
     this.#beats = true
-    const twin = await this.#context.self?.beat()
-    if (twin === undefined) return
-    const detail = `another machine, ${twin}, has this host's machine-id`
-    this.#emit({ what: 'conflict', network: '', endpoint: undefined, detail })
+    try {
+      const twin = await this.#context.self?.beat()
+      const detail = `another machine, ${twin}, has this host's machine-id`
+      if (twin !== undefined)
+        this.#emit({ what: 'conflict', network: '', endpoint: undefined, detail })
+      if (this.#behind || hasNews(this.#context)) await this.reconcile()
+      this.#behind = false
+      await keepSpares(this.#context)
+    } catch (error) {
+      this.#behind = true
+      if (isAway(error)) goneAway(this.#context)
+      else distrust(this.#context)
+      throw error
+    }
   }
 
   /**
@@ -324,6 +396,7 @@ export class HostEngine implements DoorEngine {
     const { self, sandboxes, store } = this.#context
     if (self === undefined) return
     self.pause()
+    distrust(this.#context)
     await this.#context.locks.run({ alone: [ALL] }, async () => {
       await self.register()
       await restoreCopy(this.#context)
@@ -382,8 +455,9 @@ export class HostEngine implements DoorEngine {
       try {
         return await work()
       } finally {
-        if (alone.includes(NETWORKS_LOCK)) await this.#remember()
-        if (alone.length > 0) this.#context.copy?.remember(this.#context)
+        if (alone.includes(NETWORKS_LOCK)) await this.#parents.remember()
+        const { copy, spares } = this.#context
+        if (alone.length > 0 && spares?.away !== true) copy?.remember(this.#context)
       }
     })
   }
@@ -408,72 +482,8 @@ export class HostEngine implements DoorEngine {
     this.#context.background.start(async () => {
       await this.#context.clock.sleep(DEBOUNCE_MS)
       this.#scheduled = false
-      if (!this.#closed) await this.#onHostChange()
+      if (!this.#closed) await this.#parents.look()
     })
-  }
-
-  /** Something of the host changed: if networks hang on it, everything is looked at again. */
-  async #onHostChange(): Promise<void> {
-    const before = this.#parents
-    const now = await this.#look()
-    if ([...now].every(([key, state]) => before.get(key) === state) && now.size === before.size)
-      return
-    for (const [network, state] of now) this.#tellParent(network, before.get(network), state)
-    await this.reconcile()
-    const back = [...now].filter(([name, state]) => isUp(state) && !isUp(before.get(name) ?? ''))
-    for (const [name] of back) await this.#introduceAll(name)
-  }
-
-  #tellParent(network: string, before: string | undefined, now: string): void {
-    const at = { network, endpoint: undefined, detail: now }
-    if (before !== undefined && isUp(before) && !isUp(now))
-      this.#emit({ what: 'parent-lost', ...at })
-    if (before !== undefined && !isUp(before) && isUp(now))
-      this.#emit({ what: 'parent-back', ...at })
-  }
-
-  /** Neighbours and switches forgot, or never knew, while the parent was away. */
-  async #introduceAll(name: string): Promise<void> {
-    const network = await getNetwork(this.#context, name)
-    for (const endpoint of await this.endpoints(name))
-      this.#context.introductions.add(network, endpoint)
-  }
-
-  async #remember(): Promise<void> {
-    this.#parents = await this.#look()
-  }
-
-  /** Network -> what of the host it hangs on. */
-  async #look(): Promise<Map<string, string>> {
-    const { view, store, self } = this.#context
-    const { links, addresses } = await view.snapshot()
-    const states = new Map<string, string>()
-    for (const { name, parentLink, phase } of await joinedNetworks(store, self?.id)) {
-      if (phase !== 'ready') continue
-      const parent = links.find((link) => link.name === parentLink)
-      const child = links.find((link) => link.name === hostLinkName(parentLink))
-      const own = addresses.filter((a) => a.link === parentLink && a.scope === 'global')
-      const text = own.map((a) => formatIp(a.address.address)).join(' ')
-      states.set(name, `${parentState(parentLink, parent)}; ${child?.index ?? '-'}; ${text}`)
-    }
-    return states
-  }
-}
-
-function ipamHost(
-  self: Self | undefined,
-  mirror: Mirror | undefined,
-  random: (() => number) | undefined,
-): IpamHost | undefined {
-  if (self === undefined) return undefined
-  return {
-    id: self.id,
-    slot: hash32(self.id) / 2 ** 32,
-    random: random ?? (() => 0.5),
-    guards: () => self.guards(),
-    refused: () => self.refresh(),
-    nameOf: (id) => self.nameOf(id),
-    ...(mirror === undefined ? {} : { mirror }),
   }
 }
 
@@ -486,14 +496,4 @@ function keysOf(request: {
 }): [shared: string[], alone: string[]] {
   const { network, endpoint, sandbox } = request
   return [[networkKey(network)], [endpointKey(network, endpoint), `sandbox/${sandbox}`]]
-}
-
-function parentState(name: string, parent: LinkSnapshot | undefined): string {
-  if (parent === undefined) return `${name} is missing`
-  if (!parent.up) return `${name} is down (${parent.index})`
-  return parent.carrier ? `${name} is up (${parent.index})` : `${name} has no carrier`
-}
-
-function isUp(state: string): boolean {
-  return state.includes(' is up (')
 }

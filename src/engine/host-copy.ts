@@ -28,6 +28,8 @@ interface Kept {
   /** Keys and values as the store had them. */
   readonly entries: Readonly<Record<string, string>>
   readonly releases: readonly Release[]
+  /** The store's revision then: one with a lower revision is older than this copy. */
+  readonly revision?: number
 }
 
 /** What is copied from, and who does it later. */
@@ -70,8 +72,21 @@ export class HostCopy {
     })
   }
 
+  /** Whether a store at this revision was put back to an older state than was copied. */
+  isAheadOf(revision: number): boolean {
+    return revision < (this.#kept.revision ?? 0)
+  }
+
+  /** The store has been told what it had lost. */
+  restored(): void {
+    this.#put({ ...this.#kept, revision: 0 })
+  }
+
   async save({ store, self }: Source): Promise<void> {
     if (self === undefined) return
+    const revision = await store.revision()
+    // What it has lost is only here now; it may have gone back while it was asked.
+    if (this.isAheadOf(revision)) return
     const parents = await entriesUnder(store, parentKey(self.id, ''))
     const joined = new Set(parents.map(({ key }) => NETWORKS + key.split('/')[2]))
     const networks = (await entriesUnder(store, NETWORKS)).filter(({ key }) => joined.has(key))
@@ -80,7 +95,8 @@ export class HostCopy {
       key,
       value,
     ])
-    this.#put({ ...this.#kept, entries: Object.fromEntries(pairs) })
+    if ((await store.revision()) < revision) return
+    this.#put({ ...this.#kept, entries: Object.fromEntries(pairs), revision })
   }
 
   /** Written down before the answer: the endpoint is gone, the store will hear of it. */

@@ -34,3 +34,16 @@ test('ownedByNobody() refuses what two hosts share', () => {
   const shared = [...ownedBy('h1', ALONE), pair('host/h1', {}), pair('host/h2', {})]
   expect(() => ownedByNobody(shared)).toThrow('2 hosts have records')
 })
+
+test('spares stay behind: a host alone has none', () => {
+  const spare = { network: 'lan', endpoint: '~h1.40a090005', mac: '02:00:00:00:00:05', host: 'h1' }
+  const lease = { addresses: ['10.9.0.5'], mac: spare.mac, host: 'h1' }
+  const pairs = [
+    ['host/h1', '{}'],
+    ['ipam/end/eth0/lan/~h1.40a090005', JSON.stringify(lease)],
+    ['ipam/ip/eth0/40a090005', JSON.stringify(spare)],
+    ['ipam/mac/eth0/020000000005', JSON.stringify(spare)],
+    ['ipam/ip/eth0/40a090006', JSON.stringify({ network: 'lan', endpoint: 'web', host: 'h1' })],
+  ] as const
+  expect(ownedByNobody(pairs).map(([key]) => key)).toEqual(['ipam/ip/eth0/40a090006'])
+})

@@ -3,6 +3,7 @@
  * endpoint, lease and parent says whose it is; alone there is nobody to tell apart.
  */
 import { LanyardError } from '../errors.ts'
+import { isSpare, nameOfKey } from '../ipam/keys.ts'
 import { ENDPOINTS, hereKey, NETWORKS, parentKey } from './records.ts'
 import { HOSTS } from './self.ts'
 
@@ -52,7 +53,8 @@ export function ownedByNobody(pairs: readonly Pair[]): readonly Pair[] {
   const host = hosts[0]?.slice(HOSTS.length) ?? ''
   const byKey = new Map(pairs)
   return pairs.flatMap(([key, value]): Pair[] => {
-    if (OF_HOSTS.test(key)) return []
+    // A host alone has no spares.
+    if (OF_HOSTS.test(key) || isOfSpare(key, value)) return []
     if (key.startsWith(NETWORKS)) {
       const parent = byKey.get(parentKey(host, key.slice(NETWORKS.length)))
       return [[key, JSON.stringify({ ...read(value), ...(parent && read(parent)) })]]
@@ -61,6 +63,11 @@ export function ownedByNobody(pairs: readonly Pair[]): readonly Pair[] {
     const { hostId: _hostId, host: _host, ...rest } = read(value)
     return [[key, JSON.stringify(rest)]]
   })
+}
+
+function isOfSpare(key: string, value: string): boolean {
+  if (key.startsWith('ipam/end/')) return isSpare(nameOfKey(key))
+  return isHolder(key) && isSpare(String(read(value)['endpoint']))
 }
 
 const read = (text: string): Json => JSON.parse(text) as Json

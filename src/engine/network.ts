@@ -29,6 +29,7 @@ import {
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
+import { giveBackOf } from './reclaim.ts'
 import type { Network, NetworkSpec, RemoveOptions } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
@@ -298,6 +299,7 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
   await attempt(() => restoreSettings(context, network))
   await attempt(() => dropParent(context, network))
   await faults.at('remove:3-links')
+  await attempt(() => giveBackOf(context, network.name))
   // On another host somebody may just have got an address: then it stays.
   await attempt(() => context.addresses.close(network, context.self === undefined))
   await faults.at('remove:4-pools')

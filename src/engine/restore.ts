@@ -37,9 +37,27 @@ export async function restoreCopy(context: Context): Promise<void> {
       const network = await findNetwork(store, key.slice(NETWORKS.length), self.id)
       if (network?.phase === 'ready') await addresses.open(network)
     }
+  copy?.restored()
   if (restored === 0) return
   const detail = `the store had lost ${restored} records of host ${self.name}: they were said again`
   context.emit({ what: 'healed', network: '', endpoint: undefined, detail })
+}
+
+/**
+ * A store that was put back to an older state while nobody here looked is told again, before
+ * anything of this host is judged by what it says. Only its revision tells, and others may have
+ * written so much since that it does not.
+ *
+ * @param revision of the store, before this host wrote anything
+ */
+export async function restoreIfOlder(context: Context, revision: number): Promise<void> {
+  const { copy, self, sandboxes, spares, store } = context
+  if (self === undefined || copy?.isAheadOf(revision) !== true) return
+  self.pause()
+  if (spares !== undefined) spares.trusted = false
+  await self.register()
+  await restoreCopy(context)
+  await sandboxes.load(store, self.id)
 }
 
 /**
@@ -105,5 +123,8 @@ export async function tellRelease(
   return mine ? undefined : known
 }
 
+/** Whether it failed for want of the store, and taking it back did for nothing else. */
 export const isAway = (error: unknown): boolean =>
-  error instanceof LanyardError && error.code === 'store-unavailable'
+  error instanceof AggregateError
+    ? error.errors.every(isAway)
+    : error instanceof LanyardError && error.code === 'store-unavailable'

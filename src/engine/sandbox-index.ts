@@ -29,6 +29,10 @@ export class SandboxIndex {
     if (known?.size === 0) this.#bySandbox.delete(sandbox)
   }
 
+  has(network: string, name: string): boolean {
+    return [...this.#bySandbox.values()].some((known) => known.has(`${network}/${name}`))
+  }
+
   of(sandbox: string): readonly { readonly network: string; readonly name: string }[] {
     return [...(this.#bySandbox.get(sandbox)?.values() ?? [])]
   }

@@ -43,6 +43,13 @@ export interface HostRecord {
   readonly labels?: Readonly<Record<string, string>>
 }
 
+/** What the store said of this host before it entered. */
+interface HostState {
+  readonly record: HostRecord
+  readonly lost: boolean
+  readonly known: boolean
+}
+
 /** This host, registered. Made by {@link openSelf}. */
 export class Self {
   readonly id: string
@@ -50,23 +57,21 @@ export class Self {
   readonly boot: string
   /** That the store did not know this host's boot, and nobody forgot the host on purpose. */
   readonly lost: boolean
+  /** That the store knew this host under some boot. */
+  readonly known: boolean
   readonly #identity: HostIdentity
   readonly #store: Store
   readonly #clock: Clock
   #record: HostRecord
   #quietUntilNs = 0
 
-  constructor(
-    identity: HostIdentity,
-    store: Store,
-    clock: Clock,
-    state: { readonly record: HostRecord; readonly lost: boolean },
-  ) {
+  constructor(identity: HostIdentity, store: Store, clock: Clock, state: HostState) {
     const { id, name, boot } = identity
     this.id = id
     this.name = name
     this.boot = boot
     this.lost = state.lost
+    this.known = state.known
     this.#identity = identity
     this.#store = store
     this.#clock = clock
@@ -76,6 +81,25 @@ export class Self {
   /** What must hold for a lease: the store knows this host under this boot. */
   guards(): readonly Condition[] {
     return [{ key: epochKey(this.id), value: this.boot }]
+  }
+
+  /** That no new endpoints may come here, as was last heard. */
+  get drained(): boolean {
+    return this.#record.drained === true
+  }
+
+  /** This host to another store, which is told what this one was last heard to say. */
+  async beside(store: Store): Promise<Self> {
+    const then = [
+      { put: hostKey(this.id), value: JSON.stringify(this.#record) },
+      { put: epochKey(this.id), value: this.boot },
+    ]
+    await store.transact({ when: [], then })
+    return new Self(this.#identity, store, this.#clock, {
+      record: this.#record,
+      lost: false,
+      known: true,
+    })
   }
 
   label(name: string): string | undefined {
@@ -96,8 +120,7 @@ export class Self {
     const quietMs = (this.#quietUntilNs - this.#clock.nowNs()) / 1e6
     if (quietMs > 0) await this.#clock.sleep(quietMs)
     await this.refresh()
-    if (this.#record.drained === true)
-      throw new LanyardError('host-drained', { host: this.name, id: this.id })
+    if (this.drained) throw new LanyardError('host-drained', { host: this.name, id: this.id })
   }
 
   /** @throws LanyardError `host-forgotten` */
@@ -177,7 +200,7 @@ async function enter(
   { id, name, boot }: HostIdentity,
   nowIso: string,
   remembered?: HostRecord,
-): Promise<{ readonly record: HostRecord; readonly lost: boolean }> {
+): Promise<HostState> {
   for (;;) {
     const [key, epoch] = [hostKey(id), epochKey(id)]
     const [known, was, forgotten] = await Promise.all([
@@ -191,7 +214,7 @@ async function enter(
     const record: HostRecord = { since: nowIso, ...last, name, boot }
     // A store put back from a backup knows the host, and not under which boot.
     const lost = was === undefined && forgotten === undefined
-    const state = { record, lost }
+    const state = { record, lost, known: was !== undefined }
     const then: Write[] = [
       { put: key, value: JSON.stringify(record) },
       { put: epoch, value: boot },

@@ -66,12 +66,16 @@ export async function sweepLeases(walk: Sweep, desired: Desired): Promise<void> 
   }
 }
 
-/** Twice, and so long apart, where other hosts and other processes may be in the middle of it. */
-function isDue({ self, suspects, now }: Context, owner: string): boolean {
+/**
+ * Twice, and so long apart, where other hosts and other processes may be in the middle of it; by a
+ * clock that nobody sets.
+ */
+function isDue({ self, suspects, clock }: Context, owner: string): boolean {
   if (self === undefined) return true
+  const nowMs = clock.nowNs() / 1e6
   const since = suspects.get(owner)
-  if (since === undefined) suspects.set(owner, now())
-  return since !== undefined && now() - since >= GRACE_MS
+  if (since === undefined) suspects.set(owner, nowMs)
+  return since !== undefined && nowMs - since >= GRACE_MS
 }
 
 /** The last look: its record may have come meanwhile. */

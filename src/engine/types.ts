@@ -130,9 +130,10 @@ export interface Lease {
   readonly network: string
   readonly address: Ip
   readonly mac: Mac | undefined
-  /** Endpoint that holds it; a reservation's name when nobody does. */
+  /** Endpoint that holds it; a reservation's name when nobody does; of a spare the host. */
   readonly holder: string
-  readonly kind: 'endpoint' | 'reservation' | 'cooldown'
+  /** `spare`: a host holds it for endpoints that come while the store is away. */
+  readonly kind: 'endpoint' | 'spare' | 'reservation' | 'cooldown'
   readonly since: string
   /** Of several hosts on one store: the one whose it is, by name. */
   readonly host?: string

@@ -8,6 +8,7 @@ import { LanyardError } from '../errors.ts'
 import type { Ip } from '../addr/ip.ts'
 import type { Mirror, View } from '../store/mirror.ts'
 import type { Condition, Entry, Store, Transaction, TransactionResult } from '../store/store.ts'
+import { isSpare } from './keys.ts'
 import type { Segment } from './pool.ts'
 
 export interface IpamOptions {
@@ -114,9 +115,22 @@ export async function entriesUnder(store: Store, prefix: string): Promise<Entry[
 }
 
 /** What is said of a holder on another host; nothing where there is but one. */
-export async function onHost(ipam: Ipam, id: string | undefined): Promise<string> {
+async function onHost(ipam: Ipam, id: string | undefined): Promise<string> {
   if (ipam.host === undefined || id === undefined || id === ipam.host.id) return ''
   return ` on host ${await ipam.host.nameOf(id)}`
+}
+
+/** Who holds an address or bears a MAC, as stored. */
+export interface Holder {
+  readonly network: string
+  readonly endpoint: string
+  readonly host?: string
+}
+
+/** What errors call a holder. */
+export async function holderText(ipam: Ipam, { endpoint, host }: Holder): Promise<string> {
+  if (!isSpare(endpoint)) return `endpoint "${endpoint}"${await onHost(ipam, host)}`
+  return `a spare of host ${(await ipam.host?.nameOf(host ?? '')) ?? host ?? ''}`
 }
 
 export const isoNow = (ipam: Ipam): string => new Date(ipam.nowMs()).toISOString()

@@ -29,6 +29,13 @@ export function ipOfHex(hex: string): Ip {
   return hex.startsWith('4') ? Number.parseInt(hex.slice(1), 16) : BigInt(`0x${hex.slice(1)}`)
 }
 
+/** No endpoint's name begins so. */
+const SPARE = '~'
+
+/** The name under which a host holds an address for an endpoint to come (spare.ts). */
+export const spareName = (host: string, ip: Ip): string => `${SPARE}${host}.${hexOfIp(ip)}`
+export const isSpare = (endpoint: string): boolean => endpoint.startsWith(SPARE)
+
 /** The last word of a key: the hex of an address. */
 export const lastWord = (key: string): string => key.slice(key.lastIndexOf('/') + 1)
 

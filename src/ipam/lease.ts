@@ -9,7 +9,7 @@ import { formatPrefix } from '../addr/prefix.ts'
 import { rangeSize } from '../addr/range.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition, Entry, Write } from '../store/store.ts'
-import { type Ipam, isoNow, onHost, transactSurely } from './ipam.ts'
+import { type Holder, holderText, type Ipam, isoNow, transactSurely } from './ipam.ts'
 import { addressKey, endpointKey, hexOfIp, ipOfHex, lastWord, macKey, namePrefix } from './keys.ts'
 import { stableMac } from './mac.ts'
 import { type Asker, type Candidate, examine, firstFree, hintKey, part } from './pick.ts'
@@ -27,6 +27,8 @@ export interface LeaseRequest {
   readonly endpoint: string
   /** Exactly these; families not named get one by themselves. */
   readonly want?: readonly Ip[]
+  /** Nothing besides what is wanted. */
+  readonly only?: boolean
   /** Those of `want` that were kept under their own names until now: the lease takes them over. */
   readonly claimed?: readonly Ip[]
   /** Whoever asked named the addresses: nobody without a name is offered them after. */
@@ -179,7 +181,7 @@ async function choose(
   request: LeaseRequest,
   { segment, vain, claim }: Attempt,
 ): Promise<Candidate[]> {
-  const { network, endpoint, want = [], claimed = [], avoid } = request
+  const { network, endpoint, want = [], claimed = [], avoid, only = false } = request
   const asker: Asker = {
     segment,
     network,
@@ -202,7 +204,7 @@ async function choose(
   const pools = segment.networks.get(network) ?? []
   for (const family of [4, 6] as const) {
     const ours = pools.filter((p) => familyOf(p.subnet.address) === family)
-    if (ours.length === 0 || want.some((ip) => familyOf(ip) === family)) continue
+    if (only || ours.length === 0 || want.some((ip) => familyOf(ip) === family)) continue
     chosen.push(
       (await own(ipam, request, asker, family)) ?? (await anyFree(ipam, asker, ours, network)),
     )
@@ -340,11 +342,11 @@ async function take(
   if (mine !== undefined) return await answer(ipam, mine, request)
   if (other === undefined || mac === undefined) return 'try again'
   if (typeof request.mac !== 'number') return 'mac taken'
-  const by = JSON.parse(other.value) as { network: string; endpoint: string; host?: string }
+  const by = JSON.parse(other.value) as Holder
   throw new LanyardError('mac-in-use', {
     mac: formatMac(mac),
     segment: segment.name,
-    holder: `endpoint "${by.endpoint}"${await onHost(ipam, by.host)}`,
+    holder: await holderText(ipam, by),
     network: by.network,
   })
 }

@@ -4,7 +4,7 @@ import { type Mac, parseMac } from '../addr/mac.ts'
 import { LanyardError } from '../errors.ts'
 import type { Entry } from '../store/store.ts'
 import { entriesUnder, type Ipam } from './ipam.ts'
-import { ipOfHex, lastWord, segmentOfKey, SEGMENTS, addressKey, under } from './keys.ts'
+import { addressKey, ipOfHex, isSpare, lastWord, segmentOfKey, SEGMENTS, under } from './keys.ts'
 import { firstFree } from './pick.ts'
 import type { StoredRest } from './release.ts'
 import { readSegment } from './segment.ts'
@@ -15,9 +15,12 @@ export interface Holding {
   readonly network: string
   readonly address: Ip
   readonly mac: Mac | undefined
-  /** The endpoint; of a reservation the name it is for; of a conflict what the LAN said. */
+  /**
+   * The endpoint; of a spare what it is held under; of a reservation the name it is for; of a
+   * conflict what the LAN said.
+   */
   readonly holder: string
-  readonly kind: 'endpoint' | 'reservation' | 'cooldown' | 'conflict'
+  readonly kind: 'endpoint' | 'spare' | 'reservation' | 'cooldown' | 'conflict'
   readonly since: string
   /** Of several hosts: whose. */
   readonly host?: string
@@ -42,10 +45,18 @@ function decode(kind: (typeof KINDS)[number], entry: Entry): Holding {
     address: ipOfHex(lastWord(entry.key)),
     mac: stored.mac === undefined ? undefined : parseMac(stored.mac),
     holder: stored.why ?? stored.endpoint ?? stored.name ?? '',
-    kind: kind === 'ip' ? 'endpoint' : kind === 'rsv' ? 'reservation' : (stored.kind ?? 'cooldown'),
+    kind: kindOf(kind, stored),
     since: stored.at,
     ...(stored.host === undefined ? {} : { host: stored.host }),
   }
+}
+
+function kindOf(
+  kind: (typeof KINDS)[number],
+  stored: { readonly endpoint?: string; readonly kind?: StoredRest['kind'] },
+): Holding['kind'] {
+  if (kind === 'ip') return isSpare(stored.endpoint ?? '') ? 'spare' : 'endpoint'
+  return kind === 'rsv' ? 'reservation' : (stored.kind ?? 'cooldown')
 }
 
 /**

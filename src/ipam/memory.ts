@@ -1,7 +1,7 @@
 /** What is remembered of addresses that nobody holds now. */
 import { type Ip, parseIp } from '../addr/ip.ts'
 import { LanyardError } from '../errors.ts'
-import { entriesUnder, type Ipam, isoNow, transactSurely, onHost } from './ipam.ts'
+import { entriesUnder, type Holder, holderText, type Ipam, isoNow, transactSurely } from './ipam.ts'
 import {
   addressKey,
   endpointKey,
@@ -44,9 +44,8 @@ export async function holderOf(
 > {
   const held = await ipam.store.get(addressKey('ip', segment, address))
   if (held !== undefined) {
-    const holder = JSON.parse(held.value) as { endpoint: string; network: string; host?: string }
-    const what = `endpoint "${holder.endpoint}"${await onHost(ipam, holder.host)}`
-    return { what, network: holder.network, by: 'endpoint' }
+    const by = JSON.parse(held.value) as Holder
+    return { what: await holderText(ipam, by), network: by.network, by: 'endpoint' }
   }
   const kept = await ipam.store.get(addressKey('rsv', segment, address))
   if (kept === undefined) return undefined

@@ -7,7 +7,7 @@ import { contains, formatPrefix } from '../addr/prefix.ts'
 import { type Range, rangeContains, rangeSize } from '../addr/range.ts'
 import { LanyardError } from '../errors.ts'
 import type { Entry } from '../store/store.ts'
-import { type Ipam, onHost } from './ipam.ts'
+import { type Holder, holderText, type Ipam } from './ipam.ts'
 import { addressKey, hexOfIp, ipOfHex, lastWord, ofNetwork, under } from './keys.ts'
 import type { StoredRest } from './release.ts'
 import { type Pool, rangeOfPool, ruledOut, type Segment } from './segment.ts'
@@ -61,8 +61,8 @@ export async function examine(
   const taken = (what: string, by: { readonly network: string }): LanyardError =>
     new LanyardError('address-in-use', { address, holder: what, network: by.network })
   if (held !== undefined) {
-    const by = JSON.parse(held.value) as { network: string; endpoint: string; host?: string }
-    return taken(`endpoint "${by.endpoint}"${await onHost(ipam, by.host)}`, by)
+    const by = JSON.parse(held.value) as Holder
+    return taken(await holderText(ipam, by), by)
   }
   if (reserved !== undefined) {
     const by = JSON.parse(reserved.value) as { network: string; name: string }

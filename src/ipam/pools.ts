@@ -11,8 +11,8 @@ import {
 import { formatRange } from '../addr/range.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition } from '../store/store.ts'
-import { entriesUnder, type Ipam, transactSurely } from './ipam.ts'
-import { addressKey, nameOfKey, ofNetwork, segmentKey, ipOfHex, lastWord } from './keys.ts'
+import { entriesUnder, type Holder, holderText, type Ipam, transactSurely } from './ipam.ts'
+import { addressKey, ipOfHex, isSpare, lastWord, nameOfKey, ofNetwork, segmentKey } from './keys.ts'
 import { release } from './release.ts'
 import { encodeSegment, type Pool, readSegment, type Segment } from './segment.ts'
 
@@ -123,11 +123,9 @@ async function checkIdle(
   { segment, network }: Omit<PoolsOfNetwork, 'pools'>,
 ): Promise<void> {
   const { entries } = await ipam.store.range(ofNetwork('end', segment, network), { limit: 10 })
-  if (entries.length > 0)
-    throw new LanyardError('pool-in-use', {
-      network,
-      endpoints: entries.map((e) => nameOfKey(e.key)),
-    })
+  // Spares come after all endpoints, and keep nobody from anything.
+  const endpoints = entries.map((e) => nameOfKey(e.key)).filter((name) => !isSpare(name))
+  if (endpoints.length > 0) throw new LanyardError('pool-in-use', { network, endpoints })
 }
 
 /** Nobody may hold what is to be kept out; the conditions see to it that nobody gets it now. */
@@ -140,11 +138,9 @@ async function checkKept(ipam: Ipam, request: PoolsOfNetwork): Promise<Condition
       const key = addressKey('ip', request.segment, ip)
       const held = await ipam.store.get(key)
       if (held !== undefined) {
-        const { endpoint, network } = JSON.parse(held.value) as {
-          endpoint: string
-          network: string
-        }
-        const holder = `endpoint "${endpoint}"`
+        const by = JSON.parse(held.value) as Holder
+        const { network } = by
+        const holder = await holderText(ipam, by)
         throw new LanyardError('address-in-use', { address: formatIp(ip), holder, network })
       }
       if (guards.length < GUARDED) guards.push({ key, is: 'absent' })
@@ -190,7 +186,9 @@ export async function removePools(
   // From here on nobody gets an address in this network: every lease looks at the segment.
   if (!force && before !== undefined)
     await keepIfUsed(ipam, { segment: name, network, pools: before })
-  const endpoints = await entriesUnder(ipam.store, ofNetwork('end', name, network))
+  const all = await entriesUnder(ipam.store, ofNetwork('end', name, network))
+  // A spare may be in use on its host, which gives it back when it has heard of this.
+  const endpoints = all.filter((e) => !isSpare(nameOfKey(e.key)))
   // Nobody comes back to a network that is gone.
   const forgetful: Ipam = { ...ipam, memorySeconds: 0 }
   for (let at = 0; at < endpoints.length; at += CHUNK)

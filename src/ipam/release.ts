@@ -4,7 +4,7 @@ import { parseMac } from '../addr/mac.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition, Entry, Write } from '../store/store.ts'
 import { type Ipam, isoNow, transactSurely } from './ipam.ts'
-import { addressKey, endpointKey, macKey } from './keys.ts'
+import { addressKey, endpointKey, isSpare, macKey } from './keys.ts'
 
 /** What an endpoint holds, as stored. */
 export interface StoredLease {
@@ -71,7 +71,7 @@ export async function release(
     if (lease.host !== (request.host ?? ipam.host?.id)) return false
     const then: Write[] = [{ delete: key }, ...also]
     if (lease.mac !== undefined) then.push({ delete: macKey(segment, parseMac(lease.mac)) })
-    if (ipam.memorySeconds > 0)
+    if (ipam.memorySeconds > 0 && !isSpare(endpoint))
       then.push({
         put: endpointKey('was', segment, network, endpoint),
         value: held.value,

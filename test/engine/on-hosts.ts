@@ -65,7 +65,8 @@ function reached(inner: Store, isAway: () => boolean, heldUp: () => HeldUp | und
   }
 }
 
-export function onHosts(name: string, body: (hosts: Hosts) => Promise<void>): void {
+/** @param spares how many addresses each host holds for when the store is away */
+export function onHosts(name: string, body: (hosts: Hosts) => Promise<void>, spares = 0): void {
   test(name, async () => {
     const sim = openSim({ seed: 3 })
     const bench: Bench = {
@@ -78,6 +79,10 @@ export function onHosts(name: string, body: (hosts: Hosts) => Promise<void>): vo
       const away = new Set<string>()
       const files = new Map<string, string>()
       const held = new Map<string, HeldUp>()
+      const sparesOf = (host: string) => ({
+        read: () => files.get(`${host}-spares`),
+        write: (text: string) => void files.set(`${host}-spares`, text),
+      })
       let now = 1_700_000_000_000
       const open: Hosts['open'] = (host, changes = {}, options = {}) =>
         world.open({
@@ -98,6 +103,7 @@ export function onHosts(name: string, body: (hosts: Hosts) => Promise<void>): vo
               read: () => files.get(host),
               write: (text) => void files.set(host, text),
             },
+            ...(spares === 0 ? {} : { spares: { count: spares, least: 1, file: sparesOf(host) } }),
             ...changes,
           },
         })

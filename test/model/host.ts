@@ -1,5 +1,6 @@
 /** A host of the model: the real engine on a simulated kernel, in a process that may die. */
 import { type HostEngine, openEngine } from '../../src/engine/engine.ts'
+import type { SparesOptions } from '../../src/engine/spares.ts'
 import { LanyardError } from '../../src/errors.ts'
 import type { Fabric } from '../../src/fabric/fabric.ts'
 import type { Plan } from '../../src/fabric/plan.ts'
@@ -14,6 +15,8 @@ export interface Shared {
   readonly sim: SimFabric
   /** Called when the kernel of some host may have changed. */
   kernelChanged(): void
+  /** What comes of what a host writes down of its spares. */
+  writes(text: string): string
   /** A process is dead: nobody hears what it was asked for. */
   died(life: Life): void
   /** The namespaces of a host, its own the first. */
@@ -31,12 +34,18 @@ export class ModelHost {
   skewMs = 0
   #boot = 1
   #file: string | undefined
+  /** What it wrote down of its spares. */
+  spares: string | undefined
   #seed: number
 
-  constructor(name: string, shared: Shared, seed: number) {
+  readonly #count: number
+
+  /** @param spares how many it holds */
+  constructor(name: string, shared: Shared, seed: number, spares: number) {
     this.name = name
     this.#shared = shared
     this.#seed = seed
+    this.#count = spares
   }
 
   get isUp(): boolean {
@@ -78,6 +87,7 @@ export class ModelHost {
             if (!life.dead) this.#file = text
           },
         },
+        ...(this.#count === 0 ? {} : { spares: this.#sparesOf(life) }),
       },
     }).then(
       (engine) => {
@@ -92,6 +102,15 @@ export class ModelHost {
         this.kill()
       },
     )
+  }
+
+  #sparesOf(life: Life): SparesOptions {
+    const write = (text: string): void => {
+      if (life.dead) return
+      this.spares = this.#shared.writes(text)
+      this.#shared.kernelChanged()
+    }
+    return { count: this.#count, least: 1, file: { read: () => this.spares, write } }
   }
 
   /** kill -9: of what it asked the kernel for at that moment, some is done. */

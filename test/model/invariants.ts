@@ -2,7 +2,7 @@
  * What must never happen, looked for after every step: in the kernels and in the store as they are,
  * not as anybody believes them to be.
  */
-import { formatIp, type Ip } from '../../src/addr/ip.ts'
+import { formatIp, type Ip, parseIp } from '../../src/addr/ip.ts'
 import { formatMac } from '../../src/addr/mac.ts'
 import { hexOfIp, ipOfHex, lastWord } from '../../src/ipam/keys.ts'
 import type { SimFabric } from '../../src/sim/fabric.ts'
@@ -48,8 +48,34 @@ interface Holder {
   readonly mac: string
 }
 
-/** No two bear one address or MAC (1), and who bears one holds it, whatever lapsed (2, 3). */
-export function checkLive(live: readonly Live[], truth: Truth, segment: string): void {
+/** What a host wrote down: the spares it may hand out, and the endpoints that took some. */
+export interface Written {
+  readonly spares: readonly { readonly address: string; readonly state: string }[]
+  readonly endpoints: Readonly<Record<string, string>>
+}
+
+export const writtenOf = (text: string | undefined): Written =>
+  text === undefined ? { spares: [], endpoints: {} } : (JSON.parse(text) as Written)
+
+/** The endpoint that took an address while the store was away, as its host wrote it down. */
+function takenBy({ endpoints }: Written, address: string): string | undefined {
+  for (const [key, record] of Object.entries(endpoints)) {
+    const { addresses } = JSON.parse(record) as { addresses: readonly string[] }
+    if (addresses.some((one) => one.split('/')[0] === address)) return key.split('/')[1]
+  }
+  return undefined
+}
+
+/**
+ * No two bear one address or MAC (1), and who bears one holds it, whatever lapsed (2, 3): by name,
+ * or its host holds it as a spare and has written down that this endpoint took it.
+ */
+export function checkLive(
+  live: readonly Live[],
+  truth: Truth,
+  segment: string,
+  written: ReadonlyMap<string, Written>,
+): void {
   const [ips, macs] = [new Map<Ip, Live>(), new Map<string, Live>()]
   for (const one of live) {
     const { ip, mac, host, sandbox } = one
@@ -61,7 +87,11 @@ export function checkLive(live: readonly Live[], truth: Truth, segment: string):
     const row = truth.rows.get(`ipam/ip/${segment}/${hexOfIp(ip)}`)
     if (row === undefined) fail(2, `${text} is live, and free in the store`)
     const holder = JSON.parse(row?.value ?? '{}') as Holder
-    if (holder.host !== `${host}-id` || `${host}-${holder.endpoint}` !== sandbox)
+    const own = written.get(host) ?? writtenOf(undefined)
+    const endpoint = holder.endpoint.startsWith('~')
+      ? (takenBy(own, formatIp(ip)) ?? '')
+      : holder.endpoint
+    if (holder.host !== `${host}-id` || `${host}-${endpoint}` !== sandbox)
       fail(3, `${text} is live, and the store says ${row?.value ?? ''}`)
   }
 }
@@ -70,6 +100,40 @@ interface StoredLease {
   readonly addresses: readonly string[]
   readonly mac?: string
   readonly host: string
+}
+
+/** What a host may hand out while the store is away is its own in the store: nobody else's ever. */
+export function checkSpares(
+  truth: Truth,
+  segment: string,
+  host: string,
+  { spares }: Written,
+): void {
+  for (const { address, state } of spares) {
+    if (state !== 'held') continue
+    const row = truth.rows.get(`ipam/ip/${segment}/${hexOfIp(parseIp(address))}`)
+    const { host: by } = JSON.parse(row?.value ?? '{}') as Partial<Holder>
+    if (by !== `${host}-id`)
+      fail(2, `${host} may hand out ${address}, which is ${row?.value ?? 'free'}`)
+  }
+}
+
+/** What is answered is in the store, or written down where the store is away (4). */
+export function checkAnswer(
+  truth: Truth,
+  segment: string,
+  host: { readonly name: string; readonly spares: string | undefined },
+  name: string,
+  addresses: readonly Ip[],
+): void {
+  const written = writtenOf(host.spares)
+  if (addresses.every((ip) => takenBy(written, formatIp(ip)) === name)) return
+  const lease = truth.rows.get(`ipam/end/${segment}/lan/${name}`)
+  const record = truth.rows.get(`here/${host.name}-id/lan/${name}`)
+  const text = addresses.map(formatIp).join()
+  const held = (JSON.parse(lease?.value ?? '{}') as Partial<StoredLease>).addresses?.join() ?? ''
+  if (record === undefined || text !== held)
+    fail(4, `${name} on ${host.name} was answered ${text} before it was durable (${held})`)
 }
 
 /** Nothing forbidden or kept for another is held (6); every record has an owner to be asked (9). */
@@ -117,4 +181,34 @@ export function checkTable(truth: Truth, segment: string, forbidden: ReadonlySet
   for (const row of truth.rows.values())
     if (/^ipam\/(cool|was)\//.test(row.key) && row.expiresMs === undefined)
       fail(9, `${row.key} never goes`)
+}
+
+/**
+ * When all has come to rest each host has written down exactly the spares that the store says it
+ * has.
+ *
+ * @returns the endpoints that hold an address, as `HOST-NAME`
+ */
+export function heldAtEnd(
+  truth: Truth,
+  segment: string,
+  hosts: readonly (readonly [string, Written])[],
+): string[] {
+  const all = truth.under(`ipam/ip/${segment}/`).map(({ key, value }) => {
+    const { endpoint, host } = JSON.parse(value) as Holder
+    return { ip: formatIp(ipOfHex(lastWord(key))), endpoint, host: host.replace('-id', '') }
+  })
+  for (const [host, { spares, endpoints }] of hosts) {
+    const mine = all.filter((one) => one.host === host && one.endpoint.startsWith('~'))
+    const said = spares.map((one) => `${one.address} ${one.state}`).toSorted()
+    const are = mine.map((one) => `${one.ip} held`).toSorted()
+    const left = Object.keys(endpoints).join()
+    if (said.join() !== are.join() || left !== '')
+      throw new Violation(
+        `at the end ${host} has spares ${are.join()}, and wrote down ${said.join()} and ${left}`,
+      )
+  }
+  return all
+    .filter((one) => !one.endpoint.startsWith('~'))
+    .map(({ host, endpoint }) => `${host}-${endpoint}`)
 }

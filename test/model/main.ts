@@ -7,14 +7,15 @@ if (more.length > 0 || ![count, first].every((n) => Number.isSafeInteger(n) && n
   process.exit(2)
 }
 const started = performance.now()
-const sum = { steps: 0, asked: 0, answered: 0, agreed: 0 }
+const sum = { steps: 0, asked: 0, answered: 0, onSpares: 0, agreed: 0 }
 const say = (): string =>
-  `${sum.steps} steps, ${sum.asked} requests, ${sum.answered} connects answered, ${sum.agreed} answers true at the end`
+  `${sum.steps} steps, ${sum.asked} requests, ${sum.answered} connects answered, ${sum.onSpares} of them on spares, ${sum.agreed} answers true at the end`
 for (let seed = first; seed < first + count; seed++) {
   const result = await new ModelRun({ seed }).run()
   sum.steps += result.steps
   sum.asked += result.asked
   sum.answered += result.answered
+  sum.onSpares += result.onSpares
   sum.agreed += result.agreed
   if (seed % 1000 === 0) console.log(`seed ${seed}: ${say()}`)
 }

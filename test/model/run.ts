@@ -8,50 +8,46 @@ import type { HostEngine } from '../../src/engine/engine.ts'
 import type { NetworkSpec } from '../../src/engine/types.ts'
 import { openSim, type SimFabric } from '../../src/sim/fabric.ts'
 import { Random } from '../../src/sim/random.ts'
-import { LAN4, netnsOps } from '../lan.ts'
+import { netnsOps } from '../lan.ts'
 import { ModelHost, type Shared } from './host.ts'
-import { checkLive, checkTable, liveOnes, type Live, Violation } from './invariants.ts'
+import {
+  checkAnswer,
+  checkLive,
+  checkSpares,
+  checkTable,
+  heldAtEnd,
+  liveOnes,
+  type Live,
+  Violation,
+  writtenOf,
+} from './invariants.ts'
+import { type Known, knownOf, Names, onSpare } from './names.ts'
 import { type Life, type Pending, quiet, Schedule } from './schedule.ts'
 import { type Mutation, Truth } from './truth.ts'
-
-const SEGMENT = 'eth0'
-const ENDPOINTS = ['a', 'b', 'c', 'd']
-/** Six addresses, of which one is excluded. */
-const FIRST = LAN4 + 8
-const LAST = LAN4 + 13
-const GATEWAY = LAN4 + 1
-const EXCLUDED = LAN4 + 10
-/** Of what somebody wants to bear: two of four endpoints have to want the same. */
-const SHARED_MAC = 0x02_00_00_00_00_10
-const FORBIDDEN: ReadonlySet<Ip> = new Set([LAN4, LAN4 + 255, GATEWAY, EXCLUDED])
-
-const NETWORK: NetworkSpec = {
-  name: 'lan',
-  kind: 'macvlan',
-  parent: 'eth0',
-  pools: [
-    {
-      subnet: { address: LAN4, length: 24 },
-      range: { first: FIRST, last: LAST },
-      gateway: GATEWAY,
-      exclude: [{ name: 'printer', address: EXCLUDED }],
-    },
-  ],
-  hostAccess: false,
-  internal: false,
-  check: 'never',
-  attach: 'child',
-  labels: {},
-}
+import {
+  ENDPOINTS,
+  EXCUSES,
+  FIRST,
+  FORBIDDEN,
+  LAST,
+  MORE,
+  networkOf,
+  sandboxesOf,
+  SEGMENT,
+  SHARED_MAC,
+} from './world.ts'
 
 export interface RunOptions {
   readonly seed: number
   readonly hosts?: number
   readonly steps?: number
+  /** How many spares a host holds. Default one or two in every other world, else none. */
+  readonly spares?: number
   /** The host clocks are off by up to an hour, and jump. Default true. */
   readonly skew?: boolean
-  /** Breaks the protocol, to see that the model notices. */
+  /** Breaks the protocol, to see that the model notices: what is asked, what is written down. */
   readonly mutation?: Mutation
+  readonly writes?: (text: string) => string
 }
 
 export interface RunResult {
@@ -60,19 +56,12 @@ export interface RunResult {
   /** Requests, and how many connects among them were answered. */
   readonly asked: number
   readonly answered: number
+  /** Of these, those that were answered while the store was away. */
+  readonly onSpares: number
   /** Endpoints whose last answer was sure, and was found true at the end. */
   readonly agreed: number
   /** Addresses in the order they were answered. */
   readonly given: readonly string[]
-}
-
-/** What is known of an endpoint from the answers alone. */
-interface Known {
-  /** Where it was answered to be, with what; undefined once a disconnect was asked for. */
-  here: { readonly host: string; readonly addresses: string } | undefined
-  /** Requests under way, and whether something about it is uncertain. */
-  open: number
-  sure: boolean
 }
 
 /** What is to be known of a request's end. */
@@ -94,9 +83,6 @@ const ignore = (): void => undefined
 /** What a failure can be read without. */
 const DULL = /^(answer to )?(h\d: )?(range|get|snapshot|ipam|kernel|sleep)/
 
-/** What a disconnect may say without failing for missing state. */
-const EXCUSES = ['store-unavailable', 'lease-elsewhere', 'host-forgotten']
-
 export class ModelRun {
   readonly #seed: number
   readonly #chance: Random
@@ -104,11 +90,13 @@ export class ModelRun {
   readonly #truth: Truth
   readonly #sim: SimFabric
   readonly #hosts: readonly ModelHost[]
-  readonly #known = new Map<string, Known>(
-    ENDPOINTS.map((name) => [name, { here: undefined, open: 0, sure: true }]),
-  )
+  readonly #names: Names
+  readonly #known = knownOf(ENDPOINTS)
   readonly #given: string[] = []
   readonly #skew: boolean
+  readonly #spares: number
+  readonly #last: number
+  readonly #network: NetworkSpec
   readonly #limit: number
   #kernelChanged = true
   #live: readonly Live[] = []
@@ -120,17 +108,25 @@ export class ModelRun {
   /** Not before all are there. */
   #faults = false
   readonly #open = new Set<Asked>()
-  /** Hosts whose line to the store is bad. */
+  /** Hosts whose line to the store is bad, and those that have none. */
   readonly #bad = new Set<string>()
+  readonly #away = new Set<string>()
+  /** Connects that were answered on a spare. */
+  #onSpares = 0
 
   constructor({
     seed,
     hosts = seed % 4 === 0 ? 3 : 2,
     steps = 400,
     skew = true,
+    spares = seed % 2 === 0 ? 0 : 1 + (Math.floor(seed / 2) % 2),
     mutation,
+    writes = (text) => text,
   }: RunOptions) {
     this.#seed = seed
+    this.#spares = spares
+    this.#last = LAST + (spares === 0 ? 0 : MORE)
+    this.#network = networkOf(this.#last)
     this.#skew = skew
     this.#limit = steps
     this.#chance = new Random(seed)
@@ -143,12 +139,14 @@ export class ModelRun {
       sim: this.#sim,
       kernelChanged: () => (this.#kernelChanged = true),
       died: (life) => this.#died(life),
+      writes,
       sandboxesOf,
     }
     this.#hosts = Array.from(
       { length: hosts },
-      (_, i) => new ModelHost(`h${i + 1}`, shared, seed + i * 1000),
+      (_, i) => new ModelHost(`h${i + 1}`, shared, seed + i * 1000, spares),
     )
+    this.#names = new Names(this.#hosts, this.#truth, this.#schedule)
   }
 
   /** @throws Violation with what led to it */
@@ -167,8 +165,9 @@ export class ModelRun {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
       throw new Violation(`seed ${this.#seed}, step ${this.#steps}: ${what}\n  ${tail}`)
     }
-    const [asked, answered, agreed] = [this.#asked, this.#answered, this.#agreed]
-    return { seed: this.#seed, steps: this.#steps, asked, answered, agreed, given: this.#given }
+    const [seed, steps, asked] = [this.#seed, this.#steps, this.#asked]
+    const [answered, onSpares, agreed] = [this.#answered, this.#onSpares, this.#agreed]
+    return { seed, steps, asked, answered, onSpares, agreed, given: this.#given }
   }
 
   async #build(): Promise<void> {
@@ -182,8 +181,15 @@ export class ModelRun {
     await this.#settle()
     const [first] = this.#hosts
     if (first === undefined) throw new Error('there is no host')
-    this.#ask(first, 'create', (engine) => engine.createNetwork(NETWORK))
+    this.#ask(first, 'create', (engine) => engine.createNetwork(this.#network))
     await this.#settle()
+    // Hosts that hold spares begin with some.
+    for (const host of this.#spares > 0 ? this.#hosts : []) {
+      this.#ask(host, 'create', (engine) => engine.createNetwork(this.#network))
+      await this.#settle()
+      this.#ask(host, 'reconcile', (engine) => engine.reconcile())
+      await this.#settle()
+    }
     this.#faults = true
     this.#steps = 0
   }
@@ -209,7 +215,8 @@ export class ModelRun {
     const dice = this.#chance.below(100)
     // What only reads is asked for again by the client itself, until its patience ends.
     const bad = this.#bad.has(next.life?.host ?? '')
-    const odds = next.reads === true ? (bad ? 3 : 1) : bad ? 80 : 10
+    const away = this.#away.has(next.life?.host ?? '')
+    const odds = away ? 100 : next.reads === true ? (bad ? 3 : 1) : bad ? 80 : 10
     if (this.#faults && next.lose !== undefined && dice < odds) {
       // Its asker gives up; a request may be done for all that, later.
       const late = next.kind === 'request' && dice < odds / 2
@@ -228,7 +235,8 @@ export class ModelRun {
 
   async #disaster(dice: number): Promise<void> {
     const host = this.#anyHost()
-    if (dice < 4) host.kill()
+    if (this.#spares > 0 && this.#chance.below(4) === 0) this.#storeAway(host)
+    else if (dice < 4) host.kill()
     else if (dice < 6) await host.reboot()
     else if (dice < 20) host.start()
     else if (dice < 22) this.#truth.compact()
@@ -247,6 +255,16 @@ export class ModelRun {
     this.#schedule.note(`the line of ${name} is ${isBad ? 'bad' : 'good'}`)
   }
 
+  /** For a while the store does not answer a host at all, or none of them. */
+  #storeAway({ name }: ModelHost): void {
+    const some = this.#chance.below(2) === 0 ? [name] : this.#hosts.map((one) => one.name)
+    const away = this.#away.size === 0 || this.#chance.below(3) === 0
+    for (const one of some)
+      if (away) this.#away.add(one)
+      else this.#away.delete(one)
+    this.#schedule.note(`the store ${away ? 'is away from' : 'is back for'} ${some.join()}`)
+  }
+
   #anyHost(): ModelHost {
     return this.#hosts[this.#chance.below(this.#hosts.length)] as ModelHost
   }
@@ -262,11 +280,12 @@ export class ModelRun {
   #wish(): void {
     const host = this.#anyHost()
     const name = this.#anyEndpoint()
-    const [dice, third] = [this.#chance.below(100), this.#chance.below(LAST - FIRST + 2)]
+    const [dice, third] = [this.#chance.below(100), this.#chance.below(this.#last - FIRST + 2)]
     if (!host.isUp || this.#open.size >= 6) return
     if (dice < 50) this.#connect(host, name, dice < 12 ? FIRST + third : undefined, dice % 8 === 0)
     else if (dice < 85) this.#disconnect(host, name)
-    else if (dice < 88) this.#ask(host, 'create', (engine) => engine.createNetwork(NETWORK))
+    else if (dice < 88) this.#ask(host, 'create', (engine) => engine.createNetwork(this.#network))
+    else if (this.#spares > 0 && dice < 92) this.#ask(host, 'beat', (engine) => engine.beat())
     else if (dice < 96) this.#ask(host, 'reconcile', (engine) => engine.reconcile())
     else if (dice < 98)
       this.#ask(host, 'reserve', (engine) => engine.reserve('lan', FIRST + third, name))
@@ -332,6 +351,7 @@ export class ModelRun {
     const known = this.#knownOf(name)
     const alone = known.open === 0
     const before = known.here
+    const rivalled = this.#names.hasRival(host, name)
     if (!alone) known.sure = false
     const wish = { network: 'lan', endpoint: name, sandbox: `${host.name}-${name}` }
     const exact = address === undefined ? {} : { addresses: [address] }
@@ -344,30 +364,22 @@ export class ModelRun {
         const ips = answer.addresses.map((one) => one.address)
         const addresses = ips.map(formatIp).join()
         this.#given.push(`${name} ${addresses}`)
-        this.#durable(host.name, name, ips)
-        if (alone && before !== undefined && known.sure && before.addresses !== addresses)
+        if (onSpare(host, name)) this.#onSpares++
+        checkAnswer(this.#truth, SEGMENT, host, name, ips)
+        const apart = rivalled || onSpare(host, name) || this.#names.hasRival(host, name)
+        const same = before?.host === host.name || !apart
+        if (alone && before !== undefined && known.sure && same && before.addresses !== addresses)
           throw new Violation(`invariant 5: ${name} was ${before.addresses}, now ${addresses}`)
         if (!alone) return
+        // A host that the store does not answer cannot know of another's endpoint of that name.
+        const rival = (before !== undefined && !same) || this.#names.isOrphaned(host, name)
         known.here = { host: host.name, addresses }
-        known.sure = known.open === 0
+        known.sure = known.open === 0 && !rival && !this.#names.hasRival(host, name)
       },
       failed: () => {
-        if (before === undefined) known.sure = false
+        if (before === undefined || this.#names.hasRival(host, name)) known.sure = false
       },
     })
-  }
-
-  /** Invariant 4: what is answered is in the store. */
-  #durable(host: string, name: string, addresses: readonly Ip[]): void {
-    const lease = this.#truth.rows.get(`ipam/end/${SEGMENT}/lan/${name}`)
-    const record = this.#truth.rows.get(`here/${host}-id/lan/${name}`)
-    const text = addresses.map(formatIp)
-    const held =
-      lease === undefined ? [] : (JSON.parse(lease.value) as { addresses: string[] }).addresses
-    if (record === undefined || text.join() !== held.join())
-      throw new Violation(
-        `invariant 4: ${name} on ${host} was answered ${text.join()} before it was durable (${held.join()})`,
-      )
   }
 
   #disconnect(host: ModelHost, name: string): void {
@@ -375,14 +387,17 @@ export class ModelRun {
     const alone = known.open === 0
     if (!alone) known.sure = false
     const before = known.here
+    // It may arrive after this disconnect has looked, and before that is told.
+    const came = this.#schedule.mayArrive(`+endpoint/lan/${name} `)
     this.#ask(host, `disconnect ${name}`, (engine) => engine.disconnect('lan', name), {
       known,
       done: () => {
         if (!alone) return
         known.here = undefined
         // Of a connect that nobody waits for any more some may still arrive.
-        const comes = this.#schedule.mayArrive(`+endpoint/lan/${name} `)
-        known.sure = known.open === 0 && !comes
+        const comes = came || this.#schedule.mayArrive(`+endpoint/lan/${name} `)
+        const theirs = this.#names.hasRival(host, name) || this.#names.isTheirs(host, name)
+        known.sure = known.open === 0 && !comes && !theirs
       },
       failed: (error) => {
         const code = error instanceof LanyardError ? error.code : ''
@@ -412,7 +427,9 @@ export class ModelRun {
       )
     }
     if (this.#kernelChanged || this.#truth.changed) {
-      checkLive(this.#live, this.#truth, SEGMENT)
+      const written = new Map(this.#hosts.map((one) => [one.name, writtenOf(one.spares)]))
+      checkLive(this.#live, this.#truth, SEGMENT, written)
+      for (const [host, one] of written) checkSpares(this.#truth, SEGMENT, host, one)
       checkTable(this.#truth, SEGMENT, FORBIDDEN)
       this.#stays()
     }
@@ -424,7 +441,10 @@ export class ModelRun {
   #stays(): void {
     for (const [name, { here, sure, open }] of this.#known) {
       if (here === undefined || !sure || open > 0) continue
-      const record = this.#truth.rows.get(`here/${here.host}-id/lan/${name}`)?.value
+      const host = this.#hosts.find((one) => one.name === here.host)
+      const record =
+        writtenOf(host?.spares).endpoints[`lan/${name}`] ??
+        this.#truth.rows.get(`here/${here.host}-id/lan/${name}`)?.value
       const { phase } = JSON.parse(record ?? '{"phase":"gone"}') as { phase: string }
       if (phase !== 'here') throw new Violation(`${name} was answered to be here, and is ${phase}`)
     }
@@ -458,10 +478,11 @@ export class ModelRun {
 
   /** Kernel, table and answers say the same. */
   #agree(): void {
-    const held = this.#truth.under(`ipam/ip/${SEGMENT}/`).map(({ value }) => {
-      const { endpoint, host } = JSON.parse(value) as { endpoint: string; host: string }
-      return `${host.replace('-id', '')}-${endpoint}`
-    })
+    const held = heldAtEnd(
+      this.#truth,
+      SEGMENT,
+      this.#hosts.map((one) => [one.name, writtenOf(one.spares)]),
+    )
     const live = this.#live.map((one) => one.sandbox)
     if (held.toSorted().join() !== live.toSorted().join())
       throw new Violation(`at the end ${held.join()} hold addresses, and ${live.join()} live`)
@@ -476,8 +497,4 @@ export class ModelRun {
         throw new Violation(`${name} was answered to be ${answered}, and is ${text}`)
     }
   }
-}
-
-function sandboxesOf(host: string): readonly string[] {
-  return [host, ...ENDPOINTS.map((name) => `${host}-${name}`)]
 }

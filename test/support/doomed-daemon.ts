@@ -17,4 +17,4 @@ const faults = {
   },
 }
 
-await runDaemon({ socket, state, logLevel: 'warn' }, faults)
+await runDaemon({ socket, state, logLevel: 'warn', spares: 0 }, faults)

@@ -116,6 +116,16 @@ export class TwoHosts {
     await gone
   }
 
+  /** The host's id is that of another from now on, its name stays. */
+  callItself(host: Host, id: Host): void {
+    writeFileSync(join(this.#folder, host, 'host-id'), `${this.#tag}${id} ${host}\n`)
+  }
+
+  /** The host's cable is out. */
+  cutOff(host: Host, out: boolean): void {
+    ip(`-n ${this.#tag}-sw link set p${HOSTS.indexOf(host)} ${out ? 'down' : 'up'}`)
+  }
+
   /** A sandbox's namespace, made (again); its whole name. */
   sandbox(name: string): string {
     const netns = `${this.#tag}-${name}`

@@ -98,7 +98,7 @@ etcd --data-dir /run/etcd --listen-client-urls http://192.168.1.12:2379 \\
 `
 const START = `
 until_ok env ETCDCTL_API=3 etcdctl --endpoints http://192.168.1.12:2379 get x
-lanyard daemon --docker none >/run/daemon.log 2>&1 &
+lanyard daemon --docker none --spares 0 >/run/daemon.log 2>&1 &
 until_ok test -S "$LANYARD_SOCKET"
 `
 
