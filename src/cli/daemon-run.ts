@@ -1,5 +1,6 @@
 /** `lanyard daemon`: the daemon with what it is handed: kernel, locks, credentials. */
 import { constants } from 'node:os'
+import { dirname } from 'node:path'
 import { openLog, type Level } from '../daemon/log.ts'
 import { startDaemon } from '../daemon/serve.ts'
 import type { Faults } from '../engine/context.ts'
@@ -9,6 +10,7 @@ import { printPlan } from '../fabric/print-ip.ts'
 import { tryLockFile } from '../sys/lock.ts'
 import { peerOf, sendUnixDatagram } from '../sys/unix.ts'
 import { openDocker } from './docker-door.ts'
+import { makeFolder } from './files.ts'
 import { openStateEngine, whatIsMissing } from './local-engine.ts'
 import { DOCKER_SOCKET, type PlaceOptions, SOCKET } from './place.ts'
 import { version } from './version.ts'
@@ -36,6 +38,9 @@ export async function runDaemon(options: DaemonCommand, faults?: Faults): Promis
   const { socket, state, store, logLevel, spares } = options
   const missing = whatIsMissing()
   if (missing !== undefined) throw new LanyardError('needs-root', { missing })
+  // Nobody's business but root's; and what cannot be made is said before anything is begun.
+  makeFolder(state, 0o700)
+  makeFolder(dirname(socket), 0o755)
   const log = openLog(logLevel)
   const told = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)

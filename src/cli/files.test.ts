@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { fileReason, mustBeWritable, writeText, writing } from './files.ts'
+import { fileReason, makeFolder, mustBeWritable, writeText, writing } from './files.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lanyard-files-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -44,4 +44,28 @@ test('to ask whether a file can be written makes and changes nothing', () => {
   mustBeWritable(file)
   expect(readFileSync(file, 'utf8')).toBe('text')
   expect(writing(file, () => 7)).toBe(7)
+})
+
+test('a folder is made with those it lies in, or it is said why not', () => {
+  const deep = join(folder, 'one', 'two')
+  expect([makeFolder(deep, 0o700), makeFolder(deep, 0o700)]).toEqual([true, false])
+  const file = join(folder, 'file')
+  writeText('x', file)
+  expect(thrown(() => makeFolder(file, 0o700))).toBe(
+    `${file} cannot be written: it is not a folder`,
+  )
+  const below = join(file, 'x')
+  expect(thrown(() => makeFolder(below, 0o700))).toBe(`${below} cannot be written: not a directory`)
+  const dangling = join(folder, 'dangling')
+  symlinkSync(join(folder, 'nowhere'), dangling)
+  const through = join(dangling, 'x')
+  expect(thrown(() => makeFolder(through, 0o700))).toBe(
+    `${through} cannot be written: file already exists`,
+  )
+})
+
+test.skipIf(!existsSync('/proc/self'))('a folder in /proc is refused at once', () => {
+  expect(thrown(() => makeFolder('/proc/none/x', 0o700))).toBe(
+    '/proc/none/x cannot be written: no such file or directory',
+  )
 })

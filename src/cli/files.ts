@@ -2,8 +2,8 @@
  * Files that commands read and write: one sentence where that cannot be, before the work where
  * possible.
  */
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { LanyardError } from '../errors.ts'
 
 /**
@@ -16,6 +16,32 @@ export function writing<T>(file: string, write: () => T): T {
     return write()
   } catch (error) {
     throw new LanyardError('file-unwritable', { file, why: fileReason(error) }, { cause: error })
+  }
+}
+
+/**
+ * Makes a folder, and those it lies in. Node's own way tries for ever where the kernel's file
+ * systems (/proc) refuse a name.
+ *
+ * @returns whether it was made
+ * @throws LanyardError `file-unwritable`
+ */
+export function makeFolder(path: string, mode: number): boolean {
+  const missing: string[] = []
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.unshift(at)
+  writing(path, () => {
+    for (const one of missing) mkdirIfMissing(one, mode)
+    if (!statSync(path).isDirectory()) throw new Error('it is not a folder')
+  })
+  return missing.length > 0
+}
+
+/** Another process may be making it, too. */
+function mkdirIfMissing(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(path)) throw error
   }
 }
 

@@ -9,7 +9,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -20,6 +19,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
+import { makeFolder } from './files.ts'
 
 export interface LabRecord {
   readonly lab: string
@@ -66,7 +66,7 @@ export class LabRecords {
       throw new LanyardError('netns-exists', { netns: taken })
     }
     const record = { lab, pid: process.pid, started: startOf(process.pid) ?? '', namespaces }
-    mkdirSync(this.#folder, { recursive: true, mode: 0o755 })
+    makeFolder(this.#folder, 0o755)
     let file: number
     try {
       file = openSync(this.#file(lab), 'wx', 0o644)

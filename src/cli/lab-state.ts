@@ -9,7 +9,6 @@
 import {
   appendFileSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -24,7 +23,7 @@ import { LanyardError } from '../errors.ts'
 import { formatRecord, fromJson, type JournalRecord, toJson } from '../lab/journal.ts'
 import type { LiveBase, LiveNode } from '../lab/live.ts'
 import type { Variables } from '../lab/expression.ts'
-import { writing } from './files.ts'
+import { makeFolder } from './files.ts'
 import { type FolderLock, lockFolder } from './lab-lock.ts'
 
 /** What is known of a live lab without playing it. */
@@ -65,7 +64,7 @@ export class LabState {
 
   /** Puts a lab there, whole. @throws LanyardError `lab-is-up`, `file-unwritable` */
   create(info: LabInfo, base: LiveBase | undefined, text: string): void {
-    writing(this.folder, () => mkdirSync(this.folder, { recursive: true, mode: 0o700 }))
+    makeFolder(this.folder, 0o700)
     const aside = mkdtempSync(join(this.folder, `.up-${process.pid}-`))
     try {
       writeFileSync(join(aside, 'info.json'), `${toJson(info)}\n`)

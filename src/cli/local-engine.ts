@@ -1,11 +1,12 @@
 /** The engine in this process: on the kernel, over the state in a folder. */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { holderOf, stateLock } from '../daemon/listen.ts'
 import type { Faults } from '../engine/context.ts'
 import type { HostEngine } from '../engine/engine.ts'
 import type { DoorEngine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
+import { makeFolder } from './files.ts'
 import { missingCapabilities } from '../sys/capability.ts'
 import { tryLockFile } from '../sys/lock.ts'
 
@@ -121,5 +122,5 @@ function keepAlive(engine: HostEngine): NodeJS.Timeout {
 
 /** Names of networks and who is on them are nobody's business but root's. */
 function makeState(state: string): void {
-  if (mkdirSync(state, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(state, 0o700)
+  if (makeFolder(state, 0o700)) chmodSync(state, 0o700)
 }

@@ -4,10 +4,11 @@
  * it what to take away; nothing else is ever removed. /run is emptied at boot, as are the
  * namespaces.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
+import { makeFolder } from './files.ts'
 import { startOf } from './lab-records.ts'
 import { type PlaceOptions, recordsFolder } from './place.ts'
 
@@ -32,7 +33,7 @@ export function beginRun(
   networks: readonly string[],
 ): { end(): void } {
   const folder = recordsFolder(options, 'runs')
-  mkdirSync(folder, { recursive: true, mode: 0o755 })
+  makeFolder(folder, 0o755)
   const { pid } = process
   const record: RunRecord = { name, networks, pid, started: startOf(pid) ?? '' }
   const file = fileOf(folder, name)

@@ -2,7 +2,6 @@
 import {
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readlinkSync,
@@ -14,6 +13,7 @@ import { join } from 'node:path'
 import type { HostOptions } from '../engine/engine.ts'
 import type { CopyFile } from '../engine/host-copy.ts'
 import { LanyardError } from '../errors.ts'
+import { makeFolder } from './files.ts'
 import type { Store } from '../store/store.ts'
 
 const NAME_FILE = 'store-name'
@@ -131,7 +131,7 @@ function read(path: string): string | undefined {
 
 /** Whole or not at all, and on disk. */
 function writeSafely(path: string, text: string): void {
-  mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 })
+  makeFolder(join(path, '..'), 0o700)
   const beside = `${path}.${process.pid}.new`
   const file = openSync(beside, 'w', 0o600)
   try {

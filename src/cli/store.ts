@@ -8,7 +8,7 @@ import type { Store, Write } from '../store/store.ts'
 import { EXIT } from './failure.ts'
 import type { PlaceOptions } from './place.ts'
 import { bindState, identify, mustBeOwn, openEmbedded, openShared } from './state-store.ts'
-import { mustBeWritable, writing } from './files.ts'
+import { makeFolder, mustBeWritable, writing } from './files.ts'
 
 export interface StoreOptions extends PlaceOptions {
   readonly json?: boolean
@@ -114,8 +114,7 @@ async function mustBeIdle({ state }: PlaceOptions): Promise<void> {
     import('../daemon/listen.ts'),
     import('../sys/lock.ts'),
   ])
-  const { mkdirSync } = await import('node:fs')
-  mkdirSync(state, { recursive: true, mode: 0o700 })
+  makeFolder(state, 0o700)
   const lock = tryLockFile(stateLock(state), 'exclusive')
   if (lock === undefined) {
     const pid = holderOf(stateLock(state))
