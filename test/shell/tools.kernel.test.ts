@@ -165,6 +165,7 @@ const REFUSED: readonly string[] = [
   'ip netns exec A traceroute -m 300 10.0.0.1',
   'ip netns exec A nc -z 10.0.0.1 70000',
   'ip netns exec A arp -d',
+  'ip netns exec A ifconfig -Z',
   'ip netns exec A brctl addbr',
   'ip netns exec A brctl addif br0',
   'ip netns exec A brctl hairpin br0 v0',
