@@ -16,7 +16,7 @@ import { Addresses, ipamHost } from './addresses.ts'
 import { planConnect, publicEndpoint } from './connect.ts'
 import { Background, type Context, type Faults, lanLink } from './context.ts'
 import { disconnect } from './disconnect.ts'
-import { join, leave } from './endpoint.ts'
+import { join } from './endpoint.ts'
 import { type CopyFile, HostCopy } from './host-copy.ts'
 import { HostView } from './host-view.ts'
 import { engineId, type Random } from './identity.ts'
@@ -37,6 +37,7 @@ import {
   goneAway,
   hasNews,
   isOwn,
+  leaveAnyway,
   onOwn,
   seen,
   unclaimAnyway,
@@ -283,11 +284,8 @@ export class HostEngine implements DoorEngine {
   }
 
   async leave(network: string, endpoint: string): Promise<void> {
-    const context = this.#context
     const [shared, [own = '']] = keysOf({ network, endpoint, sandbox: '' })
-    await this.#door(shared, [own], () =>
-      onOwn(context, isOwn(context, network, endpoint), (one) => leave(one, { network, endpoint })),
-    )
+    await this.#door(shared, [own], () => leaveAnyway(this.#context, { network, endpoint }))
   }
 
   endpoints(network?: string): Promise<readonly Endpoint[]> {

@@ -9,7 +9,7 @@ import { claim, unclaim } from './claim.ts'
 import { connect } from './connect.ts'
 import type { Context } from './context.ts'
 import { disconnect } from './disconnect.ts'
-import { createEndpoint } from './endpoint.ts'
+import { createEndpoint, leave } from './endpoint.ts'
 import { missingNetwork } from './network.ts'
 import {
   endpointGone,
@@ -92,6 +92,19 @@ export async function seen<T>(
   return await onOwn(context, context.spares?.away === true, look)
 }
 
+/**
+ * As {@link leave}. While the store is away what it knows of stays as it is: the disconnect that
+ * follows takes the link away.
+ */
+export async function leaveAnyway(
+  context: Context,
+  at: { readonly network: string; readonly endpoint: string },
+): Promise<void> {
+  const own = isOwn(context, at.network, at.endpoint)
+  if (!own && context.spares?.away === true) return
+  await onOwn(context, own, (one) => leave(one, at))
+}
+
 /** As {@link connect}; while the store is away, on a spare. */
 export async function connectAnyway(context: Context, request: ConnectRequest): Promise<Endpoint> {
   return await orOffline(context, request.network, {
@@ -119,9 +132,13 @@ export async function claimAnyway(context: Context, request: ClaimRequest): Prom
   })
 }
 
-/** As {@link unclaim}, of spares, too. */
+/**
+ * As {@link unclaim}, of spares, too. While the store is away nobody waits for the rest: a claim
+ * that nobody comes back for is let go of after a minute.
+ */
 export async function unclaimAnyway(context: Context, network: string, ip: Ip): Promise<void> {
   const own = context.spares?.isClaimed(network, ip) === true
+  if (!own && context.spares?.away === true) return
   await onOwn(context, own, (one) => unclaim(one, network, ip))
 }
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeDocker } from '../describe-docker.ts'
 import { buildProgram, removeProgram } from '../support/program.ts'
 import { Hands } from './hands.ts'
-import { DockerWorld } from './world.ts'
+import { DockerWorld, until } from './world.ts'
 
 const STORE = 'etcd://192.168.8.110:2379'
 const LAN = '--subnet 172.16.5.0/24 --gateway 172.16.5.1 -o parent=eth0'
@@ -84,6 +84,54 @@ describeDocker('two dockerds on one LAN', () => {
     expect(alpha.world.lanyard(`store check --store ${STORE}`).stdout).toMatch(
       /8 endpoints, .*: clean/,
     )
+  })
+
+  test('etcd stands still: docker run goes on, on spares, and it is told after', async () => {
+    for (const hands of hosts) {
+      hands.create(`${LAN} macvlan1`)
+      hands.run('before', '--network macvlan1')
+    }
+    const spares = new Map(hosts.map((hands) => [hands, new Set<string>()]))
+    for (const hands of hosts)
+      await until(() => {
+        const { name } = hands === alpha ? { name: 'alpha' } : { name: 'beta' }
+        const list = hands.world.lanyard('ip ls --json').stdout
+        const all = JSON.parse(list) as { address: string; kind: string; host?: string }[]
+        const own = all.filter((one) => one.kind === 'spare' && one.host === name)
+        spares.set(hands, new Set(own.map((one) => one.address)))
+        return own.length === 4
+      }, 'there are no spares')
+    alpha.world.signalEtcd('SIGSTOP')
+    try {
+      for (const hands of hosts) {
+        hands.run('during', '--network macvlan1')
+        expect(spares.get(hands)).toContain(addressIn(hands, 'during'))
+        // A container that was there stops and comes again.
+        hands.docker('restart -t 0 before')
+        expect(spares.get(hands)).toContain(addressIn(hands, 'before'))
+        hands.run('short', '--network macvlan1')
+        hands.docker('rm -f short')
+      }
+      await alpha.pings('during', addressIn(beta, 'before'))
+      await beta.pings('during', addressIn(alpha, 'during'))
+      expect(
+        alpha.fails('run -d --name no --network macvlan1 --ip 172.16.5.250 bb sleep 9'),
+      ).toMatch(
+        /the store does not answer, and of network \S+ 172.16.5.250 is not among this host's free/,
+      )
+      alpha.docker('rm -f no')
+    } finally {
+      alpha.world.signalEtcd('SIGCONT')
+    }
+    const check = () => alpha.world.lanyard(`store check --store ${STORE}`).stdout
+    await until(
+      () => / 4 endpoints, 4 addresses, 8 spares, .*: clean/.test(check()),
+      'it is not told',
+    )
+    for (const hands of hosts)
+      for (const name of ['before', 'during'])
+        expect(hands.placeOf(name, 'macvlan1').IPAddress).toBe(addressIn(hands, name))
+    await alpha.pings('during', addressIn(beta, 'before'))
   })
 })
 

@@ -95,6 +95,12 @@ export interface WorldOptions {
   readonly host?: number
 }
 
+/** What nsenter started, where it did not become it. */
+function innerOf({ pid = 0 }: ChildProcess): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return Number(children.split(' ')[0] || pid)
+}
+
 export class DockerWorld {
   readonly #host: number
   readonly folder = mkdtempSync(join(tmpdir(), 'lanyard-docker-'))
@@ -104,6 +110,7 @@ export class DockerWorld {
   #init = 0
   #dockerd: ChildProcess | undefined
   #lanyard: ChildProcess | undefined
+  #etcd: ChildProcess | undefined
 
   constructor({ host = 110 }: WorldOptions = {}) {
     this.#host = host
@@ -288,10 +295,17 @@ export class DockerWorld {
     const at = `192.168.8.${this.#host}:2379`
     const options = [`--data-dir=${this.folder}/etcd`, `--listen-client-urls=http://${at}`]
     options.push(`--advertise-client-urls=http://${at}`, '--listen-peer-urls=http://127.0.0.1:2380')
-    this.#start('etcd', ['etcd', ...options])
+    this.#etcd = this.#start('etcd', ['etcd', ...options])
     const health = ['etcdctl', '--endpoints', at, 'endpoint', 'health']
     await until(() => this.run('env', 'ETCDCTL_API=3', ...health).status === 0, 'etcd is not there')
     return `etcd://${at}`
+  }
+
+  signalEtcd(signal: NodeJS.Signals): void {
+    if (this.#etcd === undefined) return
+    process.kill(innerOf(this.#etcd), signal)
+    // nsenter stops together with what it started, and has to reap it.
+    if (signal === 'SIGCONT') this.#etcd.kill(signal)
   }
 
   async startLanyard(...options: readonly string[]): Promise<void> {
@@ -339,9 +353,7 @@ export class DockerWorld {
   ): Promise<void> {
     if (child === undefined || child.exitCode !== null) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
-    const children = `/proc/${child.pid}/task/${child.pid}/children`
-    const inner = readFileSync(children, 'utf8').trim().split(' ')[0]
-    process.kill(Number(inner || child.pid), signal)
+    process.kill(innerOf(child), signal)
     await Promise.race([gone, lateness(`${name} did not end`)])
   }
 

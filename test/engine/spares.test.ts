@@ -346,3 +346,21 @@ onSpares('what was not looked at since the start is not handed out', async (host
   cut('host', true)
   expect((await again.connect(world.request('a'))).addresses).toHaveLength(1)
 })
+
+onSpares(
+  'a spare that its host does not know of is given back by it, and by no other',
+  async (hosts) => {
+    const { a, b, files } = hosts
+    const spares = await onLan(hosts)
+    // The file of alpha is lost: what it had asked for may still be there, or come late.
+    await a.close()
+    files.delete('host-spares')
+    await b.reconcile()
+    expect(await sparesOf(b, 'alpha')).toEqual(spares.a)
+    const again = await hosts.open('host')
+    const written = JSON.parse(files.get('host-spares') ?? '') as { spares: { address: string }[] }
+    const now = await sparesOf(again, 'alpha')
+    expect(now).toHaveLength(SPARES)
+    expect(written.spares.map((one) => one.address).toSorted()).toEqual(now.toSorted())
+  },
+)

@@ -377,7 +377,7 @@ export class ModelRun {
         known.sure = known.open === 0 && !rival && !this.#names.hasRival(host, name)
       },
       failed: () => {
-        if (before === undefined || this.#names.hasRival(host, name)) known.sure = false
+        if (!before || rivalled || this.#names.hasRival(host, name)) known.sure = false
       },
     })
   }

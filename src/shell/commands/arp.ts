@@ -58,6 +58,7 @@ function readFlags(letters: string, o: Options): void {
 }
 
 function hostOf(text: string): number {
+  if (text === '') throw new ToolExit(255, 'arp: need host name\n')
   const ip = tryParseIp(text)
   if (typeof ip === 'number') return ip
   throw new ToolExit(255, `${text}: Unknown host\n`)

@@ -62,6 +62,27 @@ function readOptions(words: readonly string[]): Options | string {
   return o
 }
 
+/** Of what is here. */
+const USAGE = `
+Usage:
+  arping [options] <destination>
+
+Options:
+  -f            quit on first reply
+  -q            be quiet
+  -b            keep on broadcasting, do not unicast
+  -D            duplicate address detection mode
+  -U            unsolicited ARP mode, update your neighbours
+  -A            ARP answer mode, update your neighbours
+  -c <count>    how many packets to send
+  -w <timeout>  how long to wait for a reply
+  -I <device>   which ethernet device to use
+  -s <source>   source ip address
+  <destination> dns name or ip address
+
+For more details see arping(8).
+`
+
 async function arping(
   session: Session,
   words: readonly string[],
@@ -71,7 +92,9 @@ async function arping(
   if (typeof o === 'string') {
     return failed(127, `lanyard: "-${o}" of arping is not part of this shell yet\n`)
   }
-  const target = o.host === undefined ? undefined : readHost(o.host)?.ip
+  if (o.host === undefined && !busybox) return failed(2, USAGE)
+  const named = await session.machine?.lookup(o.host ?? '')
+  const target = readHost(o.host ?? '')?.ip ?? named?.find((ip) => typeof ip === 'number')
   if (typeof target !== 'number')
     return failed(2, `arping: ${o.host ?? ''}: Name or service not known\n`)
   const view = await takeView(session, session.netns)

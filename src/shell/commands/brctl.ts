@@ -36,9 +36,11 @@ const VERBS: Readonly<Record<string, Verb | undefined>> = {
   delif,
   hairpin,
   show,
-  stp: (s, v, a) => setBridge(s, v, a, (word) => ({ stp: onOff(word) })),
-  setageing: (s, v, a) => setBridge(s, v, a, (word) => ({ ageingTime: Number(word) })),
-  setfd: (s, v, a) => setBridge(s, v, a, (word) => ({ forwardDelay: Number(word) })),
+  stp: (s, v, a) => setBridge('set stp status', s, v, a, (word) => ({ stp: onOff(word) })),
+  setageing: (s, v, a) =>
+    setBridge('set ageing time', s, v, a, (word) => ({ ageingTime: Number(word) })),
+  setfd: (s, v, a) =>
+    setBridge('set forward delay', s, v, a, (word) => ({ forwardDelay: Number(word) })),
 }
 /** What brctl has and this shell has not, with what is nearest here. */
 const KNOWN: Readonly<Record<string, string>> = {
@@ -64,6 +66,12 @@ export const brctlCommand: Command = (session, words) =>
     }
     const verb = VERBS[name]
     if (verb === undefined) return failed(1, `never heard of command [${name}]\n${USAGE}`)
+    const usage = USAGE.split('\n').find((row) => row.startsWith(`\t${name} `)) ?? ''
+    const wanted = usage.match(/<|\{/g)?.length ?? 0
+    if (name !== 'show' && args.left < wanted) {
+      const text = usage.replace(/^\t(\S+) *\t/, 'Usage: brctl $1 ')
+      return failed(1, '', `Incorrect number of arguments for command\n${text}\n`)
+    }
     const view = await takeView(session, session.netns)
     if (view === undefined) throw new ToolExit(1, `no namespace ${session.netns}\n`)
     return verb(session, view, args)
@@ -163,6 +171,7 @@ async function hairpin(session: Session, view: View, args: Arguments): Promise<O
 }
 
 async function setBridge(
+  what: string,
   session: Session,
   view: View,
   args: Arguments,
@@ -170,9 +179,9 @@ async function setBridge(
 ): Promise<Output> {
   const name = args.next()
   const bridge = read(args.next())
-  if (find(view, name)?.kind !== 'bridge') return failed(1, `bridge ${name} does not exist!\n`)
+  if (find(view, name)?.kind !== 'bridge') return failed(1, `${what} failed: No such device\n`)
   const outcome = await applyOne(session, { do: 'link.set', netns: session.netns, name, bridge })
-  return outcome.ok ? done() : failed(1, `set failed: ${strerror(outcome.errno)}\n`)
+  return outcome.ok ? done() : failed(1, `${what} failed: ${strerror(outcome.errno)}\n`)
 }
 
 function show(_session: Session, view: View, args: Arguments): Output {

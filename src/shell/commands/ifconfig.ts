@@ -25,6 +25,10 @@ function ifconfig(session: Session, words: readonly string[], old: boolean): Pro
     const unknown = flags.find((f) => f !== '-a')
     if (unknown !== undefined) notYet(unknown)
     const [name, ...settings] = rest
+    if (name?.startsWith('-') === true && !old) {
+      const help = "ifconfig: `--help' gives usage information.\n"
+      return failed(1, `ifconfig: option \`${name}' not recognised.\n${help}`)
+    }
     if (name === undefined) return done(showAll(view, flags.length > 0, old))
     if (settings.length > 0) return configure(session, view, name, settings, old)
     const link = view.netns.links.find((l) => l.name === name)

@@ -103,7 +103,9 @@ async function scan(session: Session, host: string, ports: string, o: Options): 
     return failed(1, `nc: getaddrinfo for host "${host}" port ${ports}: ${why}\n`)
   }
   const [first = 0, last = first] = ports.split('-').map(Number)
-  if (!(first >= 1 && last <= 65_535)) return failed(1, `nc: port number invalid: ${ports}\n`)
+  const large = [first, last].find((port) => port > 65_535)
+  if (large !== undefined) return failed(1, `nc: port number too large: ${large}\n`)
+  if (!(first >= 1 && last >= 1)) return failed(1, `nc: port number invalid: ${ports}\n`)
   let code = 1
   let stderr = ''
   for (let port = first; port <= last; port++) {

@@ -77,10 +77,21 @@ function readFlag(letter: string, d: Draft): void {
   }
 }
 
+/** What strtol_or_err() lets through, as it says it. */
+const RANGES: Readonly<Record<string, readonly [least: number, most: string]>> = {
+  c: [1, '9223372036854775807'],
+  t: [0, '255'],
+}
+
 function readValue(letter: string, value: string, d: Draft): void {
   const n = Number(value)
   if (/[ciWwst]/.test(letter) && (value === '' || Number.isNaN(n) || n < 0)) {
     throw new ToolExit(1, `ping: invalid argument: '${value}'\n`)
+  }
+  const [least, most] = RANGES[letter] ?? []
+  if (least !== undefined && (n < least || n > Number(most))) {
+    const range = `out of range: ${least} <= value <= ${most}`
+    throw new ToolExit(1, `ping: invalid argument: '${value}': ${range}\n`)
   }
   if (letter === 'c') d.count = n
   else if (letter === 'i') d.intervalMs = n * 1000

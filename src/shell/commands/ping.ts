@@ -38,6 +38,9 @@ async function ping(session: Session, words: readonly string[], six: boolean): P
   if (host === undefined) {
     return failed(2, `ping: ${options.host}: Temporary failure in name resolution\n`)
   }
+  if (options.family !== undefined && options.family !== (typeof host.ip === 'bigint' ? 6 : 4)) {
+    return failed(2, `ping: ${options.host}: Address family for hostname not supported\n`)
+  }
   const view = await takeView(session, session.netns)
   const bound = options.bind === undefined ? undefined : readHost(options.bind)
   const link = bound === undefined ? (options.bind ?? host.zone) : undefined

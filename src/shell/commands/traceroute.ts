@@ -72,9 +72,11 @@ function readOptions(words: readonly string[], busybox: boolean): Options {
       const text = word.length > 2 ? word.slice(2) : (words[++at] ?? '')
       const value = Number(text)
       if (text === '' || Number.isNaN(value)) {
-        const said = `Cannot handle \`${word.slice(0, 2)}' option with arg \`${text}' (argc ${at})`
+        const said = `Cannot handle \`${word.slice(0, 2)}' option with arg \`${text}' (argc ${at + 1})`
         throw new ToolExit(2, `${said}\n`)
       }
+      if (number === 'hops' && value > 255)
+        throw new ToolExit(2, 'max hops cannot be more than 255\n')
       Object.assign(o, { [number]: number === 'waitMs' ? value * 1000 : value })
     } else if (/^-[6dFTUDPpgslzNrtAeM]/.test(word) || word.startsWith('--')) notYet(word)
     else if (word.startsWith('-')) throw new ToolExit(2, `Bad option \`${word}' (argc ${at + 1})\n`)

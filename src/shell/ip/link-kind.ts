@@ -55,9 +55,15 @@ export function readKind(
     case 'vxlan':
       return readVxlan(parent, args)
     default:
+      if (!ELSEWHERE.includes(kind)) throw new ToolExit(2, 'Error: Unknown device type.\n')
       return notYet('ip link add', `type ${kind}`)
   }
 }
+
+/** Kinds of Linux that are not here. */
+const ELSEWHERE = `amt bareudp batadv bond bond_slave can dsa erspan geneve gre gretap gtp hsr ifb
+  ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvtap lowpan macsec netdevsim nlmon rmnet sit team
+  team_slave tun vcan virt_wifi vrf vti vti6 wireguard wwan xfrm`.split(/\s+/)
 
 /** Options of an existing link: `ip link set X type KIND …`. */
 export function readKindChange(

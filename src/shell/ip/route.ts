@@ -55,6 +55,7 @@ type Draft = { -readonly [K in keyof RouteChange]?: RouteChange[K] }
 
 /** iproute_modify(). */
 function readChange(verb: RouteChange['do'], args: Arguments, options: IpOptions): Request {
+  if (args.left === 0) return helpOf('route')
   const d: Draft = {}
   let family: Family = options.family
   while (args.left > 0) family = readWord(args, d, family)

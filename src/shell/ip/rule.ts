@@ -37,6 +37,9 @@ export function readRule(args: Arguments, options: IpOptions): Request {
 }
 
 type Draft = { -readonly [K in keyof RuleChange]?: RuleChange[K] }
+/** Words of iproute2 that are not here. */
+const ELSEWHERE = `not tos dsfield fwmark nat map-to realms goto l3mdev uidrange ipproto sport dport
+  protocol tun_id suppress_prefixlength suppress_ifgroup type local unicast`.split(/\s+/)
 const ACTIONS = ['unreachable', 'blackhole', 'prohibit'] as const
 
 /** iprule_modify(). */
@@ -53,7 +56,10 @@ function readChange(verb: RuleChange['do'], args: Arguments, options: IpOptions)
     else if (word === 'oif') d.oif = args.next()
     else {
       const action = ACTIONS.find((a) => a === word)
-      if (action === undefined) notYet('ip rule', word)
+      if (action === undefined && ELSEWHERE.includes(word)) notYet('ip rule', word)
+      if (action === undefined) {
+        throw new ToolExit(255, `Error: argument "${word}" is wrong: Failed to parse rule type\n`)
+      }
       d.action = action
     }
   }

@@ -27,19 +27,19 @@ export function readNetns(
   if (matches(verb, 'help')) return helpOf('netns')
   if (matches(verb, 'list-id')) return notYet('ip netns', verb)
   if (matches(verb, 'add')) {
-    if (args.left === 0) throw new ToolExit(255, 'No netns name specified\n')
+    if (args.left === 0) throw new ToolExit(1, 'No netns name specified\n')
     return plan({ do: 'netns.add', netns: args.next() })
   }
   if (matches(verb, 'attach') || matches(verb, 'set')) return notYet('ip netns', verb)
   if (matches(verb, 'delete')) {
-    if (args.left === 0) throw new ToolExit(255, 'No netns name specified\n')
+    if (args.left === 0) throw new ToolExit(1, 'No netns name specified\n')
     return plan({ do: 'netns.del', netns: args.next() })
   }
   if (['identify', 'pids', 'monitor'].some((k) => matches(verb, k))) return notYet('ip netns', verb)
   if (matches(verb, 'exec')) {
-    if (args.left === 0) throw new ToolExit(255, 'No netns name specified\n')
+    if (args.left === 0) throw new ToolExit(1, 'No netns name specified\n')
     const name = args.next()
-    if (args.left === 0) throw new ToolExit(255, 'No command specified\n')
+    if (args.left === 0) throw new ToolExit(1, 'No command specified\n')
     return exec(name, args.rest())
   }
   throw new ToolExit(255, `Command "${verb}" is unknown, try "ip netns help".\n`)
