@@ -22,8 +22,8 @@ export interface MigrateOptions extends StoreOptions {
 const FORMAT = 'lanyard backup 1'
 /** Writes of one transaction. */
 const CHUNK = 100
-/** Goes by itself, or is another host's sign of life: not worth a copy. */
-const FLEETING = ['ipam/cool/', 'ipam/was/', 'host-live/', 'ipam/next/']
+/** Goes by itself, or is a sign of some host to itself: not worth a copy. */
+const FLEETING = ['ipam/cool/', 'ipam/was/', 'host-live/', 'host-mark/', 'ipam/next/']
 
 /** `file` is the state folder's own; all else as `--store` says it. */
 async function openNamed(where: string, state: string): Promise<{ store: Store; name: string }> {

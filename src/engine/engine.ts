@@ -375,6 +375,8 @@ export class HostEngine implements DoorEngine {
       const detail = `another machine, ${twin}, has this host's machine-id`
       if (twin !== undefined)
         this.#emit({ what: 'conflict', network: '', endpoint: undefined, detail })
+      const { copy } = this.#context
+      if ((await copy?.isAheadOfMark(this.#context)) === true) this.#behind = true
       if (this.#behind || hasNews(this.#context)) await this.reconcile()
       this.#behind = false
       await keepSpares(this.#context)

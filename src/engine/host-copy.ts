@@ -6,10 +6,12 @@
  * The file is written a moment after each change and at the end. A crash in that moment costs
  * nothing while the store is there.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { entriesUnder } from '../ipam/ipam.ts'
 import type { Clock } from '../fabric/clock.ts'
 import type { Store } from '../store/store.ts'
 import { NETWORKS, parentKey } from './records.ts'
+import { markKey } from './self.ts'
 
 /** A small file of this host: whole text in, whole text out. */
 export interface CopyFile {
@@ -30,6 +32,8 @@ interface Kept {
   readonly releases: readonly Release[]
   /** The store's revision then: one with a lower revision is older than this copy. */
   readonly revision?: number
+  /** Revision of this host's mark, which nobody else writes: it cannot be an older one. */
+  readonly mark?: number
 }
 
 /** What is copied from, and who does it later. */
@@ -77,16 +81,28 @@ export class HostCopy {
     return revision < (this.#kept.revision ?? 0)
   }
 
+  /**
+   * Whether the store was put back to an older state: the host's own mark tells, when others have
+   * written so much since that the revision does not.
+   */
+  async isAheadOfMark({ store, self }: Pick<Source, 'store' | 'self'>): Promise<boolean> {
+    const { mark } = this.#kept
+    if (self === undefined || mark === undefined) return false
+    const entry = await store.get(markKey(self.id))
+    return entry === undefined || entry.modRevision < mark
+  }
+
   /** The store has been told what it had lost. */
   restored(): void {
-    this.#put({ ...this.#kept, revision: 0 })
+    const { mark: _lost, ...kept } = this.#kept
+    this.#put({ ...kept, revision: 0 })
   }
 
   async save({ store, self }: Source): Promise<void> {
     if (self === undefined) return
     const revision = await store.revision()
     // What it has lost is only here now; it may have gone back while it was asked.
-    if (this.isAheadOf(revision)) return
+    if (this.isAheadOf(revision) || (await this.isAheadOfMark({ store, self }))) return
     const parents = await entriesUnder(store, parentKey(self.id, ''))
     const joined = new Set(parents.map(({ key }) => NETWORKS + key.split('/')[2]))
     const networks = (await entriesUnder(store, NETWORKS)).filter(({ key }) => joined.has(key))
@@ -96,7 +112,31 @@ export class HostCopy {
       value,
     ])
     if ((await store.revision()) < revision) return
-    this.#put({ ...this.#kept, entries: Object.fromEntries(pairs), revision })
+    const entries = Object.fromEntries(pairs)
+    const { mark } = this.#kept
+    if (mark !== undefined && isDeepStrictEqual(entries, this.#kept.entries)) {
+      this.#put({ ...this.#kept, revision })
+      return
+    }
+    const made = await this.#sign(store, self.id)
+    if (made !== undefined) this.#put({ ...this.#kept, entries, revision, mark: made })
+  }
+
+  /** @returns the revision of the mark; undefined when the store has gone back meanwhile */
+  async #sign(store: Store, id: string): Promise<number | undefined> {
+    const key = markKey(id)
+    for (;;) {
+      const known = await store.get(key)
+      const { mark } = this.#kept
+      if (mark !== undefined && (known === undefined || known.modRevision < mark)) return undefined
+      const { done, revision } = await store.transact({
+        when: [
+          known === undefined ? { key, is: 'absent' } : { key, modRevision: known.modRevision },
+        ],
+        then: [{ put: key, value: '' }],
+      })
+      if (done) return revision
+    }
   }
 
   /** Written down before the answer: the endpoint is gone, the store will hear of it. */

@@ -15,7 +15,7 @@ import type { Endpoint, Network } from './types.ts'
 export async function restoreCopy(context: Context): Promise<void> {
   const { store, copy, self, addresses } = context
   const kept = Object.entries(copy?.entries ?? {})
-  if (self === undefined || kept.length === 0) return
+  if (self === undefined) return
   let restored = 0
   for (const [key, value] of kept) {
     const then = [{ put: key, value }]
@@ -38,6 +38,7 @@ export async function restoreCopy(context: Context): Promise<void> {
       if (network?.phase === 'ready') await addresses.open(network)
     }
   copy?.restored()
+  copy?.remember(context)
   if (restored === 0) return
   const detail = `the store had lost ${restored} records of host ${self.name}: they were said again`
   context.emit({ what: 'healed', network: '', endpoint: undefined, detail })
@@ -45,14 +46,14 @@ export async function restoreCopy(context: Context): Promise<void> {
 
 /**
  * A store that was put back to an older state while nobody here looked is told again, before
- * anything of this host is judged by what it says. Only its revision tells, and others may have
- * written so much since that it does not.
+ * anything of this host is judged by what it says. Its revision tells, or this host's own mark.
  *
  * @param revision of the store, before this host wrote anything
  */
 export async function restoreIfOlder(context: Context, revision: number): Promise<void> {
   const { copy, self, sandboxes, spares, store } = context
-  if (self === undefined || copy?.isAheadOf(revision) !== true) return
+  if (self === undefined || copy === undefined) return
+  if (!copy.isAheadOf(revision) && !(await copy.isAheadOfMark(context))) return
   self.pause()
   if (spares !== undefined) spares.trusted = false
   await self.register()

@@ -9,6 +9,7 @@
  * | `host-epoch/ID` | the boot that leases are taken under; gone when the host is forgotten |
  * | `host-live/ID` | there while its daemon runs; for people and for twins to be noticed |
  * | `host-forgotten/ID` | it was forgotten on purpose, not lost with the store |
+ * | `host-mark/ID` | written after what this host wrote: a store without it lost some |
  */
 import { LanyardError } from '../errors.ts'
 import type { Clock } from '../fabric/clock.ts'
@@ -18,6 +19,7 @@ export const HOSTS = 'host/'
 export const hostKey = (id: string): string => `${HOSTS}${id}`
 export const epochKey = (id: string): string => `host-epoch/${id}`
 export const liveKey = (id: string): string => `host-live/${id}`
+export const markKey = (id: string): string => `host-mark/${id}`
 export const forgottenKey = (id: string): string => `host-forgotten/${id}`
 
 const LIVE_SECONDS = 15

@@ -193,6 +193,39 @@ onHosts('a store put back to an older state is told before a host judges by it',
   expect(await alpha.status()).toEqual([])
 })
 
+onHosts(
+  'a store put back to an older state is noticed though others wrote more since',
+  async (hosts) => {
+    const { world, memory, a, b } = hosts
+    await a.createNetwork(world.network({ check: 'never' }))
+    await b.connect(world.request('b'))
+    for (const one of [a, b]) await one.idle()
+    const old = [...memory.range('', '\x7f', 1e9)]
+    const one = await a.connect(world.request('a'))
+    await a.idle()
+    for (const [key] of [...memory.range('', '\x7f', 1e9)]) memory.remove(key)
+    for (const [key, value] of old) memory.put(key, value)
+    const others = openMemoryStore({ memory })
+    for (let n = 0; n < 50; n++)
+      await others.transact({ when: [], then: [{ put: 'others', value: `${n}` }] })
+    await a.beat()
+    await a.idle()
+    expect(await a.endpoints()).toEqual([one])
+    expect(await isUp(world, 'a')).toBe(true)
+    const addresses = one.addresses.map((prefix) => prefix.address)
+    expect(await refusal(b.connect(world.request('c', { addresses })))).toContain(
+      'is held by endpoint "a" on host alpha',
+    )
+    // Once only: it is as it was.
+    const told = world.events.filter(({ detail }) => detail.includes('were said again')).length
+    await a.beat()
+    expect(world.events.filter(({ detail }) => detail.includes('were said again')).length).toBe(
+      told,
+    )
+    expect([await a.status(), await b.status()]).toEqual([[], []])
+  },
+)
+
 onHosts('a disconnect while the store is away is told when it is back', async (hosts) => {
   const { world, a, b, cut } = hosts
   await a.createNetwork(world.network({ check: 'never' }))
