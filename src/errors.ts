@@ -677,7 +677,7 @@ const TABLE = {
     errno: 'ENOSPC',
     say: (d) =>
       `no available addresses on this network's address pools: ${d.network}: all ${d.size} of` +
-      ` ${d.pools} are taken${d.spares === undefined ? '' : `, as spares ${d.spares}`}`,
+      ` ${d.pools} are taken or rest${d.spares === undefined ? '' : `, as spares ${d.spares}`}`,
     mend: (d) =>
       `"lanyard ip ls ${d.network}" says by whom; free one, or widen the range` +
       (d.spares === undefined ? '' : '; "lanyard host drain HOST" has a host give its spares back'),

@@ -255,7 +255,7 @@ onSpares('a pool that runs out takes the spares of the host that asks', async (h
   ]
   expect(got.toSorted()).toEqual(spares.a.toSorted())
   expect(await refusal(a.connect(world.request('z', { sandbox: 'c', link: 'e1' })))).toBe(
-    "no available addresses on this network's address pools: lan: all 8 of 10.9.0.0/24 are taken, as spares 2 of host beta",
+    "no available addresses on this network's address pools: lan: all 8 of 10.9.0.0/24 are taken or rest, as spares 2 of host beta",
   )
   expect(await isClean(hosts)).toEqual([])
   await a.beat()

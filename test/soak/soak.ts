@@ -103,7 +103,7 @@ class Soak {
   async run(): Promise<SoakResult> {
     const made = await this.#hosts.lanyard(
       'alpha',
-      'network create --subnet 10.9.0.0/24 --gateway 10.9.0.1 --ip-range 10.9.0.192/26 -o parent=eth0 lan',
+      'network create --subnet 10.9.0.0/24 --gateway 10.9.0.1 --ip-range 10.9.0.16-10.9.0.254 -o parent=eth0 lan',
     )
     if (made.status !== 0) throw new Error(made.stderr)
     for (const host of HOSTS) {

@@ -25,13 +25,8 @@ export function jsonLink(
   manner: LinkManner,
   addresses: boolean,
 ): Json {
-  const at = linkName(view, l).split('@')[1]
   const elsewhere = linkNetns(view, l)
-  const json: Json = { ifindex: l.index }
-  if (at !== undefined) {
-    if (elsewhere === undefined) json['link'] = at
-    else json['link_index'] = l.parent?.index
-  }
+  const json: Json = { ifindex: l.index, ...parentJson(view, l) }
   Object.assign(json, {
     ifname: l.name,
     flags: linkFlags(view, l),
@@ -59,6 +54,13 @@ export function jsonLink(
   return json
 }
 
+/** What it sits on: by name where that is here, else by number. */
+function parentJson(view: View, l: LinkSnapshot): Json {
+  const at = linkName(view, l).split('@')[1]
+  if (at === undefined) return {}
+  return linkNetns(view, l) === undefined ? { link: at } : { link_index: l.parent?.index }
+}
+
 /** The same of `-br`: print_link_brief and print_addrinfo_primary with a JSON writer. */
 export function briefJson(
   view: View,
@@ -66,10 +68,8 @@ export function briefJson(
   manner: LinkManner,
   addresses: boolean,
 ): Json {
-  const at = linkName(view, l).split('@')[1]
-  const inHere = at !== undefined && linkNetns(view, l) === undefined
   const json: Json = {
-    ...(inHere ? { link: at } : at === undefined ? {} : { link_index: l.parent?.index }),
+    ...parentJson(view, l),
     ifname: l.name,
     operstate: linkState(l),
   }
