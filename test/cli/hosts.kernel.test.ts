@@ -2,7 +2,7 @@
  * Two hosts on one LAN and one etcd, on a real kernel: daemons and etcd are killed while endpoints
  * come.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeKernel } from '../describe-kernel.ts'
 import { buildProgram, removeProgram } from '../support/program.ts'
@@ -68,6 +68,34 @@ describeKernel('two hosts on one etcd', () => {
     expect(await ok('beta', 'store check')).toBe(
       '1 networks, 2 endpoints, 2 addresses, 2 hosts: clean\n',
     )
+  })
+
+  test('a link that answers though its sandbox has ended is waited for on the other host', async () => {
+    const [g1, g2] = [hosts.sandbox('g1'), hosts.sandbox('g2')]
+    const address = '10.9.0.50'
+    await ok('alpha', `network connect lan ${g1} --ip ${address}`)
+    // A process in a namespace keeps it, and its links, after its name is gone.
+    const inside = spawn('ip', ['netns', 'exec', g1, 'sleep', '600'])
+    const connect = () => hosts.lanyard('beta', `network connect lan ${g2} --ip ${address}`)
+    try {
+      await until(() => pings(hosts.switch, address))
+      hosts.endSandbox(g1)
+      await ok('alpha', `network disconnect lan ${g1}`)
+      expect(pings(hosts.switch, address)).toBe(true)
+      const { stderr } = await connect()
+      expect(stderr).toContain(`still: endpoint "${g1}" on host alpha has given it back`)
+      expect(hosts.addressIn(g2)).toBe('')
+      const later = connect()
+      setTimeout(() => inside.kill('SIGKILL'), 1500)
+      expect(await later).toMatchObject({ status: 0, stderr: '' })
+    } finally {
+      inside.kill('SIGKILL')
+    }
+    expect(hosts.addressIn(g2)).toBe(address)
+    await until(() => pings(hosts.switch, address))
+    const rests = hosts.keys('/lanyard/ipam/cool/').map(({ value }) => value)
+    expect(rests.filter((value) => value.includes('conflict'))).toEqual([])
+    await ok('beta', `network disconnect lan ${g2}`)
   })
 
   test('endpoints come on both while daemons and etcd are killed: no address twice', async () => {
