@@ -30,8 +30,8 @@ export function leaveSettling(
 }
 
 /**
- * Waits until a lab stands still, at most until its note says; a lab without one does. Two that wait
- * at once both see it stand still.
+ * Waits until a lab stands still, at most until its note says; a lab without one does. Two that
+ * wait at once both see it stand still.
  *
  * @param wait takes the place of {@link settleNetns} in a test
  */
