@@ -11,6 +11,8 @@ import { type Host, HOSTS, TwoHosts, until } from '../support/two-hosts.ts'
 /** Endpoints that come while things die. */
 const CROWD = 20
 
+const ENDPOINTS = '/v1/networks/lan/endpoints'
+
 const pings = (from: string, to: string): boolean =>
   spawnSync('ip', ['netns', 'exec', from, 'ping', '-c1', '-W2', '-q', to]).status === 0
 
@@ -85,6 +87,8 @@ describeKernel('two hosts on one etcd', () => {
       const { stderr } = await connect()
       expect(stderr).toContain(`still: endpoint "${g1}" on host alpha has given it back`)
       expect(hosts.addressIn(g2)).toBe('')
+      const rests = hosts.keys('/lanyard/ipam/cool/eth0/40a090032').map(({ value }) => value)
+      expect(rests).toEqual([expect.stringContaining('"kind":"cooldown"')])
       const later = connect()
       setTimeout(() => inside.kill('SIGKILL'), 1500)
       expect(await later).toMatchObject({ status: 0, stderr: '' })
@@ -93,13 +97,30 @@ describeKernel('two hosts on one etcd', () => {
     }
     expect(hosts.addressIn(g2)).toBe(address)
     await until(() => pings(hosts.switch, address))
-    const rests = hosts.keys('/lanyard/ipam/cool/').map(({ value }) => value)
-    expect(rests.filter((value) => value.includes('conflict'))).toEqual([])
+    expect(hosts.keys('/lanyard/ipam/cool/eth0/40a090032')).toEqual([])
     await ok('beta', `network disconnect lan ${g2}`)
   })
 
-  test('endpoints come on both while daemons and etcd are killed: no address twice', async () => {
+  test('both ask the LAN for one address at the same moment: one gets it, and is named', async () => {
     for (const host of HOSTS) await hosts.startDaemon(host)
+    const both = HOSTS.map((host) => ({ host, sandbox: hosts.sandbox(`w-${host}`) }))
+    for (let i = 60; i < 66; i++) {
+      const addresses = [`10.9.0.${i}`]
+      const answers = await Promise.all(
+        both.map(({ host, sandbox }) =>
+          hosts.ask(host, 'POST', ENDPOINTS, { endpoint: sandbox, sandbox, addresses }),
+        ),
+      )
+      expect(answers.map(({ json }) => json['code'] ?? 'done').toSorted()).toEqual([
+        'address-in-use',
+        'done',
+      ])
+      for (const { host, sandbox } of both)
+        await hosts.ask(host, 'DELETE', `${ENDPOINTS}/${sandbox}`)
+    }
+  })
+
+  test('endpoints come on both while daemons and etcd are killed: no address twice', async () => {
     const crowd = Array.from({ length: CROWD }, (_, n) => ({
       netns: hosts.sandbox(`x${n}`),
       host: HOSTS[n % 2] as Host,
