@@ -426,6 +426,22 @@ const TABLE = {
     say: (d) => (d.lab === '' ? 'no lab is up' : `lab ${d.lab} is not up: ${labsUp(d.known)}`),
     mend: () => '"lanyard lab up FILE" makes one, "lanyard lab status" lists them',
   }),
+  'lab-guest-gone': row<{ lab: string; file: string; why: string }>({
+    status: 410,
+    errno: 'ESRCH',
+    say: (d) => `lab ${d.lab} is no more: ${d.why}`,
+    mend: (d) =>
+      `"lanyard lab down ${d.lab}" takes away what is left, ` +
+      `"lanyard lab up ${d.file} --fabric uml" makes it again`,
+  }),
+  'lab-guest-blind': row<{ lab: string; folder: string }>({
+    status: 409,
+    errno: 'EXDEV',
+    say: (d) =>
+      `lab ${d.lab} would be kept in ${d.folder}, which its kernel in User Mode Linux cannot see: ` +
+      '/dev, /proc, /run and /sys are its own there',
+    mend: () => 'name a folder elsewhere: XDG_STATE_HOME=FOLDER lanyard lab up ...',
+  }),
   'lab-replay-differs': row<{ lab: string; commands: number }>({
     status: 500,
     errno: 'EIO',
