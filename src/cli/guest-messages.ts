@@ -6,7 +6,7 @@
  * A folder works wherever User Mode Linux does: its root is the host's own file system, but no
  * socket or pipe of the host's is one to the guest.
  */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -65,9 +65,13 @@ export class Outbox {
     this.#closed = true
   }
 
-  /** Whether something is there that was not read. */
-  get unread(): boolean {
-    return this.#count > 0 && existsSync(fileOf(this.#folder, this.#side, this.#count))
+  /** How long what was sent last waits to be read; undefined when all was. */
+  unreadMs(): number | undefined {
+    try {
+      return Date.now() - statSync(fileOf(this.#folder, this.#side, this.#count)).mtimeMs
+    } catch {
+      return undefined
+    }
   }
 
   #isFull(): boolean {

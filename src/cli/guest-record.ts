@@ -2,7 +2,7 @@
  * Which kernel in User Mode Linux a lab lives in: a process of the host, and its folder. The folder
  * is beside the labs' and, while the lab is being made, says who makes it.
  */
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
 import { bootId, startOf } from './lab-records.ts'
@@ -23,7 +23,7 @@ export function isRunning({ pid, started, boot }: GuestRecord): boolean {
 /** The guest of a lab that is in one. @throws LanyardError `lab-guest-gone` */
 export function runningGuest(info: LabInfo): GuestRecord {
   const { guest } = info
-  if (guest !== undefined && isRunning(guest)) return guest
+  if (guest !== undefined && isRunning(guest) && existsSync(sessionsFolder(guest))) return guest
   throw guestGone(info)
 }
 

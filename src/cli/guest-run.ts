@@ -3,6 +3,7 @@
  * this input, and the exit status of what ran there.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
+import { EXIT } from './failure.ts'
 import { guestGone, runningGuest } from './guest-record.ts'
 import type { Ending, ExecRequest, GuestRequest } from './guest-request.ts'
 import { GuestSession } from './guest-session.ts'
@@ -10,6 +11,10 @@ import { type LabInfo, LabState } from './lab-state.ts'
 
 /** Passed on to what runs there; a process that is told twice to end ends here, too. */
 const PASSED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+/** As a terminal sends it. */
+const CTRL_C = 3
+/** A guest that took nothing for so long may never do. */
+const DEAF_MS = 2000
 /** How long what runs there may take to end when this process is to. */
 const LEAVING_MS = 5000
 /** Of this machine, and not of the guest. */
@@ -73,12 +78,10 @@ function connect(session: GuestSession, request: GuestRequest): () => void {
   const ends: (() => void)[] = []
   for (const name of PASSED) {
     const pass = (): void => {
+      if (isDeaf(session)) leave(session)
       void session.toGuest.send('s', name)
       if (name === 'SIGINT' || name === 'SIGQUIT') return
-      setTimeout(() => {
-        session.hangUp()
-        process.exit(130)
-      }, LEAVING_MS).unref()
+      setTimeout(() => leave(session), LEAVING_MS).unref()
     }
     process.on(name, pass)
     ends.push(() => process.off(name, pass))
@@ -100,6 +103,7 @@ function connect(session: GuestSession, request: GuestRequest): () => void {
     )
   }
   const data = (bytes: Buffer): void => {
+    if (request.terminal !== undefined && bytes.includes(CTRL_C) && isDeaf(session)) leave(session)
     stdin.pause()
     void session.toGuest.send('d', bytes).then(() => stdin.resume())
   }
@@ -110,6 +114,16 @@ function connect(session: GuestSession, request: GuestRequest): () => void {
     stdin.destroy()
   })
   return () => ends.forEach((one) => one())
+}
+
+/** Whether the guest does not answer: then Ctrl-C ends this process. */
+function isDeaf(session: GuestSession): boolean {
+  return !session.taken || (session.toGuest.unreadMs() ?? 0) > DEAF_MS
+}
+
+function leave(session: GuestSession): void {
+  session.hangUp()
+  process.exit(EXIT.stopped)
 }
 
 /** Whether anything can be read from standard input: not so of /dev/null and of nothing. */

@@ -10,6 +10,7 @@ import { constants, existsSync, openSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { ReadStream } from 'node:tty'
 import { LanyardError } from '../errors.ts'
+import { POWER_FILE } from '../kernel/uml-boot.ts'
 import { BELL_LINE } from '../kernel/uml-guest.ts'
 import type { LiveBase } from '../lab/live.ts'
 import { Inbox, Outbox } from './guest-messages.ts'
@@ -42,7 +43,7 @@ export function serveGuest(folder: string): void {
 
 function powerOff(): void {
   spawnSync('sync')
-  writeFileSync('/proc/sysrq-trigger', 'o')
+  writeFileSync(POWER_FILE, 'o')
 }
 
 class Server {

@@ -78,8 +78,8 @@ export class GuestSession {
           continue
         }
         const now = performance.now()
-        const waits = existsSync(join(this.#folder, 'request'))
-        if ((waits || this.toGuest.unread) && now - rung > AGAIN_MS) {
+        const waits = !this.taken
+        if ((waits || this.toGuest.unreadMs() !== undefined) && now - rung > AGAIN_MS) {
           rung = now
           ring(this.#guest, this.#id)
         }
@@ -98,9 +98,15 @@ export class GuestSession {
     }
   }
 
+  /** Whether the guest has the request. */
+  get taken(): boolean {
+    return !existsSync(join(this.#folder, 'request'))
+  }
+
   /** Nobody listens here any more: what runs there is ended. */
   hangUp(): void {
     ring(this.#guest, `-${this.#id}`)
+    if (!this.taken) rmSync(this.#folder, { recursive: true, force: true })
   }
 
   async #take({ kind, bytes }: Message): Promise<Ending | undefined> {

@@ -17,7 +17,7 @@ import {
 import { basename, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ErrorDetail, LanyardError } from '../errors.ts'
-import { nodeInUml, umlMissing } from '../kernel/uml-boot.ts'
+import { howEnded, nodeInUml, umlMissing } from '../kernel/uml-boot.ts'
 import { killUmlGuest, processesOf, startUmlGuest } from '../kernel/uml-guest.ts'
 import { makeFolder } from './files.ts'
 import { isRunning, lastWords, READY, ring, sessionsFolder } from './guest-record.ts'
@@ -124,7 +124,7 @@ async function boot(folder: string, lab: string, stop: Stop): Promise<GuestRecor
 function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
+    child.once('exit', (code, signal) => resolve(howEnded(code, signal)))
   })
 }
 

@@ -6,6 +6,8 @@
  * A guest sees the real root file system, with its own /proc, /sys, /run, /dev and /dev/shm.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { missingCapabilities } from '../sys/capability.ts'
 import { hidePtraceXstate } from '../sys/seccomp.ts'
 
 /** The kernel. */
@@ -62,7 +64,10 @@ export function bootLines(env: Readonly<Record<string, string>>, cwd: string): s
   return [
     '#!/bin/sh',
     'mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmpfs /run',
+    'mkdir -p /run/guest/proc; mount -t proc proc /run/guest/proc',
     'mkdir -p /dev/shm 2>/dev/null; mount -t tmpfs tmpfs /dev/shm',
+    'ln -s /proc/self/fd /dev/fd; for n in 0:stdin 1:stdout 2:stderr; do',
+    '  ln -s /proc/self/fd/${n%:*} /dev/${n#*:}; done 2>/dev/null',
     ...Object.entries(all).map(([key, value]) => `export ${key}=${quote(value)}`),
     ...loadModules(),
     'ip link set lo up',
@@ -70,8 +75,26 @@ export function bootLines(env: Readonly<Record<string, string>>, cwd: string): s
   ]
 }
 
+/**
+ * The file that powers a guest off. Not /proc/sysrq-trigger: programs of a guest are processes of
+ * the host that its kernel traces, and when that is killed alone they go on as they are. Of what
+ * they do then nothing must be meant for this machine's kernel; here it has no such file.
+ */
+export const POWER_FILE = '/run/guest/proc/sysrq-trigger'
 /** What powers a guest off. */
-export const POWER_OFF = 'sync; echo o > /proc/sysrq-trigger; sleep 5'
+export const POWER_OFF = `sync; echo o > ${POWER_FILE}; sleep 5`
+
+/**
+ * The command line of a guest's kernel. As root it is in a PID namespace of its own, whose first
+ * program ends with it: whatever is left of the guest then goes at once, before it can do to this
+ * machine as root what it was about to do to the guest. (The kernel itself as first program could
+ * not end itself by a signal, which is how it panics.)
+ */
+export function umlCommand(parameters: readonly string[]): readonly [string, ...string[]] {
+  if (missingCapabilities().length > 0) return [UML_PROGRAM, ...parameters]
+  const first = ['sh', '-c', '"$@"; exit $?', 'sh', UML_PROGRAM]
+  return ['unshare', '--pid', '--fork', '--kill-child', '--', ...first, ...parameters]
+}
 
 /**
  * One modprobe for all at the boot (a program costs a guest 30 ms to start), and the same one for
@@ -111,6 +134,14 @@ const NO_WIDE_REGISTERS = `GLIBC_TUNABLES=glibc.cpu.hwcaps=${[
 export function nodeInUml(): string[] {
   const flags = ['avx', 'avx2', 'fma3', 'bmi1', 'bmi2'].map((feature) => `--no-enable-${feature}`)
   return hasWideRegisters() ? [process.execPath, ...flags] : [process.execPath]
+}
+
+/** How a guest's process ended, in words: `status 0`, `SIGSEGV`. */
+export function howEnded(code: number | null, signal: NodeJS.Signals | null): string {
+  // The first program of a PID namespace tells the signal of the kernel as a shell does.
+  const number = signal === null && code !== null && code > 128 ? code - 128 : undefined
+  const [name] = Object.entries(constants.signals).find(([, n]) => n === number) ?? []
+  return signal ?? name ?? `status ${code}`
 }
 
 /** A word as a shell reads it back. */

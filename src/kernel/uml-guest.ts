@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keepFromChildren, makeFifo } from '../sys/pipe.ts'
-import { bootLines, bootParameters, POWER_OFF, quote, UML_PROGRAM } from './uml-boot.ts'
+import { bootLines, bootParameters, POWER_OFF, quote, UML_PROGRAM, umlCommand } from './uml-boot.ts'
 
 /** Where a guest hears its bell. */
 export const BELL_LINE = '/dev/ttyS0'
@@ -36,30 +36,29 @@ export interface UmlGuestOptions {
 /** Boots it; what comes back lives on without this process. */
 export function startUmlGuest({ folder, command, env }: UmlGuestOptions): ChildProcess {
   const init = join(folder, 'init')
-  const lines = [
+  const script = [
     ...bootLines(env, '/'),
     'mkdir -p /dev/pts; mount -t devpts devpts /dev/pts',
     command.map(quote).join(' '),
     POWER_OFF,
     '',
   ]
-  writeFileSync(init, lines.join('\n'), { mode: 0o755 })
+  writeFileSync(init, script.join('\n'), { mode: 0o755 })
   makeFifo(join(folder, 'bell'), 0o600)
   keepFromChildren()
   // Open for both, so that it never ends, whoever rings and goes.
   const bell = openSync(join(folder, 'bell'), 'r+')
   const console = openSync(join(folder, 'console'), 'a', 0o600)
   try {
-    const child = spawn(
-      UML_PROGRAM,
-      [...bootParameters(init, MEMORY_MIB), 'con0=null,fd:1', 'ssl=null', 'ssl0=fd:3,null'],
-      {
-        cwd: folder,
-        stdio: ['ignore', console, console, bell],
-        detached: true,
-        env: { TMPDIR: tmpdir(), HOME: folder },
-      },
-    )
+    const lines = ['con0=null,fd:1', 'ssl=null', 'ssl0=fd:3,null']
+    const [program, ...words] = umlCommand([...bootParameters(init, MEMORY_MIB), ...lines])
+    const child = spawn(program, words, {
+      cwd: folder,
+      stdio: ['ignore', console, console, bell],
+      // A session of its own, whose number all its processes have.
+      detached: true,
+      env: { PATH: '/usr/bin:/bin', TMPDIR: tmpdir(), HOME: folder },
+    })
     child.unref()
     return child
   } finally {
@@ -68,12 +67,9 @@ export function startUmlGuest({ folder, command, env }: UmlGuestOptions): ChildP
   }
 }
 
-/**
- * Ends what is left of a guest at once: its processes, by their group and their folder (a number
- * alone may by now be another's).
- */
-export function killUmlGuest(group: number, folder: string): void {
-  for (const pid of processesOf(group, folder)) {
+/** Ends what is left of a guest at once. */
+export function killUmlGuest(session: number, folder: string): void {
+  for (const pid of processesOf(session, folder)) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
@@ -82,21 +78,25 @@ export function killUmlGuest(group: number, folder: string): void {
   }
 }
 
-/** Processes of a guest that are there, zombies left out. */
-export function processesOf(group: number, folder: string): number[] {
+/**
+ * Processes of a guest that are there: by its folder, which nobody else has for theirs, or by what
+ * they are and their session. A number alone may by now be another's.
+ */
+export function processesOf(session: number, folder: string): number[] {
   return readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 0 && isOf(pid, group, folder))
+    .filter((pid) => pid > 0 && isOf(pid, session, folder))
 }
 
-function isOf(pid: number, group: number, folder: string): boolean {
+function isOf(pid: number, session: number, folder: string): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state, , its] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (Number(its) !== group || state === 'Z') return false
     // A folder that was removed has words behind its path.
-    return readlinkSync(`/proc/${pid}/cwd`).split(' (')[0] === folder
+    if (readlinkSync(`/proc/${pid}/cwd`).split(' (')[0] === folder) return true
+    if (readlinkSync(`/proc/${pid}/exe`) !== UML_PROGRAM) return false
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]) === session
   } catch {
+    // Another user's, or ended: a zombie has neither.
     return false
   }
 }

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootLines, bootParameters, POWER_OFF, quote, UML_PROGRAM } from './uml-boot.ts'
+import { bootLines, bootParameters, howEnded, POWER_OFF, quote, umlCommand } from './uml-boot.ts'
 
 /** Guest memory where nobody says. */
 const DEFAULT_MEMORY_MIB = 768
@@ -79,12 +79,13 @@ function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult
     'con0=fd:0,fd:1',
     ...(options.cable === undefined ? [] : [cardOf(options.cable)]),
   ]
-  const child = spawn(UML_PROGRAM, parameters, {
+  const [program, ...words] = umlCommand(parameters)
+  const child = spawn(program, words, {
     cwd: dir,
     // Standard input stays an open pipe: at its end the guest's console complains without pause.
     stdio: 'pipe',
     detached: true,
-    env: { TMPDIR: tmpdir(), HOME: dir },
+    env: { PATH: '/usr/bin:/bin', TMPDIR: tmpdir(), HOME: dir },
   })
   return collect(child, options)
 }
@@ -142,7 +143,7 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
       const exitCode = at < 0 ? undefined : Number.parseInt(output.slice(at + EXIT.length), 10)
       resolve({
         exitCode,
-        ended: late ?? signal ?? `status ${code}`,
+        ended: late ?? howEnded(code, signal),
         output: at < 0 ? output : output.slice(0, at),
         console: (before ?? console) + complaint,
       })
