@@ -1,4 +1,4 @@
-/** What a command on the host asks of a guest (the file `request` of a session), and how it ends. */
+/** What a command on the host asks of a guest, the file `request` of a session, and how it ends. */
 import type { ErrorCode } from '../errors.ts'
 import type { LabInfo } from './lab-state.ts'
 

@@ -1,6 +1,6 @@
 /**
- * In a guest of User Mode Linux: the process that makes a lab there, and runs in it what commands on
- * the host ask for. A lab here is one on this kernel, by the same code as on any other.
+ * In a guest of User Mode Linux: the process that makes a lab there, and runs in it what commands
+ * on the host ask for. A lab here is one on this kernel, by the same code as on any other.
  *
  * The guest ends when this process does. It powers it off when told to, and when its folder on the
  * host is gone: then nobody can ask for anything any more.

@@ -1,7 +1,8 @@
 /**
- * `lanyard lab exec` on a simulated lab, or on one in User Mode Linux, without the rest of the program: a person types it a
- * hundred times, and reading the rest takes longer than the command. Whatever is written otherwise
- * (help, an unknown option, a lab on a kernel) is the whole program's.
+ * `lanyard lab exec` on a simulated lab, or on one in User Mode Linux, without the rest of the
+ * program: a person types it a hundred times, and reading the rest takes longer than the command.
+ * Whatever is written otherwise (help, an unknown option, a lab on this kernel) is the whole
+ * program's.
  *
  * build.mjs makes a script of its own of it, with its code compiled beforehand; bin/lanyard.cjs
  * opens it.

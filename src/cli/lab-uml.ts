@@ -43,12 +43,12 @@ interface Owner {
 }
 
 /**
- * Boots a kernel, makes a lab in it, and leaves both there. Killed on its way, it leaves a guest that
- * the next `lab up` or `lab down` ends; Ctrl-C leaves nothing.
+ * Boots a kernel, makes a lab in it, and leaves both there. Killed on its way, it leaves a guest
+ * that the next `lab up` or `lab down` ends; Ctrl-C leaves nothing.
  *
  * @returns sentences for who asked
- * @throws LanyardError `uml-missing`, `uml-died`, `lab-stopped`, `lab-guest-blind`, `lab-is-up`, and
- *   those of making a lab
+ * @throws LanyardError `uml-missing`, `uml-died`, `lab-stopped`, `lab-guest-blind`, `lab-is-up`,
+ *   and those of making a lab
  */
 export async function umlUp(
   state: LabState,

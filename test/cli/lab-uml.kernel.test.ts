@@ -125,7 +125,7 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
     // More than lies in the folder at a time, both ways, byte for byte.
     const bytes = Buffer.alloc(5_000_000, 'lanyard\0\xff\n', 'latin1')
     expect(feed(bytes, 'exec', 'gw', '--', 'tee /dev/stderr 2>/dev/null | md5sum')).toBe(
-      `${execFileSync('md5sum', { input: bytes, encoding: 'utf8' })}`,
+      execFileSync('md5sum', { input: bytes, encoding: 'utf8' }),
     )
     expect(feed('', 'exec', 'gw', '--', 'cat')).toBe('')
     expect((await at('gw', 'head -c 5000000 /dev/zero | tr "\\0" x')).stdout).toHaveLength(
@@ -238,7 +238,7 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
   /** Two of a name made at once; a number that is another process's by now; another boot. */
   async function namesakes(): Promise<void> {
     const two = await Promise.all([1, 2].map(() => lab('up', small, '--fabric', 'uml', '-q')))
-    expect(two.map(({ status }) => status).toSorted()).toEqual([0, 2])
+    expect(two.map(({ status }) => `${status}`).toSorted()).toEqual(['0', '2'])
     expect(two.map(({ stderr }) => stderr).join('')).toContain('lab small is up already')
     expect(readdirSync(labs())).toHaveLength(2)
     const file = join(labs(), 'small/info.json')
