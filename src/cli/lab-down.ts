@@ -11,7 +11,7 @@ import { sweepGuests, umlDown } from './lab-uml.ts'
 export async function labDown(name: string | undefined, options: { all?: boolean }): Promise<void> {
   const state = new LabState()
   const known = state.names()
-  const lines = sweepGuests(state, name).map(
+  const lines = (await sweepGuests(state, name)).map(
     (lab) => `removed what a killed "lanyard lab up" left of lab ${lab}`,
   )
   if (options.all === true) {

@@ -58,7 +58,7 @@ export async function umlUp(
   const missing = umlMissing()
   if (missing !== undefined) throw new LanyardError('uml-missing', { why: missing })
   makeFolder(state.folder, 0o700)
-  sweepGuests(state)
+  await sweepGuests(state)
   const folder = guestFolder(state, info.lab)
   const stop = onStop('stopping User Mode Linux')
   let guest: GuestRecord | undefined
@@ -68,8 +68,7 @@ export async function umlUp(
     state.create({ ...info, guest }, undefined, text)
     return notes
   } catch (error) {
-    killUmlGuest(guest?.pid ?? readOwner(folder)?.guest?.pid ?? 0, folder)
-    rmSync(folder, { recursive: true, force: true })
+    await kill({ folder, pid: guest?.pid ?? readOwner(folder)?.guest?.pid ?? 0 })
     throw error
   } finally {
     stop.done()
@@ -187,9 +186,17 @@ async function end(guest: GuestRecord): Promise<void> {
   const deadline = performance.now() + OFF_MS
   ring(guest, 'off')
   while (isRunning(guest) && performance.now() < deadline) await pause(STEP_MS)
-  killUmlGuest(guest.pid, guest.folder)
-  while (processesOf(guest.pid, guest.folder).length > 0) await pause(STEP_MS)
-  rmSync(guest.folder, { recursive: true, force: true })
+  await kill(guest)
+}
+
+/** Processes and folder, what there is of them. */
+async function kill({ pid, folder }: Pick<GuestRecord, 'pid' | 'folder'>): Promise<void> {
+  const deadline = performance.now() + OFF_MS
+  do {
+    killUmlGuest(pid, folder)
+    await pause(STEP_MS)
+  } while (processesOf(pid, folder).length > 0 && performance.now() < deadline)
+  rmSync(folder, { recursive: true, force: true })
 }
 
 /**
@@ -198,19 +205,20 @@ async function end(guest: GuestRecord): Promise<void> {
  * @param only of a lab of this name; default: all
  * @returns the names of their labs
  */
-export function sweepGuests(state: LabState, only?: string): string[] {
+export async function sweepGuests(state: LabState, only?: string): Promise<string[]> {
   if (!existsSync(state.folder)) return []
   const kept = new Set(state.names().flatMap((lab) => folderOf(state, lab)))
-  return readdirSync(state.folder).flatMap((name) => {
+  const swept: string[] = []
+  for (const name of readdirSync(state.folder)) {
     const lab = FOLDER.exec(name)?.[1]
     const folder = join(realpathSync(state.folder), name)
-    if (lab === undefined || kept.has(folder) || (only !== undefined && lab !== only)) return []
+    if (lab === undefined || kept.has(folder) || (only !== undefined && lab !== only)) continue
     const owner = readOwner(folder)
-    if (owner !== undefined && startOf(owner.pid) === owner.started) return []
-    if (owner?.guest !== undefined) killUmlGuest(owner.guest.pid, folder)
-    rmSync(folder, { recursive: true, force: true })
-    return [lab]
-  })
+    if (owner !== undefined && startOf(owner.pid) === owner.started) continue
+    await kill({ folder, pid: owner?.guest?.pid ?? 0 })
+    swept.push(lab)
+  }
+  return swept
 }
 
 function folderOf(state: LabState, lab: string): string[] {

@@ -161,7 +161,8 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
     const ping = start('exec', 'b1', '--', 'ping', '-i', '0.2', '192.168.14.12')
     await said(ping.child, /icmp_seq=2/)
     ping.child.kill('SIGINT')
-    expect(await ping.ended).toMatchObject({ status: 0, stderr: '' })
+    // As at a terminal: the shell that waits for it ends by it, when it has said its last words.
+    expect(await ping.ended).toMatchObject({ status: 130, stderr: '' })
     expect((await ping.ended).stdout).toContain(' 0% packet loss')
     const killed = start('exec', 'b1', '--', 'echo here; exec sleep 4321')
     await said(killed.child, /here/)
@@ -295,6 +296,7 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
         const terminal = new Terminal(terminalEnv(own))
         try {
           await terminal.until()
+          await terminal.type('stty rows 33\n')
           await terminal.type(`lanyard lab up ${small} --fabric uml -q\n`)
           terminal.press('lanyard lab exec a -- ping -i 0.2 10.1.0.1\n')
           await terminal.until(/icmp_seq=3 .*\n$/)
@@ -302,7 +304,7 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
           const prompt = /\n\[root@a ~\]# $/
           await terminal.type('lanyard lab shell a\n', /\[root@a ~\]# $/)
           expect(await terminal.type('tty; stty size; uname -r\n', prompt)).toMatch(
-            /\/dev\/pts\/\d+\n24 100\n6\.1\./,
+            /\/dev\/pts\/\d+\n33 100\n6\.1\./,
           )
           terminal.press('ping 10.1.0.1\n')
           await terminal.until(/icmp_seq=2 .*\n$/)
@@ -312,7 +314,7 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
           await terminal.type('(exit 5)\n', prompt)
           await terminal.type('\u0004')
           expect(await terminal.type('echo status $?\n')).toContain('status 5')
-          expect(await terminal.type('stty -a\n')).toMatch(/ isig icanon .* echo /s)
+          expect(await terminal.type('stty -a\n')).toMatch(/\nisig icanon .* echo /s)
           expect(await terminal.type('lanyard lab down\n')).toContain('removed lab small')
         } finally {
           terminal.close()
