@@ -484,6 +484,13 @@ const TABLE = {
       d.problems.map((p) => (p.path === '' ? p.sentence : `${p.path}: ${p.sentence}`)).join('; '),
     mend: () => 'see /openapi.json for what the daemon understands',
   }),
+  'request-lost': row<{ method: string }>({
+    status: 409,
+    errno: 'EAGAIN',
+    say: (d) =>
+      `Docker asked for ${d.method} a second time without saying for what: the plugin ended while it asked the first time`,
+    mend: () => 'run the docker command again',
+  }),
   'request-too-large': row<{ limit: number }>({
     status: 413,
     errno: 'EMSGSIZE',
