@@ -83,6 +83,15 @@ await measure('lab-up', async () => {
         reset: down,
       },
       {
+        name: 'the same, and one command in it: what moved is waited for there',
+        run: () =>
+          timeMs(() => {
+            lab('up', file, '-q', '--fabric', 'kernel')
+            lab('exec', 'c0', '--', 'true')
+          }),
+        reset: down,
+      },
+      {
         name: `its plan by ip -batch, ${batches.size} of them`,
         run: () =>
           timeMs(() => {

@@ -10,10 +10,10 @@ import type { Network } from '../engine/types.ts'
 import { LanyardError } from '../errors.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import { type KernelFabric, openKernel } from '../kernel/fabric.ts'
-import { takeLiveSnapshot } from '../kernel/live.ts'
 import { cardFacts, distribution, machineFacts, moduleState } from '../kernel/machine.ts'
 import { DOCKER_SOCKET, listContainers } from './containers.ts'
 import { dockerNetworks, podmanNetworks } from './foreign-networks.ts'
+import { settledSnapshot } from './lab-settle.ts'
 import { nameNamespaces } from './live-names.ts'
 import { shortcomingsOf } from './live-shortcomings.ts'
 import { openPlaceEngine, type PlaceOptions } from './place.ts'
@@ -23,7 +23,7 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 /** Everything that can be read without sending a frame. */
 export async function readFacts(place: PlaceOptions): Promise<Facts> {
   const [taken, engines, networks] = await Promise.all([
-    takeLiveSnapshot(),
+    settledSnapshot(),
     listContainers(),
     allNetworks(place),
   ])

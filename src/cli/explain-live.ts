@@ -13,7 +13,6 @@ import { Scene } from '../explain/scene.ts'
 import type { ProbeResult } from '../fabric/fabric.ts'
 import { type KernelFabric, openKernel } from '../kernel/fabric.ts'
 import { hasListener } from '../kernel/listening.ts'
-import { takeLiveSnapshot } from '../kernel/live.ts'
 import { printExplanation, section } from '../lab/explain-print.ts'
 import { explanationJson } from '../lab/explain-schema.ts'
 import type { Paint } from '../lab/paint.ts'
@@ -23,6 +22,7 @@ import type { ExplainCliOptions } from './explain-options.ts'
 import { writeJourney } from './explain-pcap.ts'
 import { EXIT } from './failure.ts'
 import { listContainers } from './containers.ts'
+import { settledSnapshot } from './lab-settle.ts'
 import { liveQuestion } from './live-ends.ts'
 import { type LiveNames, nameNamespaces } from './live-names.ts'
 import { shortcomingsOf } from './live-shortcomings.ts'
@@ -94,7 +94,7 @@ async function lookAround(
   to: string,
   options: ExplainCliOptions,
 ): Promise<Around> {
-  const [taken, engines] = await Promise.all([takeLiveSnapshot(), listContainers()])
+  const [taken, engines] = await Promise.all([settledSnapshot(), listContainers()])
   const { containers, silent } = engines
   const names = nameNamespaces(taken.namespaces, taken.snapshot, containers)
   const question = liveQuestion(
@@ -109,7 +109,7 @@ async function lookAround(
     },
   )
   const real = await probe(kernel, question)
-  const now = question.to === undefined ? await takeLiveSnapshot() : taken
+  const now = question.to === undefined ? await settledSnapshot() : taken
   return {
     asked: {
       question,

@@ -13,11 +13,12 @@ import type { Fabric } from '../fabric/fabric.ts'
 import { netnsPrefix } from '../lab/identity.ts'
 import { type Naming, namespacesOf, planLab } from '../lab/plan.ts'
 import { applyPlan } from '../lab/run.ts'
-import type { Topology } from '../lab/topology.ts'
+import type { RunLine, Topology } from '../lab/topology.ts'
 import { openKernel } from '../kernel/fabric.ts'
 import { kernelLabs } from './kernel-labs.ts'
 import { enterNode } from './lab-enter.ts'
 import { makeMounts, removeMounts } from './lab-mounts.ts'
+import { leaveSettling, settleLab } from './lab-settle.ts'
 import type { LabInfo, LabState } from './lab-state.ts'
 import { onStop } from './stop.ts'
 
@@ -60,10 +61,13 @@ export async function kernelUp(
     await applyPlan(fabric, planLab(topology, naming))
     const nodes = info.nodes.map(({ name }) => name)
     await makeMounts(info.lab, nodes, goOn)
-    await fabric.settle({ netns: names })
-    goOn()
-    runLines(info, topology)
-    goOn()
+    const lines = [...topology.hosts, ...topology.containers].flatMap((n) => n.run)
+    if (lines.length > 0) {
+      await fabric.settle({ netns: names })
+      goOn()
+      runLines(info, lines)
+      goOn()
+    } else leaveSettling(info.lab, names)
     state.create({ ...info, boot: bootId() }, undefined, text)
     labs.keep(info.lab)
     tellServices(topology)
@@ -100,10 +104,8 @@ function namingOf(info: LabInfo): Naming {
   return { prefix: netnsPrefix(info.lab, undefined) }
 }
 
-function runLines(info: LabInfo, topology: Topology): void {
-  for (const { node, text, line } of [...topology.hosts, ...topology.containers].flatMap(
-    (n) => n.run,
-  )) {
+function runLines(info: LabInfo, lines: readonly RunLine[]): void {
+  for (const { node, text, line } of lines) {
     const [program, ...words] = [...enterNode(info.lab, node), 'sh', '-c', text]
     const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' })
     if (status === 0) continue
@@ -124,6 +126,7 @@ export async function kernelExec(
   command: readonly string[],
 ): Promise<number> {
   kernelLabs()
+  await settleLab(info.lab)
   const [program = '', ...words] = [...enterNode(info.lab, node), ...command]
   const child = spawn(program, words, { stdio: 'inherit' })
   const ignore = (): void => undefined
@@ -152,5 +155,6 @@ export async function openKernelSite(
   info: LabInfo,
 ): Promise<{ readonly fabric: Fabric; readonly naming: Naming }> {
   kernelLabs()
+  await settleLab(info.lab)
   return { fabric: await openKernel(), naming: namingOf(info) }
 }

@@ -3,7 +3,6 @@ import { type Assume, ASSUME_NOTHING, openBeyond } from '../explain/beyond.ts'
 import type { ExplainOptions } from '../explain/explain.ts'
 import type { Question } from '../explain/question.ts'
 import { quiet } from '../explain/explain.ts'
-import { takeLiveSnapshot } from '../kernel/live.ts'
 import { chooseTopology, openLabWorld } from '../lab/explain.ts'
 import { originsIn } from '../lab/origin.ts'
 import { runCommand } from '../shell/run.ts'
@@ -11,6 +10,7 @@ import { openSession } from '../shell/session.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import { listContainers } from './containers.ts'
 import { loadLab } from './lab-file.ts'
+import { settledSnapshot } from './lab-settle.ts'
 import { nameNamespaces } from './live-names.ts'
 import { shortcomingsOf } from './live-shortcomings.ts'
 
@@ -34,7 +34,7 @@ export interface MatrixWorld {
  * @throws LanyardError `needs-root`
  */
 export async function liveWorld(assume: Assume | undefined): Promise<MatrixWorld> {
-  const [taken, { containers, silent }] = await Promise.all([takeLiveSnapshot(), listContainers()])
+  const [taken, { containers, silent }] = await Promise.all([settledSnapshot(), listContainers()])
   const names = nameNamespaces(taken.namespaces, taken.snapshot, containers)
   const beyond = openBeyond(taken.snapshot, assume ?? ASSUME_NOTHING, [])
   const name = (netns: string): string =>

@@ -115,6 +115,7 @@ async function release(
   const given = await addresses.release(network, endpoint.name, {
     also: endpointGone(endpoint),
     when: unchanged === undefined ? [] : [unchanged],
+    mac: endpoint.mac,
   })
   // Without a lease nothing says that the record is ours still.
   if (!given) await eraseEndpoint(store, endpoint)

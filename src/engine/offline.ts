@@ -291,6 +291,7 @@ async function onPicked<T>(
 
 function takenAddress(error: unknown): string | undefined {
   if (!(error instanceof LanyardError)) return undefined
-  if (error.code !== 'address-on-lan' && error.code !== 'address-of-host') return undefined
+  if (!['address-on-lan', 'address-lingers', 'address-of-host'].includes(error.code))
+    return undefined
   return (error.detail as { readonly address: string }).address
 }

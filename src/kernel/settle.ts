@@ -15,7 +15,7 @@ import { openTransport } from './transport.ts'
 import { allLinks, watchGroups } from './watch.ts'
 
 /** Long enough for duplicate address detection, not for a spanning tree's 30 s. */
-const TIMEOUT_MS = 5000
+export const SETTLE_MS = 5000
 
 /** IF_OPER_* (RFC 2863). */
 const OPER_UNKNOWN = 0
@@ -44,7 +44,7 @@ const LOOKED_AT: ReadonlySet<string> = new Set(['veth', 'macvlan', 'macvtap', 'v
  */
 export async function settleNetns(
   names: readonly string[],
-  timeoutMs: number = TIMEOUT_MS,
+  timeoutMs: number = SETTLE_MS,
   mayGo = false,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs

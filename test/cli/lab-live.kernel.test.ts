@@ -64,6 +64,21 @@ describeKernel('lanyard lab up --fabric kernel', () => {
     expect(existsSync('/run/lanyard/live/livek-test')).toBe(false)
   })
 
+  test('is up while addresses are still looked up for duplicates, and nobody sees that', async () => {
+    const plain = join(folder, 'plain.yaml')
+    writeFileSync(plain, LAB.replace(', run: ip link set lo up', ''))
+    const note = '/run/lanyard/live/livek-test/settling'
+    expect((await lab('up', plain, '--fabric', 'kernel', '-q')).stderr).toBe('')
+    expect(existsSync(note)).toBe(true)
+    const { stdout } = await at('h', 'ip -6 addr show dev eth0')
+    expect(stdout).toMatch(/inet6 fe80::/)
+    expect(stdout).not.toContain('tentative')
+    expect(existsSync(note)).toBe(false)
+    // What somebody adds from here on is theirs to wait for.
+    const added = await at('h', 'ip addr add fd00::1/64 dev eth0; ip -6 addr show dev eth0')
+    expect(added.stdout).toMatch(/fd00::1\/64 scope global tentative/)
+  })
+
   test('that cannot be made leaves nothing', async () => {
     const bad = join(folder, 'bad.yaml')
     writeFileSync(bad, LAB.replace('ip link set lo up', 'ip link set nope up'))
