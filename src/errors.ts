@@ -273,6 +273,15 @@ const TABLE = {
       `address ${d.address} of network ${d.network}: address already in use on the LAN by ${d.mac}`,
     mend: (d) => `take another, or keep it from being handed out: --exclude ${d.address}`,
   }),
+  'address-lingers': row<{ address: string; network: string; mac: string; holder: string }>({
+    status: 409,
+    errno: 'EADDRINUSE',
+    say: (d) =>
+      `address ${d.address} of network ${d.network}: address already in use on the LAN by ${d.mac},` +
+      ` still: ${d.holder} has given it back, but its link is not gone`,
+    mend: () =>
+      'ask again in a moment; the link stays while a process is in its namespace ("lsns -t net"), and while its host does not know that it is gone',
+  }),
   'address-of-host': row<{ address: string; network: string; link: string }>({
     status: 409,
     errno: 'EADDRINUSE',
@@ -499,6 +508,13 @@ const TABLE = {
     say: (d) =>
       d.problems.map((p) => (p.path === '' ? p.sentence : `${p.path}: ${p.sentence}`)).join('; '),
     mend: () => 'see /openapi.json for what the daemon understands',
+  }),
+  'request-lost': row<{ method: string }>({
+    status: 409,
+    errno: 'EAGAIN',
+    say: (d) =>
+      `Docker asked for ${d.method} a second time without saying for what: the plugin ended while it asked the first time`,
+    mend: () => 'run the docker command again',
   }),
   'request-too-large': row<{ limit: number }>({
     status: 413,

@@ -20,7 +20,14 @@ import {
 } from '../ipam/keys.ts'
 import { lease } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
-import { addressesOfName, gone, holderOf, keptName, quarantine } from '../ipam/memory.ts'
+import {
+  addressesOfName,
+  gone,
+  holderOf,
+  keptName,
+  lastHolder,
+  quarantine,
+} from '../ipam/memory.ts'
 import { definePools, removePools, unchanged } from '../ipam/pools.ts'
 import { release, type ReleaseWith, type StoredLease } from '../ipam/release.ts'
 import { reserve, unreserve } from '../ipam/reserve.ts'
@@ -210,6 +217,11 @@ export class Addresses {
   /** Who stands in the way of whoever wants an address. */
   async holderOf(segment: string, address: Ip): ReturnType<typeof holderOf> {
     return await holderOf(this.#ipam, segment, address)
+  }
+
+  /** Who had an address that rests since. */
+  async lastHolder(segment: string, address: Ip): ReturnType<typeof lastHolder> {
+    return await lastHolder(this.#ipam, segment, address)
   }
 
   /** The name of this network's that an address is kept for. */

@@ -19,7 +19,7 @@ import { disconnect } from './disconnect.ts'
 import { join } from './endpoint.ts'
 import { type CopyFile, HostCopy } from './host-copy.ts'
 import { HostView } from './host-view.ts'
-import { engineId, type Random } from './identity.ts'
+import { engineId, type Random, stableMac } from './identity.ts'
 import { Introductions } from './introduce.ts'
 import { yieldSpares } from './reclaim.ts'
 import { Island } from './island.ts'
@@ -27,7 +27,8 @@ import { Lan } from './lan.ts'
 import { land } from './land.ts'
 import { Locks } from './locks.ts'
 import { makeNetwork } from './join.ts'
-import { getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
+import { getNetwork, planCreate, publicNetwork } from './network.ts'
+import { removeNetwork } from './remove-network.ts'
 import {
   claimAnyway,
   connectAnyway,
@@ -171,7 +172,7 @@ export class HostEngine implements DoorEngine {
       faults: options.faults ?? NO_FAULTS,
       locks: new Locks(),
       view: new HostView(fabric, host),
-      lan: new Lan(fabric, clock, host),
+      lan: new Lan(fabric, clock, host, stableMac(id, 'probe')),
       background: new Background((error) => this.#failed(error)),
       sandboxes: new SandboxIndex(),
       trusted: new Set(),

@@ -44,6 +44,7 @@ export class Lan {
   readonly #fabric: Fabric
   readonly #clock: Clock
   readonly #host: string
+  readonly #mark: Mac
   readonly #ports = new Map<string, Promise<Port>>()
   readonly #questions = new Set<Question>()
   #closed = false
@@ -51,22 +52,29 @@ export class Lan {
   #hurry: () => void = () => undefined
   readonly #hurrying = new Promise<void>((resolve) => (this.#hurry = resolve))
 
-  constructor(fabric: Fabric, clock: Clock, host: string) {
+  /**
+   * @param mark stands in the field of a probe that nobody reads (RFC 5227, 2.1.1: the target's
+   * hardware address): who hears it knows by it those that share a store with him. Of them one gets
+   * the address, by a transaction; to ask for it at the same moment makes nobody a stranger
+   */
+  constructor(fabric: Fabric, clock: Clock, host: string, mark: Mac) {
     this.#fabric = fabric
     this.#clock = clock
     this.#host = host
+    this.#mark = mark
   }
 
   /**
    * Asks the LAN who has an address: ARP probes (RFC 5227) from no address, so that nobody's tables
    * change, or neighbour solicitations.
    *
-   * @returns the MAC of who answered, or who is asking for the same address right now
+   * @returns the MAC of who answered, or who is asking for the same address right now, and is not
+   * of those who share a store with this host
    */
   async whoHas(link: LanLink, ip: Ip): Promise<Mac | undefined> {
     const port = await this.#port(link, familyOf(ip) === 4 ? ETH_ARP : ETH_IP6)
     const question: Question = { ip, sinceNs: this.#clock.nowNs(), answer: undefined }
-    const frame = encodeFrame(probeOf(link.mac, ip))
+    const frame = encodeFrame(probeOf(link.mac, ip, this.#mark))
     this.#questions.add(question)
     try {
       for (let asked = 0; asked < ASKS && question.answer === undefined; asked++) {
@@ -145,7 +153,7 @@ export class Lan {
     if (this.#questions.size === 0) return
     const frame = decodeFrame(captured.bytes)
     if (frame === undefined) return
-    const claim = claimOf(frame)
+    const claim = claimOf(frame, this.#mark)
     if (claim === undefined || claim.mac === own) return
     for (const question of this.#questions)
       if (question.ip === claim.ip && captured.timeNs >= question.sinceNs)
@@ -153,8 +161,8 @@ export class Lan {
   }
 }
 
-function probeOf(mac: Mac, ip: Ip): Frame {
-  if (typeof ip === 'number') return makeArp(MAC_BROADCAST, mac, 1, mac, 0, 0, ip)
+function probeOf(mac: Mac, ip: Ip, mark: Mac): Frame {
+  if (typeof ip === 'number') return makeArp(MAC_BROADCAST, mac, 1, mac, 0, mark, ip)
   return groupFrame(mac, makeNs(linkLocalOf(mac), solicitedNodeOf(ip), ip, mac, undefined))
 }
 
@@ -166,9 +174,10 @@ function announcementOf(mac: Mac, ip: Ip): Frame {
 }
 
 /** Who says that an address is (RFC 5227: or shall be) theirs. */
-function claimOf(frame: Frame): { readonly ip: Ip; readonly mac: Mac } | undefined {
+function claimOf(frame: Frame, mark: Mac): { readonly ip: Ip; readonly mac: Mac } | undefined {
   const { packet } = frame
   if (packet.kind === 'arp') {
+    if (packet.senderIp === 0 && packet.targetMac === mark) return undefined
     const ip = packet.senderIp === 0 ? packet.targetIp : packet.senderIp
     return { ip, mac: packet.senderMac }
   }

@@ -8,12 +8,22 @@ import { type Context, lanLink } from './context.ts'
 import type { Network } from './types.ts'
 
 /**
- * Asks the host's own tables and, where the network wants it, the LAN.
+ * A namespace that ended keeps its links for a moment, and they answer. How long one request waits
+ * for that, over all addresses it asks about, and how often it asks again.
+ */
+const LINGER_MS = 5000
+const LINGER_EVERY_MS = 50
+
+/**
+ * Asks the host's own tables and, where the network wants it, the LAN. An address that answers by
+ * the MAC of whoever had it last, on whatever host, is waited for: `address-lingers` when in vain.
  *
- * @param own the MAC of whoever asks: what answers with it is his link in a namespace that ended,
- * which the kernel keeps for a moment
+ * @param own the MAC of whoever asks: what answers with it is his link in a namespace of this host
+ * that ended; the kernel itself has him wait for that
  */
 export function takenOnLan(context: Context, network: Network, own?: Mac): Taken {
+  const { clock } = context
+  let patienceMs = LINGER_MS
   return async (ip) => {
     const link = await context.view.holderOf(ip)
     const address = formatIp(ip)
@@ -22,12 +32,24 @@ export function takenOnLan(context: Context, network: Network, own?: Mac): Taken
     if (!(await isChecked(context, network))) return undefined
     const lan = await lanLink(context, network)
     if (lan === undefined) return undefined
-    const holder = await context.lan.whoHas(lan, ip)
-    if (holder === undefined || holder === own) return undefined
-    const mac = formatMac(holder)
-    const detail = `${address} is in use on the LAN by ${mac}`
-    context.emit({ what: 'conflict', network: network.name, endpoint: undefined, detail })
-    return new LanyardError('address-on-lan', { address, network: network.name, mac })
+    for (;;) {
+      const sinceNs = clock.nowNs()
+      const holder = await context.lan.whoHas(lan, ip)
+      if (holder === undefined) return undefined
+      const last = await context.addresses.lastHolder(network.segment, ip)
+      if (holder === own && (last?.host === undefined || last.host === context.self?.id))
+        return undefined
+      const mac = formatMac(holder)
+      if (last?.mac !== holder) {
+        const detail = `${address} is in use on the LAN by ${mac}`
+        context.emit({ what: 'conflict', network: network.name, endpoint: undefined, detail })
+        return new LanyardError('address-on-lan', { address, network: network.name, mac })
+      }
+      const detail = { address, network: network.name, mac, holder: last.what }
+      if (patienceMs <= 0) return new LanyardError('address-lingers', detail)
+      await clock.sleep(LINGER_EVERY_MS)
+      patienceMs -= (clock.nowNs() - sinceNs) / 1e6
+    }
   }
 }
 

@@ -20,6 +20,8 @@ const OTHERS = [
   'mac-in-use',
   'pool-missing',
 ]
+/** What the LAN says, or the host itself. */
+const ELSEWHERE = ['address-on-lan', 'address-lingers', 'address-of-host']
 /** Addresses tried for one spare: some may be somebody's on the LAN. */
 const TRIES = 3
 
@@ -143,7 +145,7 @@ async function refill(
     } catch (error) {
       const code = error instanceof LanyardError ? error.code : ''
       // Somebody was faster, or has it on the LAN; of anything else nobody knows.
-      if (!isOthers(error) && code !== 'address-on-lan' && code !== 'address-of-host') throw error
+      if (!isOthers(error) && !ELSEWHERE.includes(code)) throw error
       spares.drop({ ...spare, state: 'asked' })
       vain.add(ip)
     }

@@ -55,7 +55,13 @@ export const DOCKER_TEXTS = {
     means:
       'the address asked for is held by another container, or it is the gateway of its network, ' +
       'also when the container is meant to be that gateway',
-    codes: ['address-in-use', 'address-on-lan', 'address-of-host', 'DUPLICATE_ADDRESS'],
+    codes: [
+      'address-in-use',
+      'address-on-lan',
+      'address-lingers',
+      'address-of-host',
+      'DUPLICATE_ADDRESS',
+    ],
     mends: [
       'lanyard ip who ADDRESS (who has it, here or on the LAN)',
       'for a container that is the gateway: lanyard network create without --gateway',

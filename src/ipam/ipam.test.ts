@@ -6,10 +6,11 @@ import { parsePrefix } from '../addr/prefix.ts'
 import { parseRange } from '../addr/range.ts'
 import { LanyardError } from '../errors.ts'
 import { openMemoryStore } from '../store/memory.ts'
-import { createIpam, type Ipam, type IpamOptions } from './ipam.ts'
+import { createIpam, type Ipam, type IpamHost, type IpamOptions } from './ipam.ts'
 import { lease, type LeaseRequest } from './lease.ts'
 import { listHoldings, nextFree, whoHolds } from './list.ts'
 import { stableMac } from './mac.ts'
+import { lastHolder, quarantine } from './memory.ts'
 import { definePools, removePools } from './pools.ts'
 import { release } from './release.ts'
 import { reserve, unreserve } from './reserve.ts'
@@ -53,6 +54,15 @@ const drop = (ipam: Ipam, endpoint: string, revision?: number) =>
     endpoint,
     ...(revision === undefined ? {} : { revision }),
   })
+
+const hostNamed = (id: string): IpamHost => ({
+  id,
+  slot: 0,
+  random: () => 0,
+  guards: () => [],
+  refused: () => Promise.resolve(),
+  nameOf: (of) => Promise.resolve(of),
+})
 
 const why = async (work: Promise<unknown>): Promise<string> => {
   try {
@@ -359,4 +369,63 @@ test('a MAC is borne once in a segment: a made one gives way, a wished one is re
     mac: 'none',
   })
   expect(none.mac).toBeUndefined()
+})
+
+test('who had an address last and still answers for it is no stranger', async () => {
+  const { ipam, define, clock } = start({ host: hostNamed('h1') })
+  await define('lan', pool('10.0.0.0/30'))
+  const answers = (mac: string) => async (ip: ReturnType<typeof parseIp>) =>
+    ip === parseIp('10.0.0.1')
+      ? new LanyardError('address-on-lan', { address: formatIp(ip), network: 'lan', mac })
+      : undefined
+  const mac = '02:00:00:00:00:aa'
+  expect(await ask(ipam, 'a', { ip: '10.0.0.1', mac: parseMac(mac) })).toBe('10.0.0.1')
+  await drop(ipam, 'a')
+  expect(await lastHolder(ipam, 'eth0', parseIp('10.0.0.1'))).toEqual({
+    what: 'endpoint "a"',
+    mac: parseMac(mac),
+    host: 'h1',
+  })
+  // Never given while it answers, whether asked for by number or not.
+  expect(await why(ask(ipam, 'b', { ip: '10.0.0.1', check: answers(mac) }))).toContain(mac)
+  expect(await ask(ipam, 'b', { check: answers(mac) })).toBe('10.0.0.2')
+  expect(await why(ask(ipam, 'c', { check: answers(mac) }))).toContain('pool-exhausted')
+  expect(await listHoldings(ipam)).toMatchObject([
+    { kind: 'cooldown', holder: 'a', mac: undefined },
+    { kind: 'endpoint', holder: 'b' },
+  ])
+  // It is there at once when nobody answers any more.
+  expect(await ask(ipam, 'c', { check: () => Promise.resolve(undefined) })).toBe('10.0.0.1')
+  await drop(ipam, 'c')
+  // Another MAC than that of who had it last is a stranger's.
+  expect(await why(ask(ipam, 'd', { check: answers(mac) }))).toContain('pool-exhausted')
+  expect(await listHoldings(ipam)).toMatchObject([{ kind: 'conflict' }, { holder: 'b' }])
+  expect(await lastHolder(ipam, 'eth0', parseIp('10.0.0.1'))).toBeUndefined()
+  clock.ms += 601_000
+  expect(await ask(ipam, 'd')).toBe('10.0.0.1')
+})
+
+test('who gives an address back while the LAN is asked is no stranger', async () => {
+  const { ipam, define } = start()
+  await define('lan', pool('10.0.0.0/30'))
+  const mac = '02:00:00:00:00:aa'
+  expect(await ask(ipam, 'a', { ip: '10.0.0.1', mac: parseMac(mac) })).toBe('10.0.0.1')
+  await drop(ipam, 'a')
+  const { store } = ipam
+  // Its rest was not written yet when the answer was judged.
+  const rested = await store.get('ipam/cool/eth0/40a000001')
+  await store.transact({ when: [], then: [{ delete: 'ipam/cool/eth0/40a000001' }] })
+  const get: typeof store.get = async (key) => {
+    const entry = await store.get(key)
+    if (key === rested?.key)
+      await store.transact({ when: [], then: [{ put: key, value: rested.value }] })
+    return entry
+  }
+  const conflict = new LanyardError('address-on-lan', { address: '10.0.0.1', network: 'lan', mac })
+  const late: Ipam = { ...ipam, store: { ...store, get, transact: (t) => store.transact(t) } }
+  await quarantine(late, {
+    ...{ segment: 'eth0', network: 'lan', endpoint: 'b' },
+    ...{ address: parseIp('10.0.0.1'), conflict },
+  })
+  expect(await listHoldings(ipam)).toMatchObject([{ kind: 'cooldown', holder: 'a' }])
 })

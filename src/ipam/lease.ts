@@ -39,7 +39,8 @@ export interface LeaseRequest {
   readonly avoid?: (ip: Ip) => boolean
   /**
    * Asks the LAN whether somebody has an address already. What it returns quarantines the
-   * address; it is thrown when exactly this address was asked for, else another is taken.
+   * address, unless it names the MAC of who had it last; it is thrown when exactly this address
+   * was asked for, else another is taken.
    */
   readonly check?: (ip: Ip) => Promise<Error | undefined>
   /**

@@ -1,5 +1,6 @@
 /** What is remembered of addresses that nobody holds now. */
 import { type Ip, parseIp } from '../addr/ip.ts'
+import { type Mac, parseMac } from '../addr/mac.ts'
 import { LanyardError } from '../errors.ts'
 import { entriesUnder, type Holder, holderText, type Ipam, isoNow, transactSurely } from './ipam.ts'
 import {
@@ -11,6 +12,7 @@ import {
   namePrefix,
   ofNetwork,
 } from './keys.ts'
+import type { Entry } from '../store/store.ts'
 import type { StoredLease, StoredRest } from './release.ts'
 
 export interface Remembered {
@@ -80,7 +82,35 @@ export async function gone(
     .map(({ key, value }) => ({ endpoint: nameOfKey(key), addresses: addressesOf(value) }))
 }
 
-/** Leaves an address alone for a while that somebody else answers for. */
+/** Who had an address that rests since; nobody of an address that somebody else answered for. */
+export async function lastHolder(
+  ipam: Ipam,
+  segment: string,
+  address: Ip,
+): Promise<LastHolder | undefined> {
+  const rest = restOf(await ipam.store.get(addressKey('cool', segment, address)))
+  if (rest?.kind !== 'cooldown') return undefined
+  const { network, endpoint, by: { mac, host } = {} } = rest
+  return {
+    what: await holderText(ipam, { network, endpoint, ...(host === undefined ? {} : { host }) }),
+    mac: mac === undefined ? undefined : parseMac(mac),
+    host,
+  }
+}
+
+const restOf = (entry: Entry | undefined): StoredRest | undefined =>
+  entry === undefined ? undefined : (JSON.parse(entry.value) as StoredRest)
+
+export interface LastHolder {
+  readonly what: string
+  readonly mac: Mac | undefined
+  readonly host: string | undefined
+}
+
+/**
+ * Leaves an address alone for a while that somebody else answers for. Whoever had it last, and is
+ * not quite gone yet, is nobody else: the address rests already.
+ */
 export async function quarantine(
   ipam: Ipam,
   request: {
@@ -92,6 +122,10 @@ export async function quarantine(
   },
 ): Promise<void> {
   const { segment, network, endpoint, address, conflict } = request
+  const key = addressKey('cool', segment, address)
+  const resting = await ipam.store.get(key)
+  const mac = restOf(resting)?.by?.mac
+  if (mac !== undefined && mac === answeredBy(conflict).mac) return
   const rest: StoredRest = {
     kind: 'conflict',
     network,
@@ -101,23 +135,26 @@ export async function quarantine(
     why: holderIn(conflict),
   }
   await transactSurely(ipam, {
-    when: [{ key: addressKey('ip', segment, address), is: 'absent' }],
-    then: [
-      {
-        put: addressKey('cool', segment, address),
-        value: JSON.stringify(rest),
-        ttlSeconds: ipam.quarantineSeconds,
-      },
+    // Who gives it back meanwhile is nobody else, either.
+    when: [
+      { key: addressKey('ip', segment, address), is: 'absent' },
+      resting === undefined ? { key, is: 'absent' } : { key, modRevision: resting.modRevision },
     ],
+    then: [{ put: key, value: JSON.stringify(rest), ttlSeconds: ipam.quarantineSeconds }],
   })
 }
 
+interface Answered {
+  readonly mac?: string
+  readonly link?: string
+}
+
+const answeredBy = (conflict: Error): Answered =>
+  conflict instanceof LanyardError ? (conflict.detail as Answered) : {}
+
 /** Who has an address, as lists name a holder. */
 function holderIn(conflict: Error): string {
-  const { mac, link } = (conflict instanceof LanyardError ? conflict.detail : {}) as {
-    readonly mac?: string
-    readonly link?: string
-  }
+  const { mac, link } = answeredBy(conflict)
   if (mac !== undefined) return `${mac} on the LAN`
   return link === undefined ? conflict.message : `link ${link} of the host`
 }

@@ -1,6 +1,6 @@
 /** Giving addresses back. */
 import { parseIp } from '../addr/ip.ts'
-import { parseMac } from '../addr/mac.ts'
+import { formatMac, type Mac, parseMac } from '../addr/mac.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition, Entry, Write } from '../store/store.ts'
 import { type Ipam, isoNow, transactSurely } from './ipam.ts'
@@ -25,6 +25,8 @@ export interface StoredRest {
   readonly at: string
   readonly untilMs: number
   readonly why?: string
+  /** Who bore it until then: for a moment the LAN may still hear of it. */
+  readonly by?: { readonly mac?: string; readonly host?: string }
 }
 
 export interface ReleaseWith {
@@ -32,6 +34,8 @@ export interface ReleaseWith {
   readonly when?: readonly Condition[]
   /** Written in the same transaction; not when nothing was given back. */
   readonly also?: readonly Write[]
+  /** What the LAN knew it by, where that is not the lease's own (ipvlan). */
+  readonly mac?: Mac
 }
 
 /**
@@ -77,6 +81,11 @@ export async function release(
         value: held.value,
         ttlSeconds: ipam.memorySeconds,
       })
+    const mac = lease.mac ?? (request.mac === undefined ? undefined : formatMac(request.mac))
+    const by = {
+      ...(mac === undefined ? {} : { mac }),
+      ...(lease.host === undefined ? {} : { host: lease.host }),
+    }
     for (const text of lease.addresses) {
       const ip = parseIp(text)
       then.push({ delete: addressKey('ip', segment, ip) })
@@ -89,6 +98,7 @@ export async function release(
             endpoint,
             at: isoNow(ipam),
             untilMs: ipam.nowMs() + ipam.cooldownSeconds * 1000,
+            by,
           } satisfies StoredRest),
           ttlSeconds: ipam.cooldownSeconds,
         })

@@ -2,14 +2,19 @@
  * Two hosts on one LAN and one etcd, on a real kernel: daemons and etcd are killed while endpoints
  * come.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { formatIp } from '../../src/addr/ip.ts'
+import { hexOfIp } from '../../src/ipam/keys.ts'
 import { describeKernel } from '../describe-kernel.ts'
+import { LAN4 } from '../lan.ts'
 import { buildProgram, removeProgram } from '../support/program.ts'
 import { type Host, HOSTS, TwoHosts, until } from '../support/two-hosts.ts'
 
 /** Endpoints that come while things die. */
 const CROWD = 20
+
+const ENDPOINTS = '/v1/networks/lan/endpoints'
 
 const pings = (from: string, to: string): boolean =>
   spawnSync('ip', ['netns', 'exec', from, 'ping', '-c1', '-W2', '-q', to]).status === 0
@@ -70,8 +75,59 @@ describeKernel('two hosts on one etcd', () => {
     )
   })
 
-  test('endpoints come on both while daemons and etcd are killed: no address twice', async () => {
+  test('a link that answers though its sandbox has ended is waited for on the other host', async () => {
+    const [g1, g2] = [hosts.sandbox('g1'), hosts.sandbox('g2')]
+    const [address, rest] = ['10.9.0.50', '/lanyard/ipam/cool/eth0/40a090032']
+    await ok('alpha', `network connect lan ${g1} --ip ${address}`)
+    // A process in a namespace keeps it, and its links, after its name is gone.
+    const inside = spawn('ip', ['netns', 'exec', g1, 'sleep', '600'])
+    const connect = () => hosts.lanyard('beta', `network connect lan ${g2} --ip ${address}`)
+    try {
+      await until(() => pings(hosts.switch, address))
+      hosts.endSandbox(g1)
+      await ok('alpha', `network disconnect lan ${g1}`)
+      expect(pings(hosts.switch, address)).toBe(true)
+      const { stderr } = await connect()
+      expect(stderr).toContain(`still: endpoint "${g1}" on host alpha has given it back`)
+      expect(hosts.addressIn(g2)).toBe('')
+      const rests = hosts.keys(rest).map(({ value }) => value)
+      expect(rests).toEqual([expect.stringContaining('"kind":"cooldown"')])
+      const later = connect()
+      setTimeout(() => inside.kill('SIGKILL'), 1500)
+      expect(await later).toMatchObject({ status: 0, stderr: '' })
+    } finally {
+      inside.kill('SIGKILL')
+    }
+    expect(hosts.addressIn(g2)).toBe(address)
+    await until(() => pings(hosts.switch, address))
+    expect(hosts.keys(rest)).toEqual([])
+    await ok('beta', `network disconnect lan ${g2}`)
+  })
+
+  test('both ask the LAN for one address at the same moment: one gets it, and is named', async () => {
     for (const host of HOSTS) await hosts.startDaemon(host)
+    const both = HOSTS.map((host) => ({ host, sandbox: hosts.sandbox(`w-${host}`) }))
+    const held = () => hosts.keys('/lanyard/ipam/ip/').map(({ key }) => key)
+    // Their spares are taken: nothing else changes meanwhile.
+    await until(() => held().length === 2 + 2 * 4)
+    const free = Array.from({ length: 50 }, (_, i) => LAN4 + 60 + i).filter(
+      (ip) => !held().some((key) => key.endsWith(hexOfIp(ip))),
+    )
+    for (const ip of free.slice(0, 6)) {
+      const addresses = [formatIp(ip)]
+      const answers = await Promise.all(
+        both.map(({ host, sandbox }) =>
+          hosts.ask(host, 'POST', ENDPOINTS, { endpoint: sandbox, sandbox, addresses }),
+        ),
+      )
+      const codes = answers.map(({ json }) => json['code'] ?? 'done')
+      expect(new Set(codes)).toEqual(new Set(['address-in-use', 'done']))
+      for (const { host, sandbox } of both)
+        await hosts.ask(host, 'DELETE', `${ENDPOINTS}/${sandbox}`)
+    }
+  })
+
+  test('endpoints come on both while daemons and etcd are killed: no address twice', async () => {
     const crowd = Array.from({ length: CROWD }, (_, n) => ({
       netns: hosts.sandbox(`x${n}`),
       host: HOSTS[n % 2] as Host,

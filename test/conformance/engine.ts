@@ -95,6 +95,37 @@ engines(
   },
 )
 
+engines('an address whose former link still answers is waited for', async (world) => {
+  await world.sandboxes('a', 'b', 'ghost')
+  const engine = await world.open()
+  await engine.createNetwork(world.network())
+  const { mac, addresses } = await engine.connect(world.request('a'))
+  const [held = { address: 0, length: 24 }] = addresses
+  await engine.disconnect('lan', 'a')
+  // As a namespace that ended while a process was still in it.
+  const netns = world.ns('ghost')
+  const spec = { kind: 'macvlan', parent: 'eth0', macvlan: { mode: 'bridge' } } as const
+  await world.fabric.apply([
+    { do: 'link.add', netns, name: 'm0', parentNetns: world.host, address: mac, spec },
+    { do: 'address.add', netns, link: 'm0', address: held },
+    { do: 'link.set', netns, name: 'm0', up: true },
+  ])
+  await world.settle('ghost')
+  const wish = world.request('b', { addresses: [held.address] })
+  await expect(engine.connect(wish)).rejects.toMatchObject({
+    code: 'address-lingers',
+    detail: { mac: formatMac(mac), holder: 'endpoint "a"' },
+  })
+  const [later] = await Promise.all([
+    engine.connect(wish),
+    world.fabric.clock
+      .sleep(400)
+      .then(() => world.fabric.apply([{ do: 'link.del', netns, name: 'm0' }])),
+  ])
+  expect(later.addresses).toEqual([held])
+  expect(world.events.filter((event) => event.what === 'conflict')).toEqual([])
+})
+
 engines('the same request twice at once is answered the same, once done', async (world) => {
   await world.sandboxes('a')
   const engine = await world.open()

@@ -22,7 +22,7 @@ export interface SoakResult {
   readonly ended: number
   /** Addresses asked for that another had. */
   readonly refused: number
-  /** Of them those that somebody answered for whose sandbox had just ended. */
+  /** Of them those that a sandbox which had ended still answered for, for seconds. */
   readonly ghosts: number
   /** Questions repeated because a daemon or the store was away. */
   readonly repeated: number
@@ -49,8 +49,6 @@ const WORKERS = 2
 /** Asked for by name now and then, by both. */
 const WANTED = ['10.9.0.201', '10.9.0.202', '10.9.0.203']
 const PATIENCE_MS = 120_000
-/** A namespace that ended is gone for certain, and a question that found it answered. */
-const GHOST_MS = 5000
 const ENDPOINTS = '/v1/networks/lan/endpoints'
 
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
@@ -91,8 +89,6 @@ class Soak {
     repeated: 0,
     looks: 0,
   }
-  /** When the last sandbox ended: the kernel keeps its link, and what it answers, for a moment. */
-  #lastEnd = -Infinity
   #over = false
 
   constructor(hosts: TwoHosts, options: SoakOptions) {
@@ -152,7 +148,7 @@ class Soak {
     if (answer.status >= 300) {
       if (wanted !== undefined && /10\.9\.0\.20\d is held by /.test(answer.text))
         this.#count.refused++
-      else if (wanted !== undefined && this.#mayBeGhost(answer.text)) {
+      else if (wanted !== undefined && answer.text.includes(' has given it back, but its link')) {
         this.#count.refused++
         this.#count.ghosts++
       } else this.#wrong.add(`connect ${one.name} ${wanted ?? ''}: ${answer.text}`)
@@ -168,16 +164,10 @@ class Soak {
       this.#wrong.add(`${one.name}: asked for ${wanted}, got ${address}`)
   }
 
-  #mayBeGhost(text: string): boolean {
-    const since = performance.now() - this.#lastEnd
-    return text.includes('address already in use on the LAN by') && since < GHOST_MS
-  }
-
   /** Disconnects; or the sandbox ends first, as a container that dies. */
   async #take(one: Sandbox, dies: boolean): Promise<void> {
     if (dies) {
       this.#hosts.endSandbox(one.netns)
-      this.#lastEnd = performance.now()
       this.#count.ended++
     }
     const answer = await this.#insist(one.host, 'DELETE', `${ENDPOINTS}/${one.name}`)

@@ -68,6 +68,11 @@ export class TwoHosts {
     removeAll(this.#tag, this.#folder, this.#sandboxes)
   }
 
+  /** The namespace of the switch between them. */
+  get switch(): string {
+    return `${this.#tag}-sw`
+  }
+
   /** A command's environment and place are the host's. */
   started(host: Host, line: string): ReturnType<typeof startProgram> {
     const env = {
