@@ -75,7 +75,7 @@ export class DaemonClient implements Engine {
       ...(disconnect === true ? { disconnect: 'true' } : {}),
       ...(force === true ? { force: 'true' } : {}),
     })
-    return this.#ask('DELETE', `${path('networks', name)}${how.size === 0 ? '' : `?${how}`}`)
+    return this.#ask('DELETE', `${path('networks', name)}?${how.toString()}`)
   }
 
   async networks(): Promise<readonly Network[]> {
