@@ -210,6 +210,14 @@ const TABLE = {
     say: (d) => `network with name ${d.network} already exists, with another ${d.differs}`,
     mend: (d) => `remove it first: lanyard network rm ${d.network}`,
   }),
+  'network-kept': row<{ network: string; host: string | undefined }>({
+    status: 403,
+    errno: 'EBUSY',
+    say: (d) =>
+      `network ${d.network} was made by Docker${d.host === undefined ? '' : ` on host ${d.host}`}`,
+    mend: (d) =>
+      `docker network rm ${d.network}${d.host === undefined ? '' : ` on ${d.host}`}; without that Docker: lanyard network rm --force ${d.network}`,
+  }),
   'network-in-use': row<{
     network: string
     endpoints: readonly string[]

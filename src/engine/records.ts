@@ -15,7 +15,7 @@ import { formatMac, type Mac, parseMac } from '../addr/mac.ts'
 import { formatPrefix, parsePrefix } from '../addr/prefix.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition, Entry, Store, Write } from '../store/store.ts'
-import type { Endpoint, Network, PoolSpec } from './types.ts'
+import type { Endpoint, Network, NetworkSpec, PoolSpec } from './types.ts'
 
 export const ID_KEY = 'engine/id'
 export const NETWORKS = 'network/'
@@ -296,11 +296,16 @@ export async function joinedNetworks(
   return (await listNetworks(store, host)).filter((one) => one.joined)
 }
 
-/** Other hosts that have a parent for a network. */
-export async function othersOn(store: Store, host: string, network: string): Promise<string[]> {
-  return (await listEntries(store, PARENTS)).flatMap(({ key }) => {
-    const [of = '', name = ''] = key.slice(PARENTS.length).split('/')
-    return name === network && of !== host ? [of] : []
+/** Other hosts that have a parent for a network, with the labels it has there. */
+export async function othersOn(
+  store: Store,
+  host: string,
+  network: string,
+): Promise<readonly { readonly id: string; readonly ownLabels: NetworkSpec['ownLabels'] }[]> {
+  return (await listEntries(store, PARENTS)).flatMap((entry) => {
+    const [id = '', name = ''] = entry.key.slice(PARENTS.length).split('/')
+    if (name !== network || id === host) return []
+    return read(entry, (json) => [{ id, ownLabels: (json as ParentText).ownLabels }])
   })
 }
 

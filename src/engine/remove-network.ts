@@ -51,7 +51,7 @@ async function inUse(
  * that is gone is no error for whoever removed it, but `network-missing` for whoever names one that
  * never was.
  *
- * @throws LanyardError `network-missing`, `network-in-use`
+ * @throws LanyardError `network-missing`, `network-in-use`, `network-kept`
  */
 export async function removeNetwork(
   context: Context,
@@ -62,6 +62,7 @@ export async function removeNetwork(
   const known = await findNetwork(store, name, context.self?.id)
   if (known === undefined) throw await missingNetwork(store, name)
   if (options.here === true && (await leaveNetwork(context, known))) return
+  if (options.here !== true && options.force !== true) await mustBeOurs(context, known)
   const all = await listEndpoints(store, undefined, name)
   // Those of another host are that host's to take away.
   const inTheWay =
@@ -76,6 +77,17 @@ export async function removeNetwork(
   context.emit({ what: 'network-removed', network: name, endpoint: undefined, detail })
 }
 
+/** Docker would go on with a network that is not there. @throws LanyardError `network-kept` */
+async function mustBeOurs({ store, self }: Context, known: NetworkRecord): Promise<void> {
+  const { name: network, ownLabels } = known
+  const others = self === undefined ? [] : await othersOn(store, self.id, network)
+  for (const keeper of [{ id: self?.id, ownLabels }, ...others]) {
+    if (keeper.ownLabels === undefined) continue
+    const host = keeper.id === self?.id ? undefined : await self?.nameOf(keeper.id ?? '')
+    throw new LanyardError('network-kept', { network, host })
+  }
+}
+
 /**
  * Takes a network from this host while others have it. A crash before the end leaves it joined, and
  * reconcile makes it whole again.
@@ -87,7 +99,7 @@ async function leaveNetwork(context: Context, network: NetworkRecord): Promise<b
   const { store, self } = context
   if (self === undefined) return false
   for (;;) {
-    const [other] = await othersOn(store, self.id, network.name)
+    const [other] = (await othersOn(store, self.id, network.name)).map(({ id }) => id)
     if (other === undefined) return false
     if (!network.joined) return true
     const endpoints = await listEndpoints(store, self.id, network.name)

@@ -172,6 +172,8 @@ export interface RemoveOptions {
   readonly disconnect?: boolean
   /** Only from this host, while others have it: the last of them removes it. */
   readonly here?: boolean
+  /** Though a door made it for somebody who still knows it. */
+  readonly force?: boolean
 }
 
 /** What every door can ask for. All repeatable: a second call answers as the first. */

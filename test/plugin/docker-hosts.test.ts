@@ -12,7 +12,7 @@ import { requestAddress, requestPool } from '../../src/plugin/docker/ipam-driver
 import { Networks } from '../../src/plugin/docker/networks.ts'
 import { Waiting } from '../../src/plugin/docker/pools.ts'
 import { DockerSync } from '../../src/plugin/docker/sync.ts'
-import { onHosts } from '../engine/on-hosts.ts'
+import { onHosts, refusal } from '../engine/on-hosts.ts'
 
 const ID = 'ab'.repeat(32)
 const NAME = ID.slice(0, 12)
@@ -74,6 +74,16 @@ onHosts('a network of a swarm has one id on every node, and pools of each node',
   await deleteNetwork(two, { NetworkID: ID })
   expect(await names(a)).toEqual([NAME])
   expect(await ask(one, pools[0])).toMatchObject({ Data: {} })
+  // Nor does anybody else remove it but Docker, or by force.
+  const why = `network ${NAME} was made by Docker`
+  expect(await refusal(a.removeNetwork(NAME))).toBe(why)
+  expect(await refusal(b.removeNetwork(NAME))).toBe(`${why} on host alpha`)
   await deleteNetwork(one, { NetworkID: ID })
   expect([await names(a), await names(b)]).toEqual([[], []])
+})
+
+onHosts('a network of a Docker that is gone for good goes by force', async ({ a, b }) => {
+  await create(await deskOf(a, 'one'), ID)
+  await b.removeNetwork(NAME, { force: true })
+  expect(await names(a)).toEqual([])
 })
