@@ -33,7 +33,7 @@ const PART_BYTES = 65_536
 export async function runAtNode(request: ExecRequest, output: Output): Promise<Running> {
   await settleLab(request.lab)
   const words = [...enterNode(request.lab, request.node), ...request.command]
-  const place = { cwd: await placeOf(request, output), env: environment(request.env) }
+  const place = { cwd: '/', env: environment(request.env) }
   const { terminal } = request
   return terminal === undefined
     ? runOnPipes(words, place, request.stdin, output)

@@ -43,7 +43,10 @@ export function guestGone(info: LabInfo, state?: LabState): LanyardError {
   return new LanyardError('lab-guest-gone', { lab, file, why })
 }
 
-/** The last line of a guest's console that says something. */
+/** What is printed of how a guest is started and ends, not by its kernel. */
+const NO_WORDS = /^(?:Warning: tempdir .*|Aborted.*|Killed.*|)$/
+
+/** Why a guest's kernel gave up, else the last line of its console that says something. */
 export function lastWords(folder: string): string {
   let text: string
   try {
@@ -51,8 +54,12 @@ export function lastWords(folder: string): string {
   } catch {
     return ''
   }
-  const lines = text.replaceAll('\r', '').split('\n')
-  return lines.findLast((line) => line.trim() !== '' && !line.startsWith('Warning: tempdir ')) ?? ''
+  const lines = text
+    .replaceAll('\r', '')
+    .split('\n')
+    .map((line) => line.trim())
+  const panic = lines.find((line) => line.startsWith('Kernel panic'))
+  return panic ?? lines.findLast((line) => !NO_WORDS.test(line)) ?? ''
 }
 
 /** Calls a guest. What it is to do is in a file already, so a call that is lost is rung again. */

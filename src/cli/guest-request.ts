@@ -2,12 +2,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { LabInfo } from './lab-state.ts'
 
-/** Where, and as whom, a program of the guest runs. */
-interface Surroundings {
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
-}
-
 /** Makes the lab. */
 export interface UpRequest {
   readonly do: 'up'
@@ -16,9 +10,10 @@ export interface UpRequest {
   readonly text: string
 }
 
-/** A command at a node. */
-export interface ExecRequest extends Surroundings {
+/** A command at a node, in the root of its file systems, as on any kernel. */
+export interface ExecRequest {
   readonly do: 'exec'
+  readonly env: Readonly<Record<string, string>>
   readonly lab: string
   readonly node: string
   readonly command: readonly string[]
@@ -29,8 +24,10 @@ export interface ExecRequest extends Surroundings {
 }
 
 /** A command line of this program, on the guest's kernel. */
-export interface LanyardRequest extends Surroundings {
+export interface LanyardRequest {
   readonly do: 'lanyard'
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
   readonly args: readonly string[]
 }
 

@@ -34,7 +34,7 @@ export async function execInGuest(
     node,
     command,
     stdin: atTerminal || hasInput(),
-    ...surroundings(),
+    env: environment(),
     ...(atTerminal ? { terminal: { columns: stdout.columns, rows: stdout.rows } } : {}),
   }
   return await runInGuest(info, request)
@@ -42,12 +42,12 @@ export async function execInGuest(
 
 /** Runs `lanyard ARGS` there. @returns its exit status @throws LanyardError `lab-guest-gone` */
 export async function lanyardInGuest(info: LabInfo, args: readonly string[]): Promise<number> {
-  const { env, cwd } = surroundings()
+  const env = environment()
   const colours = process.stdout.isTTY && env['NO_COLOR'] === undefined
   return await runInGuest(info, {
     do: 'lanyard',
     args,
-    cwd,
+    cwd: workingFolder(),
     // There it writes to no terminal: whether there are colours is decided by ours.
     env: colours ? { FORCE_COLOR: '1', ...env } : env,
   })
@@ -143,12 +143,21 @@ function isInBackground(): boolean {
   return group !== foreground
 }
 
-function surroundings(): { readonly cwd: string; readonly env: Record<string, string> } {
+/** A folder that was removed is none. */
+function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return '/'
+  }
+}
+
+function environment(): Record<string, string> {
   const env: Record<string, string> = {}
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !NOT_THERE.has(name)) env[name] = value
   }
-  return { cwd: process.cwd(), env }
+  return env
 }
 
 /** Resolves when it may be written on; to nobody, at once. */

@@ -100,7 +100,7 @@ describe.skipIf(process.platform !== 'linux')('a session with a guest', () => {
     expect(guestGone(info).message).toBe(
       `lab l is no more: its kernel in User Mode Linux (process ${guest.pid}) has ended`,
     )
-    writeFileSync(join(guest.folder, 'console'), 'Kernel panic - not syncing: x\r\n\r\n')
+    writeFileSync(join(guest.folder, 'console'), 'Kernel panic - not syncing: x\r\n y\nAborted\n')
     expect(guestGone(info).message).toMatch(/; it last said: Kernel panic - not syncing: x$/)
     expect(lastWords('/nowhere')).toBe('')
     const booted = { ...info, guest: { ...guest, boot: 'another' } }

@@ -232,6 +232,8 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
         )
         expect(left()).toEqual([])
         await namesakes()
+        const panic = await at('a', 'echo c > /run/guest/proc/sysrq-trigger')
+        expect(panic.stderr).toMatch(/has ended; it last said: Kernel panic - not syncing: .*\n/)
       }),
     LONG_MS,
   )
