@@ -210,6 +210,14 @@ const TABLE = {
     say: (d) => `network with name ${d.network} already exists, with another ${d.differs}`,
     mend: (d) => `remove it first: lanyard network rm ${d.network}`,
   }),
+  'network-kept': row<{ network: string; host: string | undefined }>({
+    status: 403,
+    errno: 'EBUSY',
+    say: (d) =>
+      `network ${d.network} was made by Docker${d.host === undefined ? '' : ` on host ${d.host}`}`,
+    mend: (d) =>
+      `docker network rm ${d.network}${d.host === undefined ? '' : ` on ${d.host}`}; without that Docker: lanyard network rm --force ${d.network}`,
+  }),
   'network-in-use': row<{
     network: string
     endpoints: readonly string[]
@@ -435,6 +443,22 @@ const TABLE = {
     say: (d) => (d.lab === '' ? 'no lab is up' : `lab ${d.lab} is not up: ${labsUp(d.known)}`),
     mend: () => '"lanyard lab up FILE" makes one, "lanyard lab status" lists them',
   }),
+  'lab-guest-gone': row<{ lab: string; file: string; why: string }>({
+    status: 410,
+    errno: 'ESRCH',
+    say: (d) => `lab ${d.lab} is no more: ${d.why}`,
+    mend: (d) =>
+      `"lanyard lab down ${d.lab}" takes away what is left, ` +
+      `"lanyard lab up ${d.file} --fabric uml" makes it again`,
+  }),
+  'lab-guest-blind': row<{ lab: string; folder: string }>({
+    status: 409,
+    errno: 'EXDEV',
+    say: (d) =>
+      `lab ${d.lab} would be kept in ${d.folder}, which its kernel in User Mode Linux cannot see: ` +
+      '/dev, /proc, /run and /sys are its own there',
+    mend: () => 'name a folder elsewhere: XDG_STATE_HOME=FOLDER lanyard lab up ...',
+  }),
   'lab-replay-differs': row<{ lab: string; commands: number }>({
     status: 500,
     errno: 'EIO',
@@ -492,6 +516,13 @@ const TABLE = {
     say: (d) =>
       d.problems.map((p) => (p.path === '' ? p.sentence : `${p.path}: ${p.sentence}`)).join('; '),
     mend: () => 'see /openapi.json for what the daemon understands',
+  }),
+  'request-lost': row<{ method: string }>({
+    status: 409,
+    errno: 'EAGAIN',
+    say: (d) =>
+      `Docker asked for ${d.method} a second time without saying for what: the plugin ended while it asked the first time`,
+    mend: () => 'run the docker command again',
   }),
   'request-too-large': row<{ limit: number }>({
     status: 413,

@@ -70,8 +70,12 @@ export class DaemonClient implements Engine {
   }
 
   removeNetwork(name: string, options: RemoveOptions = {}): Promise<void> {
-    const how = query('disconnect', options.disconnect === true ? 'true' : undefined)
-    return this.#ask('DELETE', `${path('networks', name)}${how}`)
+    const { disconnect, force } = options
+    const how = new URLSearchParams({
+      ...(disconnect === true ? { disconnect: 'true' } : {}),
+      ...(force === true ? { force: 'true' } : {}),
+    })
+    return this.#ask('DELETE', `${path('networks', name)}?${how.toString()}`)
   }
 
   async networks(): Promise<readonly Network[]> {

@@ -46,8 +46,32 @@ const CONFIG = {
       options: ['rbind'],
       settable: ['source'],
     },
+    {
+      name: 'machine',
+      description: 'which of several hosts this is',
+      source: '/etc/machine-id',
+      destination: '/etc/machine-id',
+      type: 'bind',
+      options: ['bind', 'ro'],
+      settable: ['source'],
+    },
   ],
-  env: [{ name: 'PATH', value: '/', description: '', settable: null }],
+  env: [
+    { name: 'PATH', value: '/', description: '', settable: null },
+    // Without a value a variable is not there.
+    {
+      name: 'LANYARD_STORE',
+      value: null,
+      description: 'an etcd that hosts share: etcd://HOST:2379',
+      settable: ['value'],
+    },
+    {
+      name: 'LANYARD_SPARES',
+      value: null,
+      description: 'addresses a host holds for while its etcd does not answer',
+      settable: ['value'],
+    },
+  ],
   propagatedMount: '',
 }
 

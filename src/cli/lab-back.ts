@@ -3,7 +3,7 @@ import { LanyardError } from '../errors.ts'
 import { isSave, type JournalRecord } from '../lab/journal.ts'
 import { didYouMean, listed } from '../lab/text.ts'
 import { chooseLab, readJournal } from './lab-live.ts'
-import { LabState } from './lab-state.ts'
+import { fabricText, LabState } from './lab-state.ts'
 
 interface LabOption {
   readonly lab?: string
@@ -52,8 +52,9 @@ export async function labBack(to: string, options: LabOption): Promise<void> {
 
 /** Only what the simulator does can be done again, and so be left out. */
 function onlySimulated(state: LabState, lab: string, verb: string): string {
-  if (state.info(lab).fabric === 'sim') return lab
-  const sentence = `lab ${lab} is on this kernel: only a simulated lab can go back`
+  const { fabric } = state.info(lab)
+  if (fabric === 'sim') return lab
+  const sentence = `lab ${lab} is ${fabricText(fabric)}: only a simulated lab can go back`
   throw new LanyardError('usage', { sentence, help: `lanyard lab ${verb} --help` })
 }
 

@@ -9,6 +9,7 @@ import type { Closer, Fabric } from '../fabric/fabric.ts'
 import { commandsOf, isSave, type JournalRecord } from '../lab/journal.ts'
 import { playLive } from '../lab/live.ts'
 import { didYouMean, listed } from '../lab/text.ts'
+import { EXIT } from './failure.ts'
 import { chooseLab, readJournal } from './lab-live.ts'
 import { type LabInfo, LabState } from './lab-state.ts'
 import { pcapFile } from './pcap.ts'
@@ -27,11 +28,30 @@ interface Wanted {
   readonly link: string
 }
 
-export async function labCapture(links: readonly string[], options: CaptureOptions): Promise<void> {
+/** @returns the exit status */
+export async function labCapture(
+  links: readonly string[],
+  options: CaptureOptions,
+): Promise<number> {
   const state = new LabState()
   const info = state.info(chooseLab(state, options.lab))
   const wanted = links.map(readLink)
-  if (info.fabric === 'kernel') return await captureKernel(info, wanted, options)
+  if (info.fabric === 'uml') {
+    const { lanyardInGuest } = await import('./guest-run.ts')
+    const words = ['lab', 'capture', ...links, '-w', options.write, '--lab', info.lab]
+    return await lanyardInGuest(info, words)
+  }
+  if (info.fabric === 'kernel') await captureKernel(info, wanted, options)
+  else await captureSim(state, info, wanted, options)
+  return EXIT.ok
+}
+
+async function captureSim(
+  state: LabState,
+  info: LabInfo,
+  wanted: readonly Wanted[],
+  options: CaptureOptions,
+): Promise<void> {
   const lock = await state.lock(info.lab)
   let records: readonly JournalRecord[]
   try {

@@ -1,13 +1,15 @@
 /**
- * `lanyard lab exec` on a simulated lab without the rest of the program: a person types it a
- * hundred times, and reading the rest takes longer than the command. Whatever is written otherwise
- * (help, an unknown option, a lab on a kernel) is the whole program's.
+ * `lanyard lab exec` on a simulated lab, or on one in User Mode Linux, without the rest of the
+ * program: a person types it a hundred times, and reading the rest takes longer than the command.
+ * Whatever is written otherwise (help, an unknown option, a lab on this kernel) is the whole
+ * program's.
  *
  * build.mjs makes a script of its own of it, with its code compiled beforehand; bin/lanyard.cjs
  * opens it.
  */
 import { fail } from './failure.ts'
-import { execSimulated, readOrder } from './lab-exec-sim.ts'
+import { execInGuest } from './guest-run.ts'
+import { execSimulated, readOrder, shellLine } from './lab-exec-sim.ts'
 import { chooseLab, tellFileNote } from './lab-live.ts'
 import { LabState } from './lab-state.ts'
 import { catchStrays } from './strays.ts'
@@ -30,11 +32,15 @@ export async function openDoor(args: readonly string[]): Promise<boolean> {
   const { node, given, options } = words
   try {
     const state = new LabState()
-    if (state.info(chooseLab(state, options.lab)).fabric !== 'sim') return false
+    const { fabric } = state.info(chooseLab(state, options.lab))
+    if (fabric === 'kernel') return false
     catchStrays()
     const order = readOrder(state, node, given, options)
     tellFileNote(state, order.info)
-    process.exitCode = await execSimulated(state, order)
+    process.exitCode =
+      fabric === 'sim'
+        ? await execSimulated(state, order)
+        : await execInGuest(order.info, node, shellLine(order.line))
   } catch (error) {
     process.exitCode = fail(error)
   }

@@ -5,22 +5,27 @@ import { kernelLabs } from './kernel-labs.ts'
 import { chooseLab } from './lab-live.ts'
 import { removeMounts } from './lab-mounts.ts'
 import { type LabInfo, LabState } from './lab-state.ts'
+import { sweepGuests, umlDown } from './lab-uml.ts'
 
 /** @param name default: the only lab that is up, and all that killed runs left */
 export async function labDown(name: string | undefined, options: { all?: boolean }): Promise<void> {
   const state = new LabState()
-  const lines: string[] = []
   const known = state.names()
+  const lines = (await sweepGuests(state, name)).map(
+    (lab) => `removed what a killed "lanyard lab up" left of lab ${lab}`,
+  )
   if (options.all === true) {
     for (const lab of known) lines.push(await down(state, lab))
   } else if (name === undefined && known.length > 0) {
     lines.push(await down(state, chooseLab(state, undefined)))
   } else if (name !== undefined && known.includes(name)) {
-    process.stdout.write(`${await down(state, name)}\n`)
+    process.stdout.write(`${[...lines, await down(state, name)].join('\n')}\n`)
     return
   }
-  if (name !== undefined) lines.push(...named(name, known))
-  else if (lines.length === 0 || mayTouchKernel()) lines.push(...leftovers(undefined))
+  if (name !== undefined) {
+    // A guest that was left is all there was of a name.
+    if (lines.length === 0) lines.push(...named(name, known))
+  } else if (lines.length === 0 || mayTouchKernel()) lines.push(...leftovers(undefined))
   process.stdout.write(`${lines.join('\n') || 'nothing to remove'}\n`)
 }
 
@@ -34,6 +39,7 @@ async function down(state: LabState, lab: string): Promise<string> {
     if (!(error instanceof LanyardError) || error.code !== 'lab-state-broken') throw error
   }
   try {
+    if (info?.fabric === 'uml') return await umlDown(state, info)
     if (info?.fabric === 'kernel') {
       const { kernelDown } = await import('./lab-kernel.ts')
       const count = kernelDown(state, info)

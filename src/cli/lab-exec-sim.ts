@@ -52,6 +52,11 @@ export async function execSimulated(state: LabState, order: ExecOrder): Promise<
   }
 }
 
+/** A line as a program on a real kernel. */
+export function shellLine(line: string): string[] {
+  return ['sh', '-c', line]
+}
+
 /** As a shell reads it back. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`

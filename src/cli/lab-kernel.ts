@@ -7,7 +7,6 @@
  * node nor on the machine.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { LanyardError } from '../errors.ts'
 import type { Fabric } from '../fabric/fabric.ts'
 import { netnsPrefix } from '../lab/identity.ts'
@@ -18,18 +17,10 @@ import { openKernel } from '../kernel/fabric.ts'
 import { kernelLabs } from './kernel-labs.ts'
 import { enterNode } from './lab-enter.ts'
 import { makeMounts, removeMounts } from './lab-mounts.ts'
+import { bootId } from './lab-records.ts'
 import { leaveSettling, settleLab } from './lab-settle.ts'
 import type { LabInfo, LabState } from './lab-state.ts'
 import { onStop } from './stop.ts'
-
-/** Changes at every boot: what was in namespaces before is gone. */
-export function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return ''
-  }
-}
 
 /**
  * Makes a lab on this kernel, and leaves it there. Until all of it is there, its record says that
@@ -37,6 +28,7 @@ export function bootId(): string {
  *
  * Ctrl-C on the way takes back what there is.
  *
+ * @returns sentences for who asked
  * @throws LanyardError `needs-root`, `lab-is-up`, `lab-stopped`, `netns-exists`, and those of
  *   making a lab
  */
@@ -45,7 +37,7 @@ export async function kernelUp(
   info: LabInfo,
   topology: Topology,
   text: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const labs = kernelLabs()
   const naming = namingOf(info)
   const names = namespacesOf(topology).map((node) => `${naming.prefix}${node}`)
@@ -70,7 +62,7 @@ export async function kernelUp(
     } else leaveSettling(info.lab, names)
     state.create({ ...info, boot: bootId() }, undefined, text)
     labs.keep(info.lab)
-    tellServices(topology)
+    return silentServices(topology)
   } catch (error) {
     try {
       removeMounts(info.lab)
@@ -89,15 +81,14 @@ export async function kernelUp(
 }
 
 /** Nobody stays to answer: better said than silent. */
-function tellServices(topology: Topology): void {
-  for (const { name, listen } of [...topology.hosts, ...topology.containers]) {
-    for (const { protocol, port } of listen) {
-      process.stderr.write(
-        `lanyard: nobody answers at ${name} ${protocol}/${port}: a lab on this kernel has no ` +
-          `process of ours; start one: lanyard lab shell ${name}\n`,
-      )
-    }
-  }
+function silentServices(topology: Topology): string[] {
+  return [...topology.hosts, ...topology.containers].flatMap(({ name, listen }) =>
+    listen.map(
+      ({ protocol, port }) =>
+        `nobody answers at ${name} ${protocol}/${port}: a lab on a real kernel has no process of ` +
+        `ours; start one: lanyard lab shell ${name}`,
+    ),
+  )
 }
 
 function namingOf(info: LabInfo): Naming {

@@ -6,7 +6,9 @@ import type { LabUpOptions } from './lab-up.ts'
 const UP_EXAMPLES = `
 A simulated lab needs no daemon and no root: its state is its file and a journal of what was typed,
 in ~/.local/state/lanyard/labs. Several labs live side by side, each under its name. On the kernel
-its nodes are network namespaces, and what is typed there are the machine's own tools.
+its nodes are network namespaces, and what is typed there are the machine's own tools. In User Mode
+Linux (Debian's package user-mode-linux) it is the same without root: the lab has a kernel of its
+own, a process that "lanyard lab down" ends, with every module, and the machine's files.
 
 Examples:
   lanyard lab up examples/seed-001 --set mode=bridge --set hairpin=false
@@ -34,7 +36,7 @@ Examples:
 const CAPTURE_EXAMPLES = `
 A link is NODE:LINK, or NODE/NETNS:LINK in a namespace made at a node; none named means all. A
 simulated lab is played again and its frames written, with the reason where one ended; a lab on
-this kernel is listened to until Ctrl-C.
+a real kernel is listened to until Ctrl-C.
 
 Examples:
   lanyard lab capture centos18:enp0s5 -w x.pcapng
@@ -49,23 +51,18 @@ export function addLiveCommands(lab: Command, seed: (text: string) => number): v
   addLooking(lab)
 }
 
-function readFabric(text: string): string {
-  if (text === 'sim' || text === 'kernel') return text
-  const why =
-    text === 'uml' ? ' A guest ends with its command: "lanyard lab run FILE --fabric uml".' : ''
-  throw new InvalidArgumentError(`Allowed choices are sim, kernel.${why}`)
-}
-
 function addMaking(lab: Command, seed: (text: string) => number): void {
   lab
     .command('up')
     .description('make a lab that stays')
     .argument('<file>', 'lab file, or a directory with a lab.yaml')
     .addOption(
-      new Option('--fabric <fabric>', 'where: simulated Linux, or this kernel (needs root)')
-        .choices(['sim', 'kernel'])
-        .default('sim')
-        .argParser(readFabric),
+      new Option(
+        '--fabric <fabric>',
+        'where: simulated Linux, this kernel (needs root), or a kernel in User Mode Linux',
+      )
+        .choices(['sim', 'kernel', 'uml'])
+        .default('sim'),
     )
     .option('--set <variable=value>', 'a value of a matrix variable; once for each', collect, {})
     .option('--name <name>', 'call it so; default: its name in the file')
@@ -138,7 +135,7 @@ function addLooking(lab: Command): void {
     .option('--json', 'print as JSON')
     .action(async (name: string | undefined, options: { json?: boolean }) => {
       const { labMatrix } = await import('./lab-measure.ts')
-      await labMatrix(name, options)
+      process.exitCode = await labMatrix(name, options)
     })
   lab
     .command('test')
@@ -159,7 +156,7 @@ function addLooking(lab: Command): void {
     .addHelpText('after', CAPTURE_EXAMPLES)
     .action(async (links: string[], options: CaptureOptions) => {
       const { labCapture } = await import('./lab-capture.ts')
-      await labCapture(links, options)
+      process.exitCode = await labCapture(links, options)
     })
 }
 

@@ -9,7 +9,7 @@ import type { Naming } from '../lab/plan.ts'
 import { printJudged, printMatrix } from '../lab/print.ts'
 import { type FindReason, type Pair, Prober } from '../lab/probing.ts'
 import { readLab } from '../lab/read.ts'
-import type { CombinationReport, MatrixReport } from '../lab/run.ts'
+import type { CombinationReport, LabReport, MatrixReport } from '../lab/run.ts'
 import { reportJson } from '../lab/json.ts'
 import { LabSource } from '../lab/source.ts'
 import type { Topology } from '../lab/topology.ts'
@@ -17,7 +17,7 @@ import { simReason } from '../lab/why.ts'
 import type { SimFabric } from '../sim/fabric.ts'
 import { EXIT } from './failure.ts'
 import { chooseLab, LiveSim, tellFileNote } from './lab-live.ts'
-import { type LabInfo, LabState } from './lab-state.ts'
+import { fabricText, type LabInfo, LabState } from './lab-state.ts'
 import type { LivePlace } from './explain-lab-fix.ts'
 import { painter } from './terminal.ts'
 
@@ -36,14 +36,17 @@ interface Site {
   close(): Promise<void>
 }
 
-export async function labMatrix(lab: string | undefined, options: MeasureOptions): Promise<void> {
-  const site = await openSite(lab)
+/** @returns the exit status */
+export async function labMatrix(lab: string | undefined, options: MeasureOptions): Promise<number> {
+  const site = await openSite(lab, 'matrix', options)
+  if (typeof site === 'number') return site
   try {
     const matrices = await measure(site)
-    if (options.json === true) return writeJson(site, matrices, [])
     const paint = painter(process.stdout)
     const texts = matrices.map((m) => printMatrix(m, matrices.length > 1, paint))
-    process.stdout.write(`${texts.join('\n\n') || 'nobody has an address'}\n`)
+    if (options.json === true) writeJson(site, matrices, [])
+    else process.stdout.write(`${texts.join('\n\n') || 'nobody has an address'}\n`)
+    return EXIT.ok
   } finally {
     await site.close()
   }
@@ -51,7 +54,8 @@ export async function labMatrix(lab: string | undefined, options: MeasureOptions
 
 /** @returns the exit status */
 export async function labTest(lab: string | undefined, options: MeasureOptions): Promise<number> {
-  const site = await openSite(lab)
+  const site = await openSite(lab, 'test', options)
+  if (typeof site === 'number') return site
   try {
     const prober = new Prober(site.fabric, site.naming, site.topology, site.reason)
     const judged: Judged[] = []
@@ -111,17 +115,31 @@ function writeJson(site: Site, matrices: readonly MatrixReport[], judged: readon
     steps: [],
   }
   const met = judged.filter((j) => j.met).length
-  const { lab, fabric } = site.info
+  const { lab, fabric: where } = site.info
+  const fabric: LabReport['fabric'] = where === 'sim' ? 'sim' : 'kernel'
   const report = { lab, fabric, combinations: [combination], met, missed: judged.length - met }
   const json = reportJson(report, [site.topology])
   process.stdout.write(`${JSON.stringify(json, undefined, 2)}\n`)
 }
 
-async function openSite(named: string | undefined): Promise<Site> {
+/**
+ * @param verb the subcommand, for a lab that lives in a guest: it is done there
+ * @returns the place, or the exit status when it was done
+ */
+async function openSite(
+  named: string | undefined,
+  verb: 'matrix' | 'test',
+  options: MeasureOptions,
+): Promise<Site | number> {
   const state = new LabState()
   const lab = chooseLab(state, named)
   const info = state.info(lab)
   tellFileNote(state, info)
+  if (info.fabric === 'uml') {
+    const { lanyardInGuest } = await import('./guest-run.ts')
+    const json = options.json === true ? ['--json'] : []
+    return await lanyardInGuest(info, ['lab', verb, lab, ...json])
+  }
   const file = topologyOf(state, info)
   if (info.fabric === 'kernel') {
     const { openKernelSite } = await import('./lab-kernel.ts')
@@ -160,7 +178,8 @@ export async function openLiveScene(named: string | undefined): Promise<{
   const lab = chooseLab(state, named)
   const info = state.info(lab)
   if (info.fabric !== 'sim') {
-    const sentence = `lab ${lab} is on this kernel, which gives no reasons: explain its file`
+    const where = fabricText(info.fabric)
+    const sentence = `lab ${lab} is ${where}, and a real kernel gives no reasons: explain its file`
     throw new LanyardError('usage', { sentence, help: `lanyard explain --lab ${info.file}` })
   }
   tellFileNote(state, info)
@@ -189,7 +208,11 @@ function renamed(
 
 /** The combination a lab was made of, from the text of its file as it was then. */
 export function topologyOf(state: LabState, info: LabInfo): Topology {
-  const topologies = readLab(new LabSource(info.file, state.text(info.lab)))
+  return topologyFrom(state.text(info.lab), info)
+}
+
+export function topologyFrom(text: string, info: LabInfo): Topology {
+  const topologies = readLab(new LabSource(info.file, text))
   const wanted = Object.entries(info.variables).map(([name, value]) => [name, String(value)])
   const topology = chooseTopology(topologies, Object.fromEntries(wanted), 'lanyard lab status')
   if (topology === undefined) throw new LanyardError('lab-not-up', { lab: info.lab, known: [] })

@@ -160,6 +160,15 @@ export class LabRecords {
   }
 }
 
+/** Changes at every boot: what was in namespaces, and every process, is gone. */
+export function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
 /** When a process started (field 22 of /proc/PID/stat, proc(5)); undefined when it is gone. */
 export function startOf(pid: number): string | undefined {
   try {

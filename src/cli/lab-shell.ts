@@ -30,6 +30,10 @@ export async function labShell(
     const { kernelExec } = await import('./lab-kernel.ts')
     return await kernelExec(info, at, shellCommand(at))
   }
+  if (info.fabric === 'uml') {
+    const { execInGuest } = await import('./guest-run.ts')
+    return await execInGuest(info, at, shellCommand(at))
+  }
   const lock = await state.lock(info.lab)
   let live: LiveSim
   try {

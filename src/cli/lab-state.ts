@@ -26,12 +26,23 @@ import type { Variables } from '../lab/expression.ts'
 import { makeFolder } from './files.ts'
 import { type FolderLock, lockFolder } from './lab-lock.ts'
 
+/** The kernel in User Mode Linux that a lab lives in, a process of the host. */
+export interface GuestRecord {
+  /** Absolute, the same in the guest. */
+  readonly folder: string
+  readonly pid: number
+  /** Start of the process in clock ticks since boot: a pid alone may by now be another's. */
+  readonly started: string
+  /** The boot of the host it was started in. */
+  readonly boot: string
+}
+
 /** What is known of a live lab without playing it. */
 export interface LabInfo {
   readonly version: 1
   readonly lab: string
   readonly title: string
-  readonly fabric: 'sim' | 'kernel'
+  readonly fabric: 'sim' | 'kernel' | 'uml'
   /** Absolute path of the file it was made from. */
   readonly file: string
   /** Name in the file, which `--name` may replace. */
@@ -41,6 +52,8 @@ export interface LabInfo {
   readonly made: string
   /** On the kernel: the boot it was made in. */
   readonly boot?: string
+  /** In User Mode Linux: the kernel it lives in. */
+  readonly guest?: GuestRecord
 }
 
 export class LabState {
@@ -161,7 +174,7 @@ export class LabState {
 }
 
 export function fabricText(fabric: LabInfo['fabric']): string {
-  return fabric === 'sim' ? 'simulated' : 'on this kernel'
+  return { sim: 'simulated', kernel: 'on this kernel', uml: 'in User Mode Linux' }[fabric]
 }
 
 function isRunning(pid: number): boolean {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { commandsOf, isSave } from '../lab/journal.ts'
 import { formatVariables } from '../lab/variables.ts'
+import { isRunning } from './guest-record.ts'
 import { chooseLab, fileNote, readJournal } from './lab-live.ts'
 import { fabricText, type LabInfo, LabState } from './lab-state.ts'
 import { formatTable } from './table.ts'
@@ -44,9 +45,11 @@ function writeJson(value: unknown): void {
 function summary(state: LabState, info: LabInfo): object {
   const { lab, fabric, file, variables, made } = info
   const commands = commandsOf(readJournal(state, lab).records).length
+  const { guest } = info
   return {
     lab,
     fabric,
+    ...(guest === undefined ? {} : { guest: { pid: guest.pid, running: isRunning(guest) } }),
     file,
     changed: fileNote(state, info) !== undefined,
     variables,
@@ -60,12 +63,19 @@ function tableOf(state: LabState, all: readonly LabInfo[]): string {
     ['LAB', 'WHERE', 'NODES', 'COMMANDS', 'FILE'],
     all.map((info) => [
       info.lab,
-      fabricText(info.fabric),
+      whereIs(info),
       String(info.nodes.length),
       info.fabric === 'sim' ? String(commandsOf(readJournal(state, info.lab).records).length) : '-',
       `${info.file}${fileMark(state, info)}`,
     ]),
   )
+}
+
+/** A kernel in User Mode Linux is a process, which may have ended. */
+function whereIs({ fabric, guest }: LabInfo): string {
+  const text = fabricText(fabric)
+  if (guest === undefined) return text
+  return isRunning(guest) ? `${text}, process ${guest.pid}` : `${text}, which has ended`
 }
 
 function fileMark(state: LabState, info: LabInfo): string {
@@ -78,7 +88,7 @@ function oneLab(state: LabState, info: LabInfo): string {
   const kinds = (kind: string) => info.nodes.filter((n) => n.kind === kind).map((n) => n.name)
   const lines = [
     `lab        ${info.lab}${info.title === '' ? '' : `: ${info.title}`}`,
-    `where      ${fabricText(info.fabric)}, since ${info.made}`,
+    `where      ${whereIs(info)}, since ${info.made}`,
     `file       ${info.file}`,
     ...(note === undefined ? [] : [`           ${note}`]),
     ...row('variables', formatVariables(info.variables)),

@@ -10,12 +10,13 @@ import { formatVariables } from '../lab/variables.ts'
 import { MachineFabric, machineIn } from '../shell/machine.ts'
 import { runCommand } from '../shell/run.ts'
 import { openSession } from '../shell/session.ts'
+import { runningGuest } from './guest-record.ts'
 import { loadLab } from './lab-file.ts'
 import { fabricText, type LabInfo, LabState } from './lab-state.ts'
 import { painter } from './terminal.ts'
 
 export interface LabUpOptions {
-  readonly fabric: 'sim' | 'kernel'
+  readonly fabric: LabInfo['fabric']
   readonly set: Readonly<Record<string, string>>
   readonly name?: string
   readonly seed: number
@@ -48,17 +49,24 @@ export async function labUp(path: string, options: LabUpOptions): Promise<void> 
   }
   const state = new LabState()
   if (state.has(lab)) {
-    throw new LanyardError('lab-is-up', { lab, fabric: fabricText(state.info(lab).fabric) })
+    const other = state.info(lab)
+    if (other.fabric === 'uml') runningGuest(other)
+    throw new LanyardError('lab-is-up', { lab, fabric: fabricText(other.fabric) })
   }
+  let notes: readonly string[] = []
   if (options.fabric === 'kernel') {
     const { kernelUp } = await import('./lab-kernel.ts')
-    await kernelUp(state, info, topology, text)
+    notes = await kernelUp(state, info, topology, text)
+  } else if (options.fabric === 'uml') {
+    const { umlUp } = await import('./lab-uml.ts')
+    notes = await umlUp(state, info, text)
   } else {
     const base = await makeLive(topology, { lab, file, seed: options.seed }, (fabric, node, line) =>
       runCommand(openSession(new MachineFabric(fabric, node), '', machineIn(fabric, node)), line),
     )
     state.create(info, base, text)
   }
+  for (const note of notes) process.stderr.write(`lanyard: ${note}\n`)
   if (options.quiet !== true) process.stdout.write(greeting(info, topology))
 }
 

@@ -1,19 +1,8 @@
-/** The program `lanyard`: runs a command line and turns what happened into an exit status. */
-import { CommanderError } from 'commander'
-import { EXIT, fail } from './failure.ts'
-import { makeProgram } from './program.ts'
-import { catchStrays } from './strays.ts'
+/** The program `lanyard`; and, in a guest of User Mode Linux, what serves the program outside. */
+import { runCommandLine } from './command-line.ts'
 
-async function main(argv: readonly string[]): Promise<void> {
-  catchStrays()
-  try {
-    await makeProgram().parseAsync(argv)
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      // It has printed its message already; help and version that were asked for are no failure.
-      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
-    } else process.exitCode = fail(error)
-  }
-}
+const [, , first, what, folder = ''] = process.argv
 
-await main(process.argv)
+if (first !== '@guest') await runCommandLine(process.argv)
+else if (what === 'serve') (await import('./guest-server.ts')).serveGuest(folder)
+else await (await import('./guest-worker.ts')).waitForCommandLine()

@@ -115,7 +115,7 @@ function addRemove(network: Command): void {
   sub(network, 'rm', 'remove networks that nobody uses')
     .alias('remove')
     .argument('<networks...>', 'names or ids')
-    .option('-f, --force', 'a network that is not there is no failure')
+    .option('-f, --force', 'one that is not there is no failure; one that Docker made goes, too')
     .option('--disconnect', 'take its endpoints off it first, all at once')
     .action(async (names: readonly string[], options: RemoveOptions) => {
       const { networkRemove } = await import('./network-remove.ts')

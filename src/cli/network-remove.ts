@@ -26,7 +26,10 @@ export async function networkRemove(
       try {
         // Removing is repeatable in the engine; whoever types a wrong name wants to know.
         const network = await engine.network(name)
-        await engine.removeNetwork(network.name, { disconnect: options.disconnect === true })
+        await engine.removeNetwork(network.name, {
+          disconnect: options.disconnect === true,
+          force: options.force === true,
+        })
         process.stdout.write(`${name}\n`)
       } catch (error) {
         const gone = error instanceof LanyardError && error.status === 404
@@ -55,7 +58,9 @@ export async function networkPrune(options: PruneOptions): Promise<number> {
         await engine.removeNetwork(name)
         removed.push(name)
       } catch (error) {
-        status = Math.max(status, fail(error))
+        // Docker has a prune of its own.
+        const isDockers = error instanceof LanyardError && error.code === 'network-kept'
+        if (!isDockers) status = Math.max(status, fail(error))
       }
     }
     if (removed.length > 0) process.stdout.write(`Deleted Networks:\n${removed.join('\n')}\n`)

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LanyardError } from '../errors.ts'
-import { nodeInUml, runInUml, umlMissing } from '../kernel/uml.ts'
+import { runInUml } from '../kernel/uml.ts'
+import { nodeInUml, umlMissing } from '../kernel/uml-boot.ts'
 import { onStop } from './stop.ts'
 
 /** Whoever waits for a lab may stop it; nobody else does. */

@@ -122,11 +122,15 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/networks/{network}',
     id: 'removeNetwork',
     says: 'Removes a network that nobody uses, and what was made for it',
-    query: { disconnect: 'true: its endpoints first, all at once' },
+    query: {
+      disconnect: 'true: its endpoints first, all at once',
+      force: 'true: though Docker made it',
+    },
     refuses: ['op-refused'],
     run: ({ engine }, asked) =>
       engine.removeNetwork(at(asked, 'network'), {
         disconnect: asked.query['disconnect'] === 'true',
+        force: asked.query['force'] === 'true',
       }),
   }),
   route({

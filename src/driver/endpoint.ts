@@ -3,7 +3,13 @@ import { familyOf, type Ip, isLinkLocalIp, type Prefix } from '../addr/ip.ts'
 import { broadcastOf, contains } from '../addr/prefix.ts'
 import type { Op, Plan } from '../fabric/plan.ts'
 import { endpointAlias, groupOf, portName } from './names.ts'
-import { childSpec, type DriverEndpoint, type DriverNetwork, isRouted } from './network.ts'
+import {
+  childSpec,
+  type DriverEndpoint,
+  type DriverNetwork,
+  isRouted,
+  siblingSubnets,
+} from './network.ts'
 
 /** Where a default route goes, one a family. */
 export interface DefaultRoute {
@@ -38,6 +44,10 @@ export function planEndpoint(network: DriverNetwork, endpoint: DriverEndpoint, h
     ops.push({ do: 'sysctl.set', netns, key: `${conf}.accept_ra`, value: '0' })
   for (const address of endpoint.addresses) ops.push(addressOp(netns, link, address))
   ops.push({ do: 'link.set', netns, name: link, up: true })
+  for (const to of siblingSubnets(network, endpoint)) {
+    const scope = familyOf(to.address) === 4 ? ({ scope: 'link' } as const) : {}
+    ops.push({ do: 'route.replace', netns, to, link, ...scope })
+  }
   return ops
 }
 
@@ -144,8 +154,9 @@ export function defaultRouteOf(
   return { link: endpoint.link, gateways: { 4: gateway(4), 6: gateway(6) }, families, onlink }
 }
 
-const ANY4: Prefix = { address: 0, length: 0 }
-const ANY6: Prefix = { address: 0n, length: 0 }
+/** Everywhere. */
+export const ANY4: Prefix = { address: 0, length: 0 }
+export const ANY6: Prefix = { address: 0n, length: 0 }
 
 /**
  * Makes routes the sandbox's default, in place of one of ours that is there.

@@ -1,6 +1,7 @@
 /** What the driver must know of networks and endpoints; the engine's records fit as they are. */
-import type { Ip, Prefix } from '../addr/ip.ts'
+import { familyOf, type Ip, type Prefix } from '../addr/ip.ts'
 import type { Mac } from '../addr/mac.ts'
+import { contains } from '../addr/prefix.ts'
 import type { IpvlanFlag, IpvlanMode, LinkSpec, MacvlanMode } from '../fabric/plan.ts'
 
 /** How links of a network are made. */
@@ -76,4 +77,23 @@ export function childSpec(network: DriverNetwork): LinkSpec {
 /** Whether children have no place for ARP and gateways: ipvlan's routed modes. */
 export function isRouted(network: NetworkOptions): boolean {
   return network.kind === 'ipvlan' && ipvlanModeOf(network) !== 'l2' && network.attach === 'child'
+}
+
+/**
+ * Other subnets of a routed network, in families the endpoint has: they lie behind its link, and no
+ * gateway leads there. A default route over the same link would do, but an internal network has
+ * none, and of several networks only one has it.
+ */
+export function siblingSubnets(
+  network: NetworkOptions & Pick<DriverNetwork, 'pools'>,
+  { addresses }: Pick<DriverEndpoint, 'addresses'>,
+): readonly Prefix[] {
+  if (!isRouted(network)) return []
+  return network.pools
+    .map(({ subnet }) => subnet)
+    .filter(
+      (subnet) =>
+        addresses.some(({ address }) => familyOf(address) === familyOf(subnet.address)) &&
+        !addresses.some(({ address }) => contains(subnet, address)),
+    )
 }

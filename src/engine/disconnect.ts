@@ -4,7 +4,6 @@ import { endpointAlias } from '../driver/names.ts'
 import { applyGently, type Context } from './context.ts'
 import { endpointsIn, planGateway } from './gateway.ts'
 import { dropHostWays } from './host-access.ts'
-import { missingNetwork } from './network.ts'
 import { mustBeHere } from './self.ts'
 import {
   endpointGone,
@@ -15,6 +14,7 @@ import {
   findNetwork,
   isChanged,
   saveEndpoint,
+  missingNetwork,
 } from './records.ts'
 import { snapshotOf } from './sandbox.ts'
 import type { Endpoint, Network } from './types.ts'
@@ -32,7 +32,7 @@ const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
 export async function disconnect(context: Context, network: string, name: string): Promise<void> {
   const { store, faults } = context
   const of = await findNetwork(store, network, context.self?.id)
-  if (of === undefined) throw await missingNetwork(context, network)
+  if (of === undefined) throw await missingNetwork(context.store, network)
   const leaving = await beginLeaving(context, of, name)
   if (leaving === undefined) return
   await faults.at('disconnect:2-record')

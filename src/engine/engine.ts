@@ -27,7 +27,8 @@ import { Lan } from './lan.ts'
 import { land } from './land.ts'
 import { Locks } from './locks.ts'
 import { makeNetwork } from './join.ts'
-import { getNetwork, planCreate, publicNetwork, removeNetwork } from './network.ts'
+import { getNetwork, planCreate, publicNetwork } from './network.ts'
+import { removeNetwork } from './remove-network.ts'
 import {
   claimAnyway,
   connectAnyway,

@@ -1,10 +1,28 @@
 /** The one default route of a sandbox that is on several networks. */
-import { defaultRouteOf, type DefaultRoute, planDefaultRoute } from '../driver/endpoint.ts'
+import type { Prefix } from '../addr/ip.ts'
+import {
+  ANY4,
+  ANY6,
+  defaultRouteOf,
+  type DefaultRoute,
+  planDefaultRoute,
+} from '../driver/endpoint.ts'
+import { isRouted, siblingSubnets } from '../driver/network.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { NetnsSnapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { findEndpoint, findNetwork } from './records.ts'
 import type { Endpoint, Network } from './types.ts'
+
+/** Whether routes of its endpoints leave by their links, without a next hop. */
+export const routesByLink = (network: Network): boolean => isRouted(network)
+
+/** Where an endpoint of such a network sends over its link, beyond its own subnets. */
+export function linkRoutes(network: Network, endpoint: Endpoint): readonly Prefix[] {
+  const siblings = siblingSubnets(network, endpoint)
+  const families = defaultRouteOf(network, endpoint)?.families ?? []
+  return [...siblings, ...families.map((family) => (family === 4 ? ANY4 : ANY6))]
+}
 
 interface Candidate {
   readonly endpoint: Endpoint

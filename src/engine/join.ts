@@ -23,20 +23,23 @@ const ASKED = 4
  * The network as it is on this host; on one that has not met it yet its parent is made ready first.
  * Repeatable. A crash leaves links with our marks, which the next reconcile removes, or all of it.
  *
- * @param parent which link it hangs on here; default as where it was made
+ * @param here which link it hangs on here, default as where it was made; labels of this host's own
  * @throws LanyardError `network-missing`, `parent-missing`, `parent-unmapped`, and what planParent
  * says
  */
 export async function joinNetwork(
   context: Context,
   name: string,
-  parent?: string,
+  here: Pick<NetworkSpec, 'parent' | 'ownLabels'> = { parent: undefined },
 ): Promise<NetworkRecord> {
+  const { parent, ownLabels } = here
   const known = await getNetwork(context, name)
   if (context.self === undefined || known.joined) return known
   return await context.locks.run({ alone: [`join/${name}`] }, async () => {
     const again = await getNetwork(context, name)
-    return again.joined ? again : await join(context, { ...again, parent: parent ?? again.parent })
+    if (again.joined) return again
+    const own = ownLabels === undefined ? {} : { ownLabels }
+    return await join(context, { ...again, ...own, parent: parent ?? again.parent })
   })
 }
 
@@ -54,7 +57,7 @@ export async function makeNetwork(context: Context, spec: NetworkSpec): Promise<
       return await makeNetwork(context, spec)
     }
   sameNetwork(known, { ...spec, parent: known.parent })
-  return publicNetwork(await joinNetwork(context, spec.name, spec.parent))
+  return publicNetwork(await joinNetwork(context, spec.name, spec))
 }
 
 /** Another host has made it while this one was about to. */

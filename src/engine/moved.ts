@@ -15,7 +15,7 @@ type Json = Record<string, unknown>
 /** Who holds an address, and what an endpoint holds. */
 const HOLDERS = ['ipam/ip/', 'ipam/end/', 'ipam/mac/']
 /** Of a network, what each host has its own of. */
-const PARENT_FIELDS = ['parent', 'vlan', 'parentLink', 'parentOwned', 'parentMac']
+const PARENT_FIELDS = [...['parent', 'vlan', 'parentLink', 'parentOwned', 'parentMac'], 'ownLabels']
 const OF_HOSTS = /^(host|host-epoch|host-forgotten|host-mark|here|parent)\//
 
 const isHolder = (key: string): boolean => HOLDERS.some((prefix) => key.startsWith(prefix))

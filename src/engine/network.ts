@@ -1,36 +1,32 @@
-/** Networks made and removed. */
+/** Networks made. */
+import { isDeepStrictEqual } from 'node:util'
 import { formatIp, type Ip } from '../addr/ip.ts'
 import { samePrefix } from '../addr/prefix.ts'
-import { parentAlias } from '../driver/names.ts'
 import { checkOptions } from '../driver/options.ts'
-import { type ParentPlan, planParent, planParentAway } from '../driver/parent.ts'
+import { type ParentPlan, planParent } from '../driver/parent.ts'
 import { LanyardError } from '../errors.ts'
 import type { Plan } from '../fabric/plan.ts'
 import type { LinkSnapshot } from '../fabric/snapshot.ts'
 import { undoPlan } from '../fabric/undo.ts'
 import { applyGently, type Context, wantsHostAccess } from './context.ts'
-import { dropAllLinks, dropAllRecords } from './disconnect-all.ts'
-import { dropHostChild, planHostChild } from './host-access.ts'
+import { planHostChild } from './host-access.ts'
 import { applyGuarded } from './guard.ts'
 import { linkOf, segmentFor } from './parent-of.ts'
-import { chainOf, planSettings, rememberWas, restoreSettings } from './parent-settings.ts'
+import { chainOf, planSettings, rememberWas } from './parent-settings.ts'
 import { checkName, hexOf } from './identity.ts'
 import {
-  type EndpointRecord,
   findNetwork,
-  listEndpoints,
   joinedNetworks,
-  listNetworks,
   networkKey,
   type NetworkRecord,
   putNetwork,
   putParent,
-  parentKey,
+  missingNetwork,
   write,
 } from './records.ts'
 import { explainRefusal } from './refusal.ts'
-import { giveBackOf } from './reclaim.ts'
-import type { Network, NetworkSpec, RemoveOptions } from './types.ts'
+import { finishRemoval } from './remove-network.ts'
+import type { Network, NetworkSpec } from './types.ts'
 import { UndoStack } from './undo-stack.ts'
 
 const GONE = ['ENODEV', 'ENOENT'] as const
@@ -54,7 +50,7 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   const { store, faults } = context
   const known = await findNetwork(store, spec.name, context.self?.id)
   if (known?.phase === 'ready') {
-    return publicNetwork(sameNetwork(known, spec))
+    return publicNetwork(await labelled(context, sameNetwork(known, spec), spec))
   }
   if (known !== undefined) await finishRemoval(context, known)
   const { network, plan } = await draftNetwork(context, spec)
@@ -82,6 +78,18 @@ export async function createNetwork(context: Context, spec: NetworkSpec): Promis
   context.emit({ what: 'network-created', network: network.name, endpoint: undefined, detail })
   if (wantsHostAccess(network) && !plan.some(isHostChild)) await warnHostAccess(context, network)
   return publicNetwork(network)
+}
+
+/** With the labels that this host's door gives it now. */
+async function labelled(
+  { store, self }: Context,
+  known: NetworkRecord,
+  { ownLabels = known.ownLabels }: NetworkSpec,
+): Promise<NetworkRecord> {
+  if (isDeepStrictEqual(ownLabels, known.ownLabels)) return known
+  const network = { ...known, ...(ownLabels === undefined ? {} : { ownLabels }) }
+  await write(store, putParent(network, self?.id))
+  return network
 }
 
 /** The record, and where several hosts share it, which link it hangs on here; never changed. */
@@ -227,115 +235,13 @@ function poolsText(spec: NetworkSpec): string {
 
 /** The record without what only the engine wants to know. */
 export function publicNetwork(record: NetworkRecord): Network {
-  const { parentMac: _mac, phase: _phase, joined: _joined, ...network } = record
-  return network
-}
-
-/** Those in the way of a network's end, of other hosts by the name of the host too. */
-async function inUse(
-  { self }: Context,
-  network: string,
-  endpoints: readonly EndpointRecord[],
-): Promise<LanyardError> {
-  const [first] = endpoints
-  const hosts = new Map<string | undefined, string>()
-  for (const { hostId: id } of endpoints) {
-    if (id !== undefined && id !== self?.id) hosts.set(id, (await self?.nameOf(id)) ?? id)
-  }
-  return new LanyardError('network-in-use', {
-    network,
-    endpoints: endpoints.map(({ name, hostId }) => {
-      const host = hosts.get(hostId)
-      return host === undefined ? name : `${name} on host ${host}`
-    }),
-    first: first?.name ?? '',
-    host: hosts.get(first?.hostId),
-  })
-}
-
-/**
- * Removes a network that has no endpoints, or with `disconnect` together with them. Repeatable: one
- * that is gone is no error for whoever removed it, but `network-missing` for whoever names one that
- * never was.
- *
- * @throws LanyardError `network-missing`, `network-in-use`
- */
-export async function removeNetwork(
-  context: Context,
-  name: string,
-  options: RemoveOptions = {},
-): Promise<void> {
-  const { store, faults } = context
-  const known = await findNetwork(store, name, context.self?.id)
-  if (known === undefined) throw await missingNetwork(context, name)
-  const all = await listEndpoints(store, undefined, name)
-  // Those of another host are that host's to take away.
-  const inTheWay =
-    options.disconnect === true ? all.filter((one) => one.hostId !== context.self?.id) : all
-  if (inTheWay.length > 0) throw await inUse(context, name, inTheWay)
-  await faults.at('remove:1-found')
-  const leaving: NetworkRecord = { ...known, phase: 'removing' }
-  await write(store, putNetwork(leaving))
-  await faults.at('remove:2-record')
-  await finishRemoval(context, leaving)
-  const detail = `${known.kind} on ${known.parentLink}`
-  context.emit({ what: 'network-removed', network: name, endpoint: undefined, detail })
-}
-
-/** The rest of a removal, from wherever it stopped; every step is tried. */
-export async function finishRemoval(context: Context, network: NetworkRecord): Promise<void> {
-  const { store, faults } = context
-  const failures: unknown[] = []
-  const attempt = async (step: () => Promise<unknown>) => {
-    try {
-      await step()
-    } catch (error) {
-      failures.push(error)
-    }
-  }
-  let endpoints: readonly EndpointRecord[] = []
-  await attempt(async () => (endpoints = await dropAllLinks(context, network)))
-  await attempt(() => dropHostChild(context, network))
-  await attempt(() => restoreSettings(context, network))
-  await attempt(() => dropParent(context, network))
-  await faults.at('remove:3-links')
-  await attempt(() => giveBackOf(context, network.name))
-  // On another host somebody may just have got an address: then it stays.
-  await attempt(() => context.addresses.close(network, context.self === undefined))
-  await faults.at('remove:4-pools')
-  if (failures.length > 0)
-    throw new AggregateError(failures, `network ${network.name} was not removed wholly`)
-  await dropAllRecords(context, network, endpoints)
-  const own = context.self === undefined ? [] : [parentKey(context.self.id, network.name)]
-  await write(store, ...[networkKey(network.name), ...own].map((key) => ({ delete: key })))
-}
-
-/** A parent of ours goes with the last network on it; one that only bears our name does not. */
-async function dropParent(context: Context, network: NetworkRecord): Promise<void> {
-  if (!network.parentOwned) return
-  const others = await joinedNetworks(context.store, context.self?.id)
-  const shared = others.some(
-    (other) =>
-      other.name !== network.name &&
-      other.parentLink === network.parentLink &&
-      other.phase === 'ready',
-  )
-  if (shared) return
-  const link = await context.view.link(network.parentLink)
-  if (link === undefined || link.alias !== parentAlias(network.parentLink)) return
-  context.lan.forget(network.parentLink)
-  await applyGently(context, planParentAway(network.parentLink, context.host), GONE)
-  context.view.forget()
-}
-
-export async function missingNetwork(context: Context, network: string): Promise<LanyardError> {
-  const known = (await listNetworks(context.store, undefined)).map((one) => one.name)
-  return new LanyardError('network-missing', { network, known })
+  const { parentMac: _mac, phase: _phase, joined: _joined, ownLabels, ...network } = record
+  return { ...network, labels: { ...network.labels, ...ownLabels } }
 }
 
 /** @throws LanyardError `network-missing` */
 export async function getNetwork(context: Context, name: string): Promise<NetworkRecord> {
   const known = await findNetwork(context.store, name, context.self?.id)
   if (known?.phase === 'ready') return known
-  throw await missingNetwork(context, name)
+  throw await missingNetwork(context.store, name)
 }

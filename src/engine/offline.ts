@@ -10,7 +10,6 @@ import { connect } from './connect.ts'
 import type { Context } from './context.ts'
 import { disconnect } from './disconnect.ts'
 import { createEndpoint, leave } from './endpoint.ts'
-import { missingNetwork } from './network.ts'
 import {
   endpointGone,
   findEndpoint,
@@ -18,6 +17,7 @@ import {
   hereKey,
   type NetworkRecord,
   write,
+  missingNetwork,
 } from './records.ts'
 import { isAway, leaveWithoutStore } from './restore.ts'
 import { snapshotOf } from './sandbox.ts'
@@ -233,7 +233,7 @@ async function takes(
 ): Promise<NetworkRecord> {
   const { network: name, endpoint, addresses = [], mac } = request
   const network = await findNetwork(island.store, name, island.self?.id)
-  if (network?.phase !== 'ready' || !network.joined) throw await missingNetwork(island, name)
+  if (network?.phase !== 'ready' || !network.joined) throw await missingNetwork(island.store, name)
   if (mac !== undefined)
     throw refused(name, 'whether somebody bears a MAC that is asked for only it can say')
   if (endpoint === '') return network

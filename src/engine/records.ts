@@ -7,7 +7,7 @@
  *
  * Where several hosts share a store (HOST is a host's id):
  *
- * `parent/HOST/NETWORK`          which link of that host a network hangs on
+ * `parent/HOST/NETWORK`          which link of that host a network hangs on, and labels of its own
  * `here/HOST/NETWORK/NAME`       the same as `endpoint/NETWORK/NAME`, to find a host's own by
  */
 import { formatIp, type Ip, parseIp } from '../addr/ip.ts'
@@ -15,7 +15,7 @@ import { formatMac, type Mac, parseMac } from '../addr/mac.ts'
 import { formatPrefix, parsePrefix } from '../addr/prefix.ts'
 import { LanyardError } from '../errors.ts'
 import type { Condition, Entry, Store, Write } from '../store/store.ts'
-import type { Endpoint, Network, PoolSpec } from './types.ts'
+import type { Endpoint, Network, NetworkSpec, PoolSpec } from './types.ts'
 
 export const ID_KEY = 'engine/id'
 export const NETWORKS = 'network/'
@@ -51,7 +51,8 @@ export const networkKey = (name: string): string => `${NETWORKS}${name}`
 export const endpointKey = (network: string, name: string): string =>
   `${ENDPOINTS}${network}/${name}`
 
-export const parentKey = (host: string, network: string): string => `parent/${host}/${network}`
+const PARENTS = 'parent/'
+export const parentKey = (host: string, network: string): string => `${PARENTS}${host}/${network}`
 export const hereKey = (host: string, network: string, name: string): string =>
   `here/${host}/${network}/${name}`
 
@@ -93,28 +94,32 @@ interface ParentText {
   readonly parentLink: string
   readonly parentOwned: boolean
   readonly parentMac?: string
+  readonly ownLabels?: Readonly<Record<string, string>>
 }
 
-/** The network on this host: its parent only, where the rest belongs to all hosts. */
+/** The network on this host: parent and own labels, where the rest belongs to all hosts. */
 export function putParent(network: NetworkRecord, host: HostId): Write {
   if (host === undefined) return putNetwork(network)
-  const { parent, vlan, parentLink, parentOwned, parentMac } = network
+  const { parent, vlan, parentLink, parentOwned, parentMac, ownLabels } = network
   const text: ParentText = {
     ...(parent === undefined ? {} : { parent }),
     ...(vlan === undefined ? {} : { vlan }),
     parentLink,
     parentOwned,
     ...(parentMac === undefined ? {} : { parentMac: formatMac(parentMac) }),
+    ...(ownLabels === undefined ? {} : { ownLabels }),
   }
   return { put: parentKey(host, network.name), value: JSON.stringify(text) }
 }
 
-function withParent(network: NetworkRecord, entry: Entry | undefined): NetworkRecord {
+function withParent(of: NetworkRecord, entry: Entry | undefined): NetworkRecord {
+  const { ownLabels: _ofItsMaker, ...network } = of
   if (entry === undefined) return { ...network, joined: false }
   return read(entry, (json) => {
-    const { parent, vlan, parentMac, parentLink, parentOwned } = json as ParentText
+    const { parent, vlan, parentMac, parentLink, parentOwned, ownLabels } = json as ParentText
     return {
       ...network,
+      ...(ownLabels === undefined ? {} : { ownLabels }),
       parent,
       ...(vlan === undefined ? {} : { vlan }),
       parentLink,
@@ -277,12 +282,31 @@ export async function listNetworks(store: Store, host: HostId): Promise<readonly
   return networks.map((one) => withParent(one, byKey.get(parentKey(host, one.name))))
 }
 
+/** What to say to whoever names a network that is not there. */
+export async function missingNetwork(store: Store, network: string): Promise<LanyardError> {
+  const known = (await listNetworks(store, undefined)).map((one) => one.name)
+  return new LanyardError('network-missing', { network, known })
+}
+
 /** Networks this host has a parent for. */
 export async function joinedNetworks(
   store: Store,
   host: HostId,
 ): Promise<readonly NetworkRecord[]> {
   return (await listNetworks(store, host)).filter((one) => one.joined)
+}
+
+/** Other hosts that have a parent for a network, with the labels it has there. */
+export async function othersOn(
+  store: Store,
+  host: string,
+  network: string,
+): Promise<readonly { readonly id: string; readonly ownLabels: NetworkSpec['ownLabels'] }[]> {
+  return (await listEntries(store, PARENTS)).flatMap((entry) => {
+    const [id = '', name = ''] = entry.key.slice(PARENTS.length).split('/')
+    if (name !== network || id === host) return []
+    return read(entry, (json) => [{ id, ownLabels: (json as ParentText).ownLabels }])
+  })
 }
 
 /** Names of networks this host has a parent for, whether or not they still are. */

@@ -7,7 +7,7 @@ import type { Snapshot } from '../fabric/snapshot.ts'
 import type { Context } from './context.ts'
 import { takeAway } from './disconnect.ts'
 import { verifyAgain } from './introduce.ts'
-import { finishRemoval } from './network.ts'
+import { finishRemoval } from './remove-network.ts'
 import {
   endpointKey,
   type EndpointRecord,

@@ -45,6 +45,8 @@ export interface NetworkSpec {
   /** When the wanted parent is a port of a bridge: `veth` makes endpoints ports of that bridge. */
   readonly attach: 'child' | 'veth'
   readonly labels: Readonly<Record<string, string>>
+  /** This host's alone; of a network that is there they are among the others. */
+  readonly ownLabels?: Readonly<Record<string, string>>
 }
 
 export interface Network extends NetworkSpec {
@@ -168,6 +170,10 @@ export interface EngineEvent {
 export interface RemoveOptions {
   /** Its endpoints go first, all at once; else a network with endpoints is refused. */
   readonly disconnect?: boolean
+  /** Only from this host, while others have it: the last of them removes it. */
+  readonly here?: boolean
+  /** Though a door made it for somebody who still knows it. */
+  readonly force?: boolean
 }
 
 /** What every door can ask for. All repeatable: a second call answers as the first. */

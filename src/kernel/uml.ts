@@ -1,30 +1,17 @@
 /**
- * User Mode Linux (Debian `user-mode-linux`): a second real kernel, booted as an ordinary process
- * on the host's own file system, root or not. It has 8021q, ipvlan and dummy where a machine's own
- * kernel may lack them.
+ * A guest of User Mode Linux that runs one command and ends with it.
  *
- * The guest sees the real root file system, with its own /proc, /sys, /run and /dev/shm, and runs
- * one command. A program that is killed outright (SIGKILL) leaves its guest running and a scratch
- * directory in the temporary folder, nothing else.
+ * A program that is killed outright (SIGKILL) leaves its guest running and a scratch directory in
+ * the temporary folder, nothing else.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hidePtraceXstate } from '../sys/seccomp.ts'
+import { bootLines, bootParameters, howEnded, POWER_OFF, quote, umlCommand } from './uml-boot.ts'
 
-const PROGRAM = '/usr/bin/linux.uml'
-const MODULES = '/usr/lib/uml/modules'
-/** Modules loaded at once at the boot; the guest loads the rest when something asks for it. */
-const WANTED: readonly string[] = [
-  ...['8021q', 'macvlan', 'macvtap', 'ipvlan', 'dummy', 'veth', 'bridge', 'br_netfilter', 'vxlan'],
-  ...['tun', 'af_packet', 'ipv6', 'nf_tables', 'nft_compat', 'nft_ct', 'nft_masq', 'nft_redir'],
-  ...['nft_chain_nat', 'nft_reject_inet', 'iptable_filter', 'iptable_nat', 'ip6table_filter'],
-  ...['ip6table_nat', 'xt_MASQUERADE', 'xt_conntrack', 'xt_state', 'xt_nat', 'xt_REDIRECT'],
-  ...['xt_comment', 'xt_tcpudp', 'ipt_REJECT', 'ip6t_REJECT'],
-]
-/** Where the guest's modprobe looks, on its own /run: the /lib/modules it sees are of the host. */
-const MODPROBE = '/run/modprobe'
+/** Guest memory where nobody says. */
+const DEFAULT_MEMORY_MIB = 768
 const START = '@@guest-start@@'
 const EXIT = '@@guest-exit '
 
@@ -73,15 +60,6 @@ export interface UmlResult {
   readonly console: string
 }
 
-/** Why User Mode Linux cannot be used here; undefined when it can. */
-export function umlMissing(): string | undefined {
-  if (process.platform !== 'linux' || process.arch !== 'x64')
-    return 'User Mode Linux needs x86-64 Linux'
-  for (const path of [PROGRAM, MODULES])
-    if (!existsSync(path)) return `${path} is not installed (Debian package user-mode-linux)`
-  return undefined
-}
-
 /**
  * Boots a kernel, runs one command in it and powers it off.
  *
@@ -102,26 +80,18 @@ export async function runInUml(options: UmlOptions): Promise<UmlResult> {
 }
 
 function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult> {
-  const wide = hasWideRegisters()
-  if (wide) hidePtraceXstate()
   const parameters = [
-    'rootfstype=hostfs',
-    'rw',
-    `init=${init}`,
-    `mem=${options.memoryMib ?? 768}M`,
-    'con=null',
+    ...bootParameters(init, options.memoryMib ?? DEFAULT_MEMORY_MIB),
     'con0=fd:0,fd:1',
-    'quiet',
-    'loglevel=1',
     ...(options.cable === undefined ? [] : [cardOf(options.cable)]),
-    ...(wide ? [NO_WIDE_REGISTERS] : []),
   ]
-  const child = spawn(PROGRAM, parameters, {
+  const [program, ...words] = umlCommand(parameters)
+  const child = spawn(program, words, {
     cwd: dir,
     // Standard input stays an open pipe: at its end the guest's console complains without pause.
     stdio: 'pipe',
     detached: true,
-    env: { TMPDIR: tmpdir(), HOME: dir },
+    env: { PATH: '/usr/bin:/bin', TMPDIR: tmpdir(), HOME: dir },
   })
   return collect(child, options)
 }
@@ -181,7 +151,7 @@ function collect(child: ChildProcess, options: UmlOptions): Promise<UmlResult> {
       const exitCode = at < 0 ? undefined : Number.parseInt(output.slice(at + EXIT.length), 10)
       resolve({
         exitCode,
-        ended: late ?? signal ?? `status ${code}`,
+        ended: late ?? howEnded(code, signal),
         output: at < 0 ? output : output.slice(0, at),
         console: (before ?? console) + complaint,
       })
@@ -200,69 +170,12 @@ function killGroup(child: ChildProcess): void {
 }
 
 function initScript(options: UmlOptions): string {
-  const env: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
-    HOME: '/root',
-    TERM: 'dumb',
-    LANG: 'C.UTF-8',
-    ...options.env,
-  }
   return [
-    '#!/bin/sh',
-    'mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmpfs /run',
-    'mkdir -p /dev/shm 2>/dev/null; mount -t tmpfs tmpfs /dev/shm',
-    ...Object.entries(env).map(([key, value]) => `export ${key}=${quote(value)}`),
-    ...loadModules(),
-    'ip link set lo up',
-    `cd ${quote(options.cwd ?? process.cwd())}`,
+    ...bootLines(options.env ?? {}, options.cwd ?? process.cwd()),
     `echo ${START}`,
     `${options.command.map(quote).join(' ')} 2>&1`,
     `echo "${EXIT}$?"`,
-    'sync; echo o > /proc/sysrq-trigger; sleep 5',
+    POWER_OFF,
     '',
   ].join('\n')
-}
-
-/**
- * One modprobe for all at the boot (a program costs a guest 30 ms to start), and the same one for
- * what the kernel asks for later. The module dummy would make a dummy0 of itself.
- */
-function loadModules(): string[] {
-  const modprobe = `exec modprobe -d ${MODPROBE} -C ${MODPROBE}/options`
-  return [
-    `mkdir -p ${MODPROBE}/lib ${MODPROBE}/options; ln -s ${MODULES} ${MODPROBE}/lib/modules`,
-    `echo 'options dummy numdummies=0' > ${MODPROBE}/options/dummy.conf`,
-    `printf '#!/bin/sh\\n${modprobe} "$@"\\n' > ${MODPROBE}/run; chmod +x ${MODPROBE}/run`,
-    `echo ${MODPROBE}/run > /proc/sys/kernel/modprobe`,
-    `${MODPROBE}/run -a ${WANTED.join(' ')} 2>/dev/null`,
-  ]
-}
-
-/**
- * Whether this processor has AMX. Its register state is larger than what User Mode Linux 6.1 was
- * built for: putting it back fails, and the guest dies at its first program.
- */
-function hasWideRegisters(): boolean {
-  return / amx_tile /.test(readFileSync('/proc/cpuinfo', 'utf8'))
-}
-
-/**
- * Without the extended state the guest cannot keep the wide vector registers of its programs
- * apart, so they must not use them. The parameter goes through to init's environment.
- */
-const NO_WIDE_REGISTERS = `GLIBC_TUNABLES=glibc.cpu.hwcaps=${[
-  ...['XSAVE', 'XSAVEC', 'AVX', 'AVX2', 'AVX512F', 'AVX512VL', 'AVX512BW', 'AVX512CD', 'AVX512DQ'],
-  ...['ERMS', 'FSRM', 'BMI1', 'BMI2', 'LZCNT', 'MOVBE', 'RTM', 'FMA', 'AVX_Fast_Unaligned_Load'],
-]
-  .map((feature) => `-${feature}`)
-  .join(',')}`
-
-/** The command that starts this Node.js inside the guest, for the same reason without AVX. */
-export function nodeInUml(): string[] {
-  const flags = ['avx', 'avx2', 'fma3', 'bmi1', 'bmi2'].map((feature) => `--no-enable-${feature}`)
-  return hasWideRegisters() ? [process.execPath, ...flags] : [process.execPath]
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -49,6 +49,8 @@ export interface Libc {
   if_nametoindex(name: string): number
   clock_gettime(clock: number, timespec: Bytes): number
   flock(fd: number, operation: number): number
+  pipe2(fds: Bytes, flags: number): number
+  mkfifo(path: string, mode: number): number
   fsopen(number: number, kind: string, flags: number): number
   fsconfig(
     number: number,
@@ -87,6 +89,8 @@ const SIGNATURES: Readonly<Record<keyof Libc, Signature>> = {
   if_nametoindex: ['uint32_t', ['const char *']],
   clock_gettime: ['int', ['int', 'void *']],
   flock: ['int', ['int', 'int']],
+  pipe2: ['int', ['void *', 'int']],
+  mkfifo: ['int', ['const char *', 'uint32_t']],
   // By syscall(2): the C library has them since glibc 2.36.
   fsopen: ['long', ['long', 'const char *', 'long'], 'syscall'],
   fsconfig: ['long', ['long', 'long', 'long', 'void *', 'void *', 'long'], 'syscall'],

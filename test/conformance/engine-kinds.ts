@@ -1,5 +1,6 @@
 /** Parents that have to be made, other kinds and attachments: needs what not every kernel has. */
 import { expect } from 'vitest'
+import type { Prefix } from '../../src/addr/ip.ts'
 import { type EngineWorld, HOST_MAC } from '../engine/world.ts'
 import { LAN4 } from '../lan.ts'
 import { engines } from './engine-case.ts'
@@ -104,6 +105,33 @@ for (const mode of ['l2', 'l3', 'l3s'] as const)
       })
       await engine.removeNetwork('lan', { disconnect: true })
       expect(await names(world, 'a')).toEqual(['lo'])
+    },
+    'ipvlan',
+  )
+
+for (const mode of ['l3', 'l3s'] as const)
+  engines(
+    `ipvlan ${mode}: an internal network reaches from one of its subnets into the other`,
+    async (world) => {
+      await world.sandboxes('a', 'b')
+      const engine = await world.open()
+      const pools = [0x0a140000, 0x0a150000, 0xfd20n << 112n, 0xfd21n << 112n].map((address) => ({
+        subnet: { address, length: typeof address === 'number' ? 24 : 64 } as Prefix,
+        exclude: [],
+      }))
+      const routed = { kind: 'ipvlan', ipvlanMode: mode, internal: true } as const
+      await engine.createNetwork(world.network({ ...routed, pools }))
+      const [four, six] = [
+        [0x0a140005, 0x0a150005] as const,
+        [(0xfd20n << 112n) + 5n, (0xfd21n << 112n) + 5n] as const,
+      ]
+      await engine.connect({ ...world.request('a'), addresses: [four[0], six[0]] })
+      await engine.connect({ ...world.request('b'), addresses: [four[1], six[1]] })
+      await world.settle('a', 'b')
+      for (const to of [four[1], six[1]]) expect(await world.ping('a', to)).toBe(64)
+      const { routes } = await world.snapshot('a')
+      expect(routes.filter((route) => route.to.length === 0)).toEqual([])
+      expect(await engine.status()).toEqual([])
     },
     'ipvlan',
   )

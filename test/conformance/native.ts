@@ -4,7 +4,7 @@
  */
 import { detectTraits } from '../../src/fabric/traits.ts'
 import { openKernel } from '../../src/kernel/fabric.ts'
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 import './cases.ts'
 import { lackOf, runConformance } from './suite.ts'
 

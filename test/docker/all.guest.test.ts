@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 import type { Outcome } from '../uml/inside/vitest.ts'
 import { dockerInGuests } from './guests.ts'
 import { whyNoDocker } from './world.ts'

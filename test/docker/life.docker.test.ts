@@ -51,6 +51,24 @@ describeDocker('docker on lanyard over its life', () => {
     await world.reaches(addressOf('c1'))
   })
 
+  test('the plugin ends while Docker asks: the user is told to ask again, and is answered', async () => {
+    await world.startDockerd()
+    docker(`${CREATE} first`)
+    world.signalLanyard('SIGSTOP')
+    const asked = world.dockerAsync(`${CREATE} second`)
+    const waits = /^u_str +\S+ +[1-9]\d* .*\/plugins\/lanyard\.sock/m
+    await until(() => waits.test(world.ok('ss', '--no-header', '--all', '--unix')), 'no request')
+    // What is stopped is killed, and nsenter goes on to see it.
+    const killed = world.stopLanyard('SIGKILL')
+    world.signalLanyard('SIGCONT')
+    await killed
+    await world.startLanyard()
+    const { status, stderr } = await asked
+    expect([status, stderr]).toEqual([1, expect.stringContaining('run the docker command again')])
+    expect(docker('network ls --format {{.Name}}').split('\n')).not.toContain('second')
+    docker(`${CREATE} second`)
+  })
+
   test('the host reboots: what restarts is where it was, what is pinned stays its own', async () => {
     await world.startDockerd()
     world.importImage()

@@ -81,6 +81,11 @@ ip -n peer address add fd00:8::9/64 dev eth0 nodad
 ip -n gw link set eth0 up
 ip -n peer link set eth0 up
 ip route add default via 192.168.8.1
+# A guest's kernel has tables only of the older kind, which Docker's name server lives by.
+if ! iptables -t nat -N lanyard 2>/dev/null && iptables-legacy -t nat -L >/dev/null 2>&1; then
+  mount --bind "$(readlink -f "$(command -v iptables-legacy)")" "$(readlink -f "$(command -v iptables)")"
+fi
+iptables -t nat -X lanyard 2>/dev/null || true
 touch "$1/ready"
 # The first process reaps what others leave: a dead containerd looks alive until then.
 while :; do sleep 3600 & wait $!; done
@@ -99,6 +104,13 @@ export interface WorldOptions {
 function innerOf({ pid = 0 }: ChildProcess): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
   return Number(children.split(' ')[0] || pid)
+}
+
+function signalInner(child: ChildProcess | undefined, signal: NodeJS.Signals): void {
+  if (child === undefined) return
+  process.kill(innerOf(child), signal)
+  // nsenter stops together with what it started, and has to reap it.
+  if (signal === 'SIGCONT') child.kill(signal)
 }
 
 export class DockerWorld {
@@ -241,10 +253,11 @@ export class DockerWorld {
   }
 
   lanyard(line: string): Ran {
-    return this.run(...NODE, PROGRAM, ...line.split(' '), '--state', this.#state)
+    return this.run(...NODE, PROGRAM, ...line.split(' '), '--state', this.state)
   }
 
-  get #state(): string {
+  /** Where Lanyard keeps its own. */
+  get state(): string {
     return join(this.folder, 'state')
   }
 
@@ -286,8 +299,8 @@ export class DockerWorld {
 
   /** Who Lanyard takes this host for: all worlds of a machine share its machine-id. */
   name(id: string, name: string): void {
-    mkdirSync(this.#state, { recursive: true })
-    writeFileSync(join(this.#state, 'host-id'), `${id} ${name}\n`)
+    mkdirSync(this.state, { recursive: true })
+    writeFileSync(join(this.state, 'host-id'), `${id} ${name}\n`)
   }
 
   /** An etcd on this host's card. @returns where it is, as `--store` takes it */
@@ -302,14 +315,15 @@ export class DockerWorld {
   }
 
   signalEtcd(signal: NodeJS.Signals): void {
-    if (this.#etcd === undefined) return
-    process.kill(innerOf(this.#etcd), signal)
-    // nsenter stops together with what it started, and has to reap it.
-    if (signal === 'SIGCONT') this.#etcd.kill(signal)
+    signalInner(this.#etcd, signal)
+  }
+
+  signalLanyard(signal: NodeJS.Signals): void {
+    signalInner(this.#lanyard, signal)
   }
 
   async startLanyard(...options: readonly string[]): Promise<void> {
-    const command = [...NODE, PROGRAM, 'daemon', '--state', this.#state, ...options]
+    const command = [...NODE, PROGRAM, 'daemon', '--state', this.state, ...options]
     this.#lanyard = this.#start('lanyard', command)
     const log = this.logOf('lanyard').length
     await this.#until('lanyard', () => this.logOf('lanyard').slice(log).includes('"msg":"ready"'))
@@ -388,11 +402,11 @@ async function lateness(what: string): Promise<never> {
 /** Waits for a state, never for a time. */
 export async function until(
   what: () => boolean | Promise<boolean>,
-  name = 'it did not come to be',
+  name: string | (() => string) = 'it did not come to be',
 ): Promise<void> {
   const end = Date.now() + PATIENCE_MS
   while (!(await what())) {
-    if (Date.now() > end) throw new Error(name)
+    if (Date.now() > end) throw new Error(typeof name === 'string' ? name : name())
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
 }

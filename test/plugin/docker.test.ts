@@ -50,8 +50,11 @@ async function onSim(body: (docker: Docker) => Promise<void>): Promise<void> {
       heard: ({ defect }) => expect(defect).toBeUndefined(),
     })
     const say = async (method: string, request: unknown): Promise<Json> => {
-      const { status, json } = await ask(socket, 'POST', `/${method}`, JSON.stringify(request))
+      const reply = await ask(socket, 'POST', `/${method}`, JSON.stringify(request))
+      const { status, json, headers } = reply
       expect([method, status]).toEqual([method, 200])
+      // No connection is closed after a while, under Docker's hands.
+      expect(headers['keep-alive']).toBeUndefined()
       return json
     }
     try {
@@ -176,6 +179,11 @@ test('bad input is one sentence in the key Docker reads', () =>
     })
     expect(await say('NetworkDriver.CreateNetwork', { NetworkID: 7 })).toEqual({
       Err: 'NetworkID: Invalid input: expected string, received number',
+    })
+    expect(await say('IpamDriver.RequestPool', undefined)).toEqual({
+      Error: expect.stringMatching(
+        /^Docker asked .* second time .*: run the docker command again$/,
+      ),
     })
     const alone = (await pool({ Pool: '10.9.0.0/24' }))['PoolID']
     expect(await say('IpamDriver.RequestAddress', { PoolID: alone })).toEqual({

@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { nodeInUml, runInUml, umlMissing } from '../../src/kernel/uml.ts'
+import { runInUml } from '../../src/kernel/uml.ts'
+import { nodeInUml, umlMissing } from '../../src/kernel/uml-boot.ts'
 import { openKernel } from './kernel.ts'
 import { type Played, playSeed, SEEDS } from './play.ts'
 import { openSim } from './sim.ts'

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 import { replay } from './replay.ts'
 import { differences, reasons, type Replayed, table } from './report.ts'
 import { readTruth, type Row, type TruthFile } from './rows.ts'

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const WORDS = ['--fabric=uml', '--seed=1', '--count=40', '--jobs=20', '--no-shrink']

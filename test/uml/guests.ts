@@ -8,7 +8,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { nodeInUml, runInUml } from '../../src/kernel/uml.ts'
+import { runInUml } from '../../src/kernel/uml.ts'
+import { nodeInUml } from '../../src/kernel/uml-boot.ts'
 import { withGuestSlot } from '../support/guest-slot.ts'
 
 /** Guests that run side by side: each keeps one processor busy. */

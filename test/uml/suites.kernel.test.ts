@@ -3,7 +3,7 @@
  * need 8021q, ipvlan, dummy or VLAN filtering run nowhere else if this machine's kernel lacks them.
  */
 import { expect, test } from 'vitest'
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 import { inGuests } from './guests.ts'
 import type { Outcome } from './inside/vitest.ts'
 import { buildInside, removeInside } from './program.ts'

@@ -7,13 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  nodeInUml,
-  runInUml,
-  type UmlCable,
-  umlMissing,
-  type UmlResult,
-} from '../../src/kernel/uml.ts'
+import { runInUml, type UmlCable, type UmlResult } from '../../src/kernel/uml.ts'
+import { nodeInUml, umlMissing } from '../../src/kernel/uml-boot.ts'
 import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgram, PROGRAM, removeProgram, ROOT, runProgram } from '../support/program.ts'
 

@@ -1,6 +1,7 @@
 /** The second judge boots and has what this machine's own kernel may lack. */
 import { expect, test } from 'vitest'
-import { nodeInUml, runInUml, umlMissing } from '../../src/kernel/uml.ts'
+import { runInUml } from '../../src/kernel/uml.ts'
+import { nodeInUml, umlMissing } from '../../src/kernel/uml-boot.ts'
 
 const missing = umlMissing()
 

@@ -6,7 +6,8 @@
 import { existsSync } from 'node:fs'
 import { familyOf, formatIp, type Ip } from '../../addr/ip.ts'
 import { formatMac, parseMac } from '../../addr/mac.ts'
-import { contains } from '../../addr/prefix.ts'
+import { contains, formatPrefix } from '../../addr/prefix.ts'
+import { linkRoutes, routesByLink } from '../../engine/gateway.ts'
 import type { DoorEngine, Endpoint, Network, NetworkSpec } from '../../engine/types.ts'
 import { LanyardError } from '../../errors.ts'
 import { type IpamDesk, nameOf } from './ipam-driver.ts'
@@ -60,18 +61,19 @@ export async function createNetwork(
   const { fast = 'true', ...given } = wordsOf(options?.[LABEL.generic])
   if (!['true', 'false'].includes(fast))
     throw refuse(`driver option fast is true or false, not "${fast}"`)
-  const spec = desk.readSpec({
+  const asked = desk.readSpec({
     name: networkName(id),
     options: ours ? given : withoutCheck(desk, id, given),
     pools: found.map(({ one, pool }) => poolSpecOf(one, pool?.range)),
     internal: options?.[LABEL.internal] === true,
-    labels: {
-      [ID_LABEL]: id,
-      [POOLS_LABEL]: found.flatMap(({ pool }) => pool?.id ?? []).join(' '),
-      [FAST_LABEL]: fast,
-    },
+    labels: {},
   })
-  const network = await desk.engine.createNetwork(spec)
+  const ownLabels = {
+    [ID_LABEL]: id,
+    [POOLS_LABEL]: found.flatMap(({ pool }) => pool?.id ?? []).join(' '),
+    [FAST_LABEL]: fast,
+  }
+  const network = await desk.engine.createNetwork({ ...asked, ownLabels })
   desk.networks.add(network)
   for (const { pool } of found) if (pool !== undefined) desk.waiting.forget(pool.id)
   return {}
@@ -129,7 +131,7 @@ export async function removeNetwork(desk: IpamDesk, name: string): Promise<void>
     await gently(engine.disconnect(name, endpoint))
     networks.removeEndpoint(id)
   }
-  await gently(engine.removeNetwork(name))
+  await gently(engine.removeNetwork(name, { here: true }))
   networks.remove(name)
 }
 
@@ -244,7 +246,7 @@ async function inPlace(
   network: Network,
   at: { readonly network: string; readonly endpoint: string; readonly sandbox: string },
 ): Promise<Endpoint | undefined> {
-  const routed = isRouted(network)
+  const routed = routesByLink(network)
   try {
     return await engine.join({
       ...at,
@@ -265,14 +267,11 @@ interface Ways {
   }[]
 }
 
-const isRouted = ({ kind, ipvlanMode = 'l2' }: Network): boolean =>
-  kind === 'ipvlan' && ipvlanMode !== 'l2'
-
 function waysOf(network: Network): Ways {
   const gateways = network.pools.flatMap(({ subnet, gateway }) =>
     gateway === undefined ? [] : [{ subnet, ip: gateway }],
   )
-  return { routed: isRouted(network), gateways: network.internal ? [] : gateways }
+  return { routed: routesByLink(network), gateways: network.internal ? [] : gateways }
 }
 
 /**
@@ -281,14 +280,13 @@ function waysOf(network: Network): Ways {
  */
 function answerOf(network: Network, endpoint: Endpoint, { routed, gateways }: Ways): JoinAnswer {
   const none = { DisableGatewayService: true } as const
-  if (network.internal) return none
   if (routed) {
-    const families = new Set(endpoint.addresses.map((a) => familyOf(a.address)))
-    const StaticRoutes = [...families].map(
-      (family) => ({ Destination: family === 4 ? '0.0.0.0/0' : '::/0', RouteType: 1 }) as const,
+    const StaticRoutes = linkRoutes(network, endpoint).map(
+      (to) => ({ Destination: formatPrefix(to), RouteType: 1 }) as const,
     )
     return { StaticRoutes, ...none }
   }
+  if (network.internal) return none
   const of = (family: 4 | 6): string | undefined => {
     const mine = endpoint.addresses.find((a) => familyOf(a.address) === family)
     const found = gateways.find(

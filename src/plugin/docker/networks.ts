@@ -1,6 +1,6 @@
 /**
  * Which network and endpoint of the engine is which of Docker's. Nothing is kept here that the
- * engine does not keep: networks bear Docker's ids as labels, endpoints as their id.
+ * engine does not keep: networks bear Docker's ids as labels of this host, endpoints as their id.
  */
 import { formatIp, type Ip } from '../../addr/ip.ts'
 import type { DoorEngine, Endpoint, Network } from '../../engine/types.ts'

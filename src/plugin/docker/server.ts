@@ -70,7 +70,7 @@ const isMethod = (name: string): name is Method => Object.hasOwn(HANDLERS, name)
 
 /** The server, not listening yet. */
 export function makeServer(desk: NetworkDesk, heard: (what: Heard) => void): Server {
-  return createServer((incoming, outgoing) => {
+  const server = createServer((incoming, outgoing) => {
     const started = performance.now()
     const method = (incoming.url ?? '').slice(1)
     const end = (status: number, body: unknown, failure?: unknown): void => {
@@ -93,13 +93,18 @@ export function makeServer(desk: NetworkDesk, heard: (what: Heard) => void): Ser
         end(200, { [key]: sentenceOf(error) }, error)
       })
   })
+  // A connection that goes just as Docker writes to it costs the request: Docker asks again, but
+  // its body is spent by then.
+  server.keepAliveTimeout = 0
+  return server
 }
 
 async function handle(desk: NetworkDesk, method: Method, text: string): Promise<unknown> {
   const run = HANDLERS[method] as (desk: NetworkDesk, request: unknown) => unknown
   const schema: z.ZodMiniType = REQUESTS[method]
-  const checked = schema.safeParse(text === '' ? {} : parse(text), { error: SENTENCES })
+  const checked = schema.safeParse(text === '' ? undefined : parse(text), { error: SENTENCES })
   if (checked.success) return await run(desk, checked.data)
+  if (text === '') throw new LanyardError('request-lost', { method })
   const problems = checked.error.issues.map((issue) => ({
     path: issue.path.map(String).join('.'),
     sentence: issue.message,

@@ -12,10 +12,10 @@ for (const name of names) {
   const suite = SUITES[name]
   if (suite === undefined) throw new Error(`no suite ${name}`)
   await suite.load()
-  for (const outcome of await runTests(suite.atOnce)) {
-    outcomes.push({ ...outcome, name: `${name}: ${outcome.name}` })
-    process.stdout.write(`${outcome.outcome} ${(outcome.ms / 1000).toFixed(1)} s ${outcome.name}\n`)
-  }
+  const came = await runTests(suite.atOnce, ({ outcome, ms, name: test }) => {
+    process.stdout.write(`${outcome} ${(ms / 1000).toFixed(1)} s ${test}\n`)
+  })
+  outcomes.push(...came.map((outcome) => ({ ...outcome, name: `${name}: ${outcome.name}` })))
 }
 writeFileSync(report, JSON.stringify(outcomes))
 process.exit(0)

@@ -82,8 +82,12 @@ function chain(inner: Suite): Suite[] {
  * Runs what the files imported so far have added, and forgets it.
  *
  * @param atOnce how many tests may run side by side (those that share nothing)
+ * @param onOutcome told of each as it ends
  */
-export async function runTests(atOnce: number): Promise<Outcome[]> {
+export async function runTests(
+  atOnce: number,
+  onOutcome: (outcome: Outcome) => void,
+): Promise<Outcome[]> {
   const mine = tests.splice(0)
   const root = suite
   suite = newSuite('', false, undefined)
@@ -91,8 +95,11 @@ export async function runTests(atOnce: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   let next = 0
   const worker = async (): Promise<void> => {
-    for (let at = next++; at < mine.length; at = next++)
-      outcomes[at] = await runTest(mine[at] as Test, begun)
+    for (let at = next++; at < mine.length; at = next++) {
+      const outcome = await runTest(mine[at] as Test, begun)
+      outcomes[at] = outcome
+      onOutcome(outcome)
+    }
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
   for (const one of new Set([...begun, root])) for (const step of one.hooks.afterAll) await step()
