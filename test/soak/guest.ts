@@ -3,7 +3,8 @@
  * orders on: they come from the parent process, and go to the guest over the LAN. Ends with it.
  */
 import { request } from 'node:http'
-import { nodeInUml, runInUml } from '../../src/kernel/uml.ts'
+import { runInUml } from '../../src/kernel/uml.ts'
+import { nodeInUml } from '../../src/kernel/uml-boot.ts'
 import { type Answer, type Order, ORDER_PORT, type Setup } from './orders.ts'
 
 export interface GuestSetup extends Setup {

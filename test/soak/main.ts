@@ -4,7 +4,7 @@
  * hosts are namespaces, or (`uml`) have a kernel each. Ends with 1 when an address was there twice,
  * or kernel, table and store do not agree.
  */
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 import { whyNoEtcd } from '../support/etcd.ts'
 import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgramAnd, removeProgram } from '../support/program.ts'

@@ -1,6 +1,6 @@
 /** A quarter of a minute of `npm run soak -- --fabric uml`: two hosts with a kernel each. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { umlMissing } from '../../src/kernel/uml.ts'
+import { umlMissing } from '../../src/kernel/uml-boot.ts'
 import { describeKernel } from '../describe-kernel.ts'
 import { withGuestSlot } from '../support/guest-slot.ts'
 import { buildProgramAnd, removeProgram } from '../support/program.ts'
