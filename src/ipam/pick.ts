@@ -103,7 +103,8 @@ export async function firstFree(
   if (before !== undefined) parts.push({ first: range.first, last: before })
   let oldest: { readonly ip: Ip; readonly entry: Entry } | undefined
   for (const part of parts) {
-    let size = WINDOW
+    // The next one is mostly free: nothing is read beyond it then.
+    let size = 1
     for (let first: Ip | undefined = part.first; first !== undefined && first <= part.last; ) {
       const end = addToIp(first, size - 1)
       const last: Ip = end === undefined || end > part.last ? part.last : end
@@ -114,7 +115,7 @@ export async function firstFree(
       for (const rest of found.resting)
         if (oldest === undefined || rest.entry.modRevision < oldest.entry.modRevision) oldest = rest
       first = addToIp(last, 1)
-      size = Math.min(size * 2, WINDOW_LIMIT)
+      size = Math.min(Math.max(size * 2, WINDOW), WINDOW_LIMIT)
     }
   }
   if (oldest === undefined) return undefined
