@@ -28,8 +28,8 @@ export interface UmlOptions {
   readonly signal?: AbortSignal
   /** Called with the command's output as it comes. */
   readonly onOutput?: (text: string) => void
-  /** A card of the guest, `vec0`, with a cable to another guest. */
-  readonly cable?: UmlCable
+  /** A card of the guest, `vec0`, with a cable to another guest or to a tap. */
+  readonly cable?: UmlCable | UmlTap
 }
 
 /**
@@ -41,6 +41,12 @@ export interface UmlCable {
   /** UDP port of this end. */
   readonly port: number
   readonly peerPort: number
+}
+
+/** A tap of the namespace the guest is started in, made before; to open it takes root. */
+export interface UmlTap {
+  readonly mac: string
+  readonly tap: string
 }
 
 export interface UmlResult {
@@ -90,8 +96,10 @@ function boot(init: string, dir: string, options: UmlOptions): Promise<UmlResult
   return collect(child, options)
 }
 
-/** Documentation/virt/uml/user_mode_linux_howto_v2.rst, "l2tpv3 transport". */
-function cardOf({ mac, port, peerPort }: UmlCable): string {
+/** Documentation/virt/uml/user_mode_linux_howto_v2.rst, "tap transport" and "l2tpv3 transport". */
+function cardOf(cable: UmlCable | UmlTap): string {
+  if ('tap' in cable) return `vec0:transport=tap,ifname=${cable.tap},mac=${cable.mac}`
+  const { mac, port, peerPort } = cable
   const words = ['transport=l2tpv3', 'udp=1', 'src=127.0.0.1', 'dst=127.0.0.1']
   const sessions = ['rx_session=1', 'tx_session=1']
   return `vec0:${[...words, `srcport=${port}`, `dstport=${peerPort}`, ...sessions, `mac=${mac}`].join(',')}`

@@ -5,13 +5,35 @@
  */
 import { formatIp } from '../../src/addr/ip.ts'
 import { ipOfHex, isSpare, lastWord } from '../../src/ipam/keys.ts'
-import { HOSTS, type Host, TwoHosts } from '../support/two-hosts.ts'
+import type { Reply } from '../support/daemon.ts'
+import type { EtcdCluster } from '../support/etcd.ts'
+import type { Ended } from '../support/program.ts'
+import { HOSTS, type Host, type Pair } from '../support/two-hosts.ts'
+
+/** Two hosts on one etcd, whatever they are made of ({@link TwoHosts}, UmlHosts). */
+export interface SoakHosts {
+  readonly etcd: EtcdCluster
+  lanyard(host: Host, line: string): Promise<Ended>
+  ask(host: Host, method: string, path: string, body?: object): Promise<SoakReply>
+  startDaemon(host: Host): Promise<void>
+  /** SIGKILL, and waits until it is gone. */
+  endDaemon(host: Host): Promise<void>
+  signalDaemon(host: Host, signal: NodeJS.Signals): unknown
+  /** A sandbox's namespace, made (again); its whole name. */
+  sandbox(name: string, host: Host): string | Promise<string>
+  endSandbox(netns: string, host: Host): unknown
+  /** What the kernel says that eth0 in there has; empty without one. */
+  addressIn(netns: string, host: Host): string | Promise<string>
+  keys(prefix: string): readonly Pair[]
+  close(): Promise<void>
+}
+
+export type SoakReply = Pick<Reply, 'status' | 'text' | 'json'>
 
 export interface SoakOptions {
   readonly seconds: number
   readonly seed: number
-  /** Of etcd: 1 or 3. */
-  readonly members: number
+  readonly open: () => Promise<SoakHosts>
   readonly log?: (line: string) => void
 }
 
@@ -66,7 +88,7 @@ function draws(seed: number): () => number {
 
 /** Runs it; `buildProgram` first. What it finds is in `wrong`, not thrown. */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
-  const hosts = await TwoHosts.open(options.members)
+  const hosts = await options.open()
   try {
     return await new Soak(hosts, options).run()
   } finally {
@@ -75,7 +97,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
 }
 
 class Soak {
-  readonly #hosts: TwoHosts
+  readonly #hosts: SoakHosts
   readonly #options: SoakOptions
   readonly #sandboxes: Sandbox[] = []
   readonly #wrong = new Set<string>()
@@ -91,7 +113,7 @@ class Soak {
   }
   #over = false
 
-  constructor(hosts: TwoHosts, options: SoakOptions) {
+  constructor(hosts: SoakHosts, options: SoakOptions) {
     this.#hosts = hosts
     this.#options = options
   }
@@ -106,7 +128,7 @@ class Soak {
       await this.#hosts.startDaemon(host)
       for (let i = 0; i < EACH; i++) {
         const name = `${host}-${i}`
-        const netns = this.#hosts.sandbox(name)
+        const netns = await this.#hosts.sandbox(name, host)
         this.#sandboxes.push({ host, name, netns, address: undefined, busy: false })
       }
     }
@@ -157,7 +179,7 @@ class Soak {
     this.#count.connects++
     const [address = ''] = (answer.json['addresses'] as string[])[0]?.split('/') ?? []
     one.address = address
-    const kernel = this.#hosts.addressIn(one.netns)
+    const kernel = await this.#addressIn(one)
     if (kernel !== address)
       this.#wrong.add(`${one.name}: was answered ${address}, its namespace has "${kernel}"`)
     if (wanted !== undefined && address !== wanted)
@@ -167,15 +189,15 @@ class Soak {
   /** Disconnects; or the sandbox ends first, as a container that dies. */
   async #take(one: Sandbox, dies: boolean): Promise<void> {
     if (dies) {
-      this.#hosts.endSandbox(one.netns)
+      await this.#hosts.endSandbox(one.netns, one.host)
       this.#count.ended++
     }
     const answer = await this.#insist(one.host, 'DELETE', `${ENDPOINTS}/${one.name}`)
     if (answer.status >= 300) this.#wrong.add(`disconnect ${one.name}: ${answer.text}`)
     one.address = undefined
     this.#count.disconnects++
-    if (dies) one.netns = this.#hosts.sandbox(one.name)
-    else if (this.#hosts.addressIn(one.netns) !== '')
+    if (dies) one.netns = await this.#hosts.sandbox(one.name, one.host)
+    else if ((await this.#addressIn(one)) !== '')
       this.#wrong.add(`${one.name}: was disconnected and still has an address`)
   }
 
@@ -206,9 +228,9 @@ class Soak {
         await this.#hosts.endDaemon(host)
         await this.#hosts.startDaemon(host)
       } else if (ill === 'daemon stopped') {
-        this.#hosts.signalDaemon(host, 'SIGSTOP')
+        await this.#hosts.signalDaemon(host, 'SIGSTOP')
         await pause(1000)
-        this.#hosts.signalDaemon(host, 'SIGCONT')
+        await this.#hosts.signalDaemon(host, 'SIGCONT')
       } else if (ill === 'member killed') {
         await member.kill()
         await member.start()
@@ -225,26 +247,25 @@ class Soak {
     while (!this.#over) {
       await pause(1000)
       this.#count.looks++
-      this.#unique('while all went on')
+      await this.#unique('while all went on')
     }
   }
 
-  #unique(when: string): void {
-    const has = (one: Sandbox): string => {
-      try {
-        return this.#hosts.addressIn(one.netns)
-      } catch {
-        return '' // its sandbox has just ended
-      }
-    }
+  async #addressIn({ netns, host }: Sandbox): Promise<string> {
+    return await this.#hosts.addressIn(netns, host)
+  }
+
+  async #unique(when: string): Promise<void> {
+    // A sandbox may have just ended.
+    const has = (one: Sandbox): Promise<string> => this.#addressIn(one).catch(() => '')
     const first = new Map<string, Sandbox>()
     for (const one of this.#sandboxes) {
-      const address = has(one)
+      const address = await has(one)
       const other = first.get(address)
       if (address === '') continue
       if (other === undefined) first.set(address, one)
       // The first was read a while ago: both once more.
-      else if (has(other) === address && has(one) === address)
+      else if ((await has(other)) === address && (await has(one)) === address)
         this.#wrong.add(`${when}: ${address} is in ${other.name} and in ${one.name}`)
     }
   }
@@ -267,18 +288,18 @@ class Soak {
   }
 
   async #compare(): Promise<void> {
-    this.#unique('at the end')
+    await this.#unique('at the end')
     const list = (entries: Iterable<string>): string => [...entries].toSorted().join(', ')
     const answered = list(
       this.#sandboxes.flatMap(({ name, address }) => (address ? [`${name} ${address}`] : [])),
     )
+    const inside: string[] = []
+    for (const one of this.#sandboxes) {
+      const address = await this.#addressIn(one)
+      if (address !== '') inside.push(`${one.name} ${address}`)
+    }
     const said: Record<string, string> = {
-      kernel: list(
-        this.#sandboxes.flatMap(({ name, netns }) => {
-          const address = this.#hosts.addressIn(netns)
-          return address === '' ? [] : [`${name} ${address}`]
-        }),
-      ),
+      kernel: list(inside),
       store: list(
         this.#hosts.keys('/lanyard/ipam/ip/').flatMap(({ key, value }) => {
           const { endpoint } = JSON.parse(value) as { endpoint: string }

@@ -70,14 +70,16 @@ export const UNPRIVILEGED = ['setpriv', '--inh-caps=-all', '--bounding-set=-all'
  * Starts `lanyard ARGS` in the project's folder, under the command line of `wrap`.
  *
  * @param program another that was bundled beside it
+ * @param node the command line that is Node.js
  */
 export function startProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   wrap: readonly string[] = [],
   program = MAIN,
+  node: readonly string[] = [process.execPath],
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const [command = '', ...rest] = [...wrap, process.execPath, program, ...args]
+  const [command = '', ...rest] = [...wrap, ...node, program, ...args]
   const child = spawn(command, rest, {
     cwd: ROOT,
     env: { ...process.env, ...env },

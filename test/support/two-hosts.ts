@@ -13,7 +13,8 @@ import { type Ended, startProgram } from './program.ts'
 export const HOSTS = ['alpha', 'beta'] as const
 export type Host = (typeof HOSTS)[number]
 
-const ip = (line: string): string => execFileSync('ip', line.split(' '), { encoding: 'utf8' })
+export const ip = (line: string): string =>
+  execFileSync('ip', line.split(' '), { encoding: 'utf8' })
 
 export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await what())) await new Promise((resolve) => setTimeout(resolve, 50))
@@ -39,10 +40,7 @@ export class TwoHosts {
     const lan = `${tag}-sw`
     const folder = mkdtempSync(join(tmpdir(), 'lanyard-two-'))
     try {
-      ip(`netns add ${lan}`)
-      ip(`-n ${lan} link add br0 type bridge`)
-      ip(`-n ${lan} address add 10.9.0.1/24 dev br0`)
-      for (const link of ['br0', 'lo']) ip(`-n ${lan} link set ${link} up`)
+      addSwitch(lan)
       for (const [n, host] of HOSTS.entries()) {
         const netns = `${tag}-${host}`
         ip(`netns add ${netns}`)
@@ -54,8 +52,7 @@ export class TwoHosts {
         // Both are on this machine, and have one machine-id.
         writeFileSync(join(folder, host, 'host-id'), `${tag}${host} ${host}\n`)
       }
-      const wrap = ['nsenter', `--net=/run/netns/${lan}`]
-      return new TwoHosts(tag, folder, await startEtcd({ members, host: '10.9.0.1', wrap }))
+      return new TwoHosts(tag, folder, await startEtcdOn(lan, members))
     } catch (error) {
       removeAll(tag, folder, [])
       throw error
@@ -154,24 +151,46 @@ export class TwoHosts {
   }
 
   /** What etcd's own client reads under a prefix. */
-  keys(prefix: string): { readonly key: string; readonly value: string }[] {
-    const [command = '', ...rest] = [
-      ...['nsenter', `--net=/run/netns/${this.#tag}-sw`, 'etcdctl'],
-      ...['--endpoints', this.etcd.endpoints.join(','), 'get', prefix, '--prefix', '-w', 'json'],
-    ]
-    const json = execFileSync(command, rest, {
-      encoding: 'utf8',
-      env: { ...process.env, ETCDCTL_API: '3' },
-      maxBuffer: 1 << 26,
-    })
-    const text = (base64: string): string => Buffer.from(base64, 'base64').toString()
-    const { kvs = [] } = JSON.parse(json) as { kvs?: { key: string; value: string }[] }
-    return kvs.map(({ key, value }) => ({ key: text(key), value: text(value) }))
+  keys(prefix: string): Pair[] {
+    return readKeys(this.switch, this.etcd, prefix)
   }
 
   #socket(host: Host): string {
     return join(this.#folder, host, 'lanyard.sock')
   }
+}
+
+/** The switch between the hosts, 10.9.0.1, in a namespace of its own. */
+export function addSwitch(lan: string): void {
+  ip(`netns add ${lan}`)
+  ip(`-n ${lan} link add br0 type bridge`)
+  ip(`-n ${lan} address add 10.9.0.1/24 dev br0`)
+  for (const link of ['br0', 'lo']) ip(`-n ${lan} link set ${link} up`)
+}
+
+export function startEtcdOn(lan: string, members: number): Promise<EtcdCluster> {
+  return startEtcd({ members, host: '10.9.0.1', wrap: ['nsenter', `--net=/run/netns/${lan}`] })
+}
+
+export interface Pair {
+  readonly key: string
+  readonly value: string
+}
+
+/** What etcd's own client reads under a prefix, in the namespace of that name. */
+export function readKeys(netns: string, { endpoints }: EtcdCluster, prefix: string): Pair[] {
+  const [command = '', ...rest] = [
+    ...['nsenter', `--net=/run/netns/${netns}`, 'etcdctl'],
+    ...['--endpoints', endpoints.join(','), 'get', prefix, '--prefix', '-w', 'json'],
+  ]
+  const json = execFileSync(command, rest, {
+    encoding: 'utf8',
+    env: { ...process.env, ETCDCTL_API: '3' },
+    maxBuffer: 1 << 26,
+  })
+  const text = (base64: string): string => Buffer.from(base64, 'base64').toString()
+  const { kvs = [] } = JSON.parse(json) as { kvs?: { key: string; value: string }[] }
+  return kvs.map(({ key, value }) => ({ key: text(key), value: text(value) }))
 }
 
 function removeAll(tag: string, folder: string, sandboxes: Iterable<string>): void {
