@@ -11,10 +11,11 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /**
- * From the host: `d` standard input, `e` its end, `s` a signal by name, `w` a window size. From the
- * guest: `o` standard output, `r` standard error, `x` how it ended ({@link Ending}).
+ * From the host: `d` standard input, `e` its end, `s` a signal by name, `w` a window size, `p`
+ * that nobody reads standard output any more. From the guest: `o` standard output, `r` standard
+ * error, `x` how it ended ({@link Ending}).
  */
-type Kind = 'd' | 'e' | 's' | 'w' | 'o' | 'r' | 'x'
+type Kind = 'd' | 'e' | 's' | 'w' | 'p' | 'o' | 'r' | 'x'
 
 export interface Message {
   readonly kind: Kind

@@ -14,6 +14,8 @@ export interface Running {
   /** Resolves when it was taken. */
   input(bytes: Uint8Array): Promise<void>
   endInput(): void
+  /** Nobody reads what it says any more: it is told as by any pipe. */
+  endOutput(): void
   signal(name: NodeJS.Signals): void
   resize(size: WindowSize): void
   /** The terminal is gone, or who asked. */
@@ -80,8 +82,9 @@ function runOnPipes(
     detached: true,
   })
   for (const fd of [stdin?.read, stdout.write, stderr.write]) if (fd !== undefined) closeSync(fd)
+  const said = new Socket({ fd: stdout.read, readable: true, writable: false })
   const outs = [
-    flow(new Socket({ fd: stdout.read, readable: true, writable: false }), 'o', output),
+    flow(said, 'o', output),
     flow(new Socket({ fd: stderr.read, readable: true, writable: false }), 'r', output),
   ]
   const into =
@@ -96,6 +99,7 @@ function runOnPipes(
         else into.write(bytes, () => resolve())
       }),
     endInput: () => into?.end(),
+    endOutput: () => said.destroy(),
     resize: nothing,
   }
 }
@@ -117,6 +121,7 @@ function runOnTerminal(
     ended: endOf(child, [out]),
     input: (bytes) => writeAll(master, bytes),
     endInput: nothing,
+    endOutput: control.hangUp,
     resize: (window) => setWindowSize(master, window),
   }
 }
@@ -240,6 +245,7 @@ export async function runLanyard(request: LanyardRequest, output: Output): Promi
     ended: endOf(child, outs).finally(warmUp),
     input: () => Promise.resolve(),
     endInput: nothing,
+    endOutput: () => void child.stdout?.destroy(),
     resize: nothing,
   }
 }

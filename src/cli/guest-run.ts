@@ -88,7 +88,7 @@ function connect(session: GuestSession, request: GuestRequest): () => void {
   }
   // `... | head`: whoever reads has read enough.
   const left = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') void session.toGuest.send('s', 'SIGPIPE')
+    if (error.code === 'EPIPE') void session.toGuest.send('p')
   }
   stdout.on('error', left)
   ends.push(() => stdout.off('error', left))

@@ -141,6 +141,7 @@ class Session {
       if (kind === 'd') await running.input(bytes)
       else if (kind === 'e') running.endInput()
       else if (kind === 's') running.signal(bytes.toString() as NodeJS.Signals)
+      else if (kind === 'p') running.endOutput()
       else if (kind === 'w') {
         const [columns = 80, rows = 24] = bytes.toString().split(' ').map(Number)
         running.resize({ columns, rows })

@@ -126,9 +126,9 @@ class Tap {
   frames = 0
   #seen: string[] = []
 
-  constructor(fabric: Fabric, out: number, prefix = '') {
+  constructor(fabric: Fabric, out: number, prefix = '', onLeft?: () => void) {
     this.#fabric = fabric
-    this.#sink = pcapFile(out, fabric)
+    this.#sink = pcapFile(out, fabric, onLeft)
     this.#prefix = prefix
   }
 
@@ -176,8 +176,13 @@ async function captureKernel(
   const { openKernelSite } = await import('./lab-kernel.ts')
   const { fabric, naming } = await openKernelSite(info)
   const stop = onStop('ending the capture')
+  let leave: (() => void) | undefined
   try {
-    const tap = new Tap(fabric, openFile(options.write), naming.prefix)
+    const ended = new Promise<void>((resolve) => {
+      leave = resolve
+      stop.signal.addEventListener('abort', () => resolve())
+    })
+    const tap = new Tap(fabric, openFile(options.write), naming.prefix, leave)
     await tap.look(
       wanted,
       info.nodes.map((n) => `${naming.prefix}${n.name}`),
@@ -188,9 +193,7 @@ async function captureKernel(
       throw noLink(info, missing, tap.seen)
     }
     process.stderr.write('capturing; Ctrl-C ends it\n')
-    if (!stop.signal.aborted) {
-      await new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
-    }
+    if (!stop.signal.aborted) await ended
     await tap.end()
     report(options, tap.frames)
   } finally {

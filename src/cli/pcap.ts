@@ -33,17 +33,35 @@ export function pcapSink(
     pcapFile(create(folder, pcapName(topologies[combination - 1] as Topology)), fabric)
 }
 
-/** A sink that writes to an open file, which it closes at its end. */
-export function pcapFile(out: number, fabric: Fabric): FrameSink {
-  writeSync(out, sectionBlock())
+/** Standard output, which is not ours to close. */
+const STDOUT = 1
+const FULL_MS = 2
+
+/**
+ * A sink that writes to an open file, which it closes at its end.
+ *
+ * @param onLeft called when nobody reads it any more (`... | head`); what comes then is dropped
+ */
+export function pcapFile(
+  out: number,
+  fabric: Fabric,
+  onLeft: () => void = () => undefined,
+): FrameSink {
+  let left = false
+  const put = (bytes: Uint8Array): void => {
+    if (left || writeAll(out, bytes)) return
+    left = true
+    onLeft()
+  }
+  put(sectionBlock())
   const links = new Map<string, number>()
   const notes = fabric instanceof SimFabric ? new Notes(fabric.world) : undefined
-  const write = (packet: CapturePacket): void => void writeSync(out, packetBlock(packet))
+  const write = (packet: CapturePacket): void => put(packetBlock(packet))
   return {
     link(node, link) {
       links.set(endKey(node, link), links.size)
       notes?.announce(node, link)
-      writeSync(out, interfaceBlock({ name: `${node}/${link}` }))
+      put(interfaceBlock({ name: `${node}/${link}` }))
     },
     frame(node, link, { timeNs, type, bytes, frame }) {
       const direction = type === 'outgoing' ? 'out' : 'in'
@@ -59,10 +77,26 @@ export function pcapFile(out: number, fabric: Fabric): FrameSink {
     },
     end() {
       for (const noted of notes?.take() ?? []) write(noted)
-      closeSync(out)
+      if (out !== STDOUT) closeSync(out)
       return Promise.resolve()
     },
   }
+}
+
+/** @returns false where it is a pipe that nobody reads any more */
+function writeAll(out: number, bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(out, bytes, at)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EPIPE') return false
+      if (code !== 'EAGAIN') throw error
+      // A pipe that is full: frames wait in the kernel meanwhile.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_MS)
+    }
+  }
+  return true
 }
 
 interface Seen {

@@ -79,6 +79,15 @@ describeKernel('lanyard lab up --fabric kernel', () => {
     expect(added.stdout).toMatch(/fd00::1\/64 scope global tentative/)
   })
 
+  test('a capture ends by itself when nobody reads it any more', async () => {
+    await lab('up', file, '--fabric', 'kernel', '-q')
+    const head = ['sh', '-c', '"$@" | head -c 4 | od -An -tx1', 'sh']
+    const env = { XDG_STATE_HOME: folder, LANYARD_LAB: '', NO_COLOR: '1' }
+    const { stdout, stderr } = await startProgram(['lab', 'capture', '-w', '-'], env, head).ended
+    expect(stdout).toBe(' 0a 0d 0d 0a\n')
+    expect(stderr).toBe('capturing; Ctrl-C ends it\n')
+  })
+
   test('that cannot be made leaves nothing', async () => {
     const bad = join(folder, 'bad.yaml')
     writeFileSync(bad, LAB.replace('ip link set lo up', 'ip link set nope up'))

@@ -184,6 +184,14 @@ describe.skipIf(missing !== undefined)(`lanyard lab up --fabric uml${reason}`, (
     expect([status, stdout]).toEqual([0, expect.stringMatching(/^\d+ frames in .*n2\.pcapng\n$/)])
     expect(statSync(file).size).toBeGreaterThan(300)
     expect(readFileSync(file).readUInt32LE(0)).toBe(0x0a0d0d0a)
+    // Whoever reads has read enough: so a capture ends, and any command.
+    const head = [...UNPRIVILEGED, 'sh', '-c', '"$@" | head -c 4 | od -An -tx1', 'sh']
+    const tapped = await startProgram(['lab', 'capture', '-w', '-'], env, head).ended
+    expect(tapped).toEqual({
+      ...{ status: 0, stdout: ' 0a 0d 0d 0a\n', stderr: 'capturing; Ctrl-C ends it\n' },
+    })
+    const yes = await startProgram(['lab', 'exec', 'gw', '--', 'yes'], env, head).ended
+    expect(yes).toEqual({ status: 0, stdout: ' 79 0a 79 0a\n', stderr: '' })
   }
 
   function said(
