@@ -111,11 +111,10 @@ async function open() {
     ...all.map((netns): Op => ({ do: 'netns.add', netns })),
     ...parentOn(HOST, SUBNET + 2),
   ])
-  // As many threads as bin/lanyard.cjs gives the daemon, and the memory its unit leaves them.
+  // As many threads as bin/lanyard.cjs gives the daemon.
   const env = {
     ...process.env,
     UV_THREADPOOL_SIZE: '128',
-    MALLOC_ARENA_MAX: '2',
     LANYARD_SOCKET: socket,
     LANYARD_STATE: join(folder, 'state'),
   }

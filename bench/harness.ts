@@ -6,7 +6,9 @@
  * here passes or fails.
  */
 import { execFileSync } from 'node:child_process'
-import { cpus, release } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 export interface Contestant {
   readonly name: string
@@ -129,4 +131,33 @@ export function needRoot(): void {
 export function ipBatch(lines: readonly string[], netns?: string): void {
   const where = netns === undefined ? [] : ['-n', netns]
   execFileSync('ip', [...where, '-batch', '-'], { input: lines.join('\n'), stdio: ['pipe', 2, 2] })
+}
+
+/** `lanyard lab` as a process, with a lab's file and a state of its own. */
+export interface Labs {
+  readonly file: string
+  lab(...words: readonly string[]): void
+  /** The same by another file of the program. */
+  labBy(program: string, ...words: readonly string[]): void
+  /** Labs that are up are the caller's to take down. */
+  close(): void
+}
+
+export function openLabs(text: string): Labs {
+  const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
+  const env = { ...process.env, XDG_STATE_HOME: folder, LANYARD_LAB: '' }
+  const file = join(folder, 'lab.yaml')
+  writeFileSync(file, text)
+  const labBy: Labs['labBy'] = (program, ...words) => {
+    execFileSync(process.execPath, [join(process.cwd(), program), 'lab', ...words], {
+      env,
+      stdio: ['ignore', 'ignore', 2],
+    })
+  }
+  return {
+    file,
+    lab: (...words) => labBy('bin/lanyard.cjs', ...words),
+    labBy,
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  }
 }

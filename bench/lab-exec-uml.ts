@@ -3,10 +3,7 @@
  * node of a lab on this kernel: what the way into the guest costs, and what the guest does.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { measure, needRoot, timeMs } from './harness.ts'
+import { measure, needRoot, openLabs, timeMs } from './harness.ts'
 
 const LAB = `lab: bench-exec-uml
 switches: {sw: {ports: {p0: {}, p1: {}}}}
@@ -17,14 +14,7 @@ hosts:
 
 await measure('lab-exec-uml', () => {
   needRoot()
-  const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
-  const env = { ...process.env, XDG_STATE_HOME: folder, LANYARD_LAB: '' }
-  const file = join(folder, 'lab.yaml')
-  writeFileSync(file, LAB)
-  const lab = (...words: readonly string[]): void => {
-    const path = join(process.cwd(), 'bin/lanyard.cjs')
-    execFileSync(process.execPath, [path, 'lab', ...words], { env, stdio: 'ignore' })
-  }
+  const { file, lab, close } = openLabs(LAB)
   for (const fabric of ['uml', 'kernel']) lab('up', file, '--name', fabric, '--fabric', fabric)
   const exec = (name: string, ...words: readonly string[]): Promise<number> =>
     timeMs(() => lab('exec', '--lab', name, 'a', '--', ...words))
@@ -47,7 +37,7 @@ await measure('lab-exec-uml', () => {
     ],
     close: () => {
       lab('down', '--all')
-      rmSync(folder, { recursive: true, force: true })
+      close()
     },
   }
 })

@@ -3,10 +3,7 @@
  * replay included; beside one `ip` in a namespace, which has no lab to make first.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { measure, needRoot, timeMs } from './harness.ts'
+import { measure, needRoot, openLabs, timeMs } from './harness.ts'
 
 const LAB = `lab: bench-exec
 switches: {sw: {ports: {p0: {}, p1: {}}}}
@@ -18,17 +15,10 @@ const NETNS = 'lanyard-bench-exec'
 
 await measure('lab-exec', () => {
   needRoot()
-  const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
-  const env = { ...process.env, XDG_STATE_HOME: folder, LANYARD_LAB: '' }
-  const file = join(folder, 'lab.yaml')
-  writeFileSync(file, LAB)
-  const lab = (program: string, ...words: readonly string[]): void => {
-    const path = join(process.cwd(), program)
-    execFileSync(process.execPath, [path, 'lab', ...words], { env, stdio: 'ignore' })
-  }
+  const { file, lab, labBy, close } = openLabs(LAB)
   const exec = (program: string): Promise<number> =>
-    timeMs(() => lab(program, 'exec', 'a', '--', 'ip', 'link'))
-  lab('bin/lanyard.cjs', 'up', file, '-q')
+    timeMs(() => labBy(program, 'exec', 'a', '--', 'ip', 'link'))
+  lab('up', file, '-q')
   execFileSync('ip', ['netns', 'add', NETNS])
   const peer = (): void => {
     execFileSync('ip', ['netns', 'exec', NETNS, 'ip', 'link'], { stdio: 'ignore' })
@@ -49,7 +39,7 @@ await measure('lab-exec', () => {
     ],
     close: () => {
       execFileSync('ip', ['netns', 'del', NETNS])
-      rmSync(folder, { recursive: true, force: true })
+      close()
     },
   }
 })

@@ -4,17 +4,13 @@
  * batch for each namespace: within one it cannot change.
  * In the simulator: bench/lab-replay.ts has it within a process, here is the command.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { printPlan } from '../src/fabric/print-ip.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
 import { namespacesOf, planLab } from '../src/lab/plan.ts'
 import { readLab } from '../src/lab/read.ts'
 import { LabSource } from '../src/lab/source.ts'
 import type { Topology } from '../src/lab/topology.ts'
-import { ipBatch, measure, needRoot, timeMs } from './harness.ts'
+import { ipBatch, measure, needRoot, openLabs, timeMs } from './harness.ts'
 import { PREFIX } from './worlds.ts'
 
 const NODES = 100
@@ -50,17 +46,7 @@ function batchesOf(lines: readonly string[]): Map<string, string[]> {
 
 await measure('lab-up', async () => {
   needRoot()
-  const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
-  const env = { ...process.env, XDG_STATE_HOME: folder, LANYARD_LAB: '' }
-  const file = join(folder, 'lab.yaml')
-  writeFileSync(file, LAB)
-  const lab = (...words: readonly string[]): void => {
-    const program = join(process.cwd(), 'bin/lanyard.cjs')
-    execFileSync(process.execPath, [program, 'lab', ...words], {
-      env,
-      stdio: ['ignore', 'ignore', 2],
-    })
-  }
+  const { file, lab, close } = openLabs(LAB)
   const [topology] = readLab(new LabSource('lab.yaml', LAB)) as [Topology]
   const naming = { prefix: `${PREFIX}up-` }
   const plan = planLab(topology, naming)
@@ -108,7 +94,7 @@ await measure('lab-up', async () => {
     ],
     close: async () => {
       await kernel.close()
-      rmSync(folder, { recursive: true, force: true })
+      close()
     },
   }
 })

@@ -47,8 +47,14 @@ import { LanyardError } from '../errors.ts'
 const path = (...parts: readonly string[]): string =>
   `/v1/${parts.map(encodeURIComponent).join('/')}`
 
-const query = (name: string, value: string | undefined): string =>
-  value === undefined ? '' : `?${name}=${encodeURIComponent(value)}`
+function query(words: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(words).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  )
+  return given.length === 0 ? '' : `?${given.join('&')}`
+}
+
+const flag = (is: boolean | undefined): string | undefined => (is === true ? 'true' : undefined)
 
 /** Requests can be repeated, so nothing is retried here: the caller asks again if it wants to. */
 export class DaemonClient implements Engine {
@@ -70,12 +76,8 @@ export class DaemonClient implements Engine {
   }
 
   removeNetwork(name: string, options: RemoveOptions = {}): Promise<void> {
-    const { disconnect, force } = options
-    const how = new URLSearchParams({
-      ...(disconnect === true ? { disconnect: 'true' } : {}),
-      ...(force === true ? { force: 'true' } : {}),
-    })
-    return this.#ask('DELETE', `${path('networks', name)}?${how.toString()}`)
+    const how = query({ disconnect: flag(options.disconnect), force: flag(options.force) })
+    return this.#ask('DELETE', `${path('networks', name)}${how}`)
   }
 
   async networks(): Promise<readonly Network[]> {
@@ -96,7 +98,7 @@ export class DaemonClient implements Engine {
   }
 
   async endpoints(network?: string): Promise<readonly Endpoint[]> {
-    const from = `${path('endpoints')}${query('network', network)}`
+    const from = `${path('endpoints')}${query({ network })}`
     return (await this.#ask<EndpointJson[]>('GET', from)).map(decodeEndpoint)
   }
 
@@ -111,7 +113,7 @@ export class DaemonClient implements Engine {
   }
 
   async leases(segment?: string): Promise<readonly Lease[]> {
-    const from = `${path('leases')}${query('segment', segment)}`
+    const from = `${path('leases')}${query({ segment })}`
     return (await this.#ask<LeaseJson[]>('GET', from)).map(decodeLease)
   }
 

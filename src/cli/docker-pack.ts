@@ -58,8 +58,6 @@ const CONFIG = {
   ],
   env: [
     { name: 'PATH', value: '/', description: '', settable: null },
-    // As in packaging/lanyard.service.
-    { name: 'MALLOC_ARENA_MAX', value: '2', description: '', settable: null },
     // Without a value a variable is not there.
     {
       name: 'LANYARD_STORE',

@@ -1,9 +1,6 @@
 /**
  * A watch that outlives its stream: when a member goes, it is continued on another one from the
  * revision after the last one told, so that nothing is told twice and nothing left out.
- *
- * In a crowd it does the same on purpose. etcd sends every change by itself, which costs each
- * watcher a message; one that comes back after a moment is told all it missed in a few.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import type { EtcdClient } from './etcd-client.ts'
@@ -11,11 +8,6 @@ import { endOf, type KeyValue, type WatchRequest, type WatchResponse } from './e
 import type { Entry, StoreEvent } from './store.ts'
 
 const PAUSES_MS = [20, 100, 300, 1000]
-
-/** So many changes in so short a time are a crowd, and how long it is left alone then. */
-const CROWD = 64
-const CROWD_MS = 1000
-const REST_MS = 150
 
 export class EtcdWatch {
   readonly #client: EtcdClient
@@ -28,9 +20,6 @@ export class EtcdWatch {
   #open = true
   #stream: ClientDuplexStream<WatchRequest, WatchResponse> | undefined
   #timer: NodeJS.Timeout | undefined
-  /** Changes told since a moment. */
-  #told = 0
-  #sinceMs = 0
 
   constructor(
     client: EtcdClient,
@@ -71,12 +60,7 @@ export class EtcdWatch {
       stream.on('error', again)
       stream.on('end', again)
       stream.on('data', (answer: WatchResponse) => {
-        if (over || !this.#open) return
-        this.#take(answer, again)
-        if (over || !this.#open || !this.#isCrowd(answer.events.length)) return
-        over = true
-        stream.cancel()
-        this.#after(REST_MS)
+        if (!over && this.#open) this.#take(answer, again)
       })
       const [key, range_end] = [this.#prefix, endOf(this.#prefix)]
       const start_revision = this.#seen + 1
@@ -96,24 +80,9 @@ export class EtcdWatch {
     if (!this.#open) return
     // A token may have gone with what failed; asking for another costs one request.
     if (this.#failures > 0) this.#client.forgetToken()
-    this.#after(PAUSES_MS[Math.min(this.#failures++, PAUSES_MS.length - 1)] ?? 0)
-  }
-
-  #after(ms: number): void {
-    this.#timer = setTimeout(() => void this.start(), ms)
+    const pause = PAUSES_MS[Math.min(this.#failures++, PAUSES_MS.length - 1)]
+    this.#timer = setTimeout(() => void this.start(), pause)
     this.#timer.unref()
-  }
-
-  #isCrowd(told: number): boolean {
-    const nowMs = performance.now()
-    if (nowMs - this.#sinceMs > CROWD_MS) {
-      this.#sinceMs = nowMs
-      this.#told = 0
-    }
-    this.#told += told
-    if (this.#told < CROWD) return false
-    this.#told = 0
-    return true
   }
 
   #lost(): void {
