@@ -7,6 +7,9 @@ import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/support/longest-first.ts'
 import { namespacedPool } from './test/support/namespaced-pool.ts'
 
+/** A CommonJS module's default is what Node takes it for, here too. */
+const deps = { interopDefault: false }
+
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -14,6 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          deps,
           include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'console/**/*.test.ts'],
           exclude: [
             '**/*.kernel.test.ts',
@@ -30,6 +34,7 @@ export default defineConfig({
       {
         test: {
           name: 'kernel',
+          deps,
           include: ['src/**/*.kernel.test.ts', 'test/**/*.kernel.test.ts'],
           pool: namespacedPool(),
           // They wait more than they work.
@@ -45,6 +50,7 @@ export default defineConfig({
         test: {
           // Docker inside User Mode Linux takes a long time: `npm run docker:guests`.
           name: 'guests',
+          deps,
           include: ['test/docker/**/*.guest.test.ts'],
           testTimeout: 300_000,
         },
@@ -52,6 +58,7 @@ export default defineConfig({
       {
         test: {
           name: 'docker',
+          deps,
           include: ['test/docker/**/*.docker.test.ts'],
           pool: 'forks',
           fileParallelism: false,

@@ -89,7 +89,7 @@ export interface RangeResponse {
   readonly more: boolean
 }
 
-interface Compare {
+export interface Compare {
   readonly result: number
   readonly target: number
   readonly key: string
@@ -98,7 +98,7 @@ interface Compare {
   readonly value?: string
 }
 
-interface RequestOp {
+export interface RequestOp {
   readonly request_range?: RangeRequest
   readonly request_put?: {
     readonly key: string
@@ -158,7 +158,7 @@ function method<Q, A>(
     path: `/etcdserverpb.${service}/${name}`,
     requestStream: streams,
     responseStream: streams,
-    requestSerialize: (value) => Buffer.from(ask.encode(ask.fromObject(value as object)).finish()),
+    requestSerialize: (value) => Buffer.from(ask.encode(value as object).finish()),
     requestDeserialize: (bytes) => ask.decode(bytes) as unknown as Q,
     responseSerialize: (value) => Buffer.from(tell.encode(value as object).finish()),
     responseDeserialize: (bytes) => tell.decode(bytes) as unknown as A,

@@ -6,7 +6,6 @@
  * the ttl, so that thousands of cooldowns are a handful of leases; an entry goes at its ttl or up
  * to that fraction later, never before.
  */
-import { LanyardError } from '../errors.ts'
 import type { EtcdOptions } from './etcd-address.ts'
 import { EtcdClient, type WentBack } from './etcd-client.ts'
 import {
@@ -23,6 +22,7 @@ import {
   TXN,
   type TxnRequest,
 } from './etcd-proto.ts'
+import { isLeaseGone, Together } from './etcd-together.ts'
 import { EtcdWatch } from './etcd-watch.ts'
 import { checkKey, checkPrefix, checkTransaction, PAGE_LIMIT } from './request.ts'
 import type {
@@ -70,10 +70,12 @@ export async function openEtcdStore(options: EtcdOptions): Promise<EtcdStore> {
 export class EtcdStore implements Store {
   readonly #client: EtcdClient
   readonly #watches = new Set<EtcdWatch>()
+  readonly #together: Together
   readonly #leases = new Map<number, TtlLease>()
 
   constructor(options: EtcdOptions) {
     this.#client = new EtcdClient(options)
+    this.#together = new Together((request, how) => this.#client.call(TXN, request, how))
   }
 
   /** What errors call it. */
@@ -124,9 +126,7 @@ export class EtcdStore implements Store {
         failure: otherwise.map((key) => ({ request_range: { key: this.#full(key) } })),
       }
       try {
-        const { header, succeeded, responses } = await this.#client.call(TXN, request, {
-          reads: transaction.then.length === 0,
-        })
+        const { header, succeeded, responses } = await this.#together.ask(request)
         const found = succeeded ? [] : responses.map((one) => one.response_range?.kvs[0])
         return {
           done: succeeded,
@@ -231,11 +231,4 @@ export class EtcdStore implements Store {
     this.#leases.set(ttlSeconds, { id, untilMs: now + late * 500 })
     return await id
   }
-}
-
-function isLeaseGone(error: unknown): boolean {
-  return (
-    error instanceof LanyardError &&
-    String((error.cause as { details?: string } | undefined)?.details).includes('lease not found')
-  )
 }

@@ -4,13 +4,12 @@
  */
 import { EmbeddedStore, type EmbeddedOptions } from './embedded.ts'
 import type { Ordered, Writer } from './ordered.ts'
+import { SortedMap } from './sorted-map.ts'
 import type { Store } from './store.ts'
 
 /** What a memory store holds. Opened twice, two stores share it, as two processes share a file. */
 export class Memory {
-  readonly #values = new Map<string, unknown>()
-  /** The keys of #values in order. */
-  readonly #keys: string[] = []
+  readonly #values = new SortedMap<unknown>()
   readonly listeners = new Set<() => void>()
 
   get(key: string): unknown {
@@ -18,33 +17,19 @@ export class Memory {
   }
 
   *range(from: string, to: string, limit: number): Generator<readonly [string, unknown]> {
-    const start = this.#position(from)
-    for (let i = start; i < this.#keys.length && i < start + limit; i++) {
-      const key = this.#keys[i]
-      if (key === undefined || key >= to) return
-      yield [key, this.#values.get(key)]
+    let left = limit
+    for (const [key, value] of this.#values.entries(from)) {
+      if (left-- <= 0 || key >= to) return
+      yield [key, value]
     }
   }
 
   put(key: string, value: unknown): void {
-    if (!this.#values.has(key)) this.#keys.splice(this.#position(key), 0, key)
     this.#values.set(key, value)
   }
 
   remove(key: string): void {
-    if (this.#values.delete(key)) this.#keys.splice(this.#position(key), 1)
-  }
-
-  /** Index of the first key that is not before this one. */
-  #position(key: string): number {
-    let low = 0
-    let high = this.#keys.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#keys[middle] ?? '') < key) low = middle + 1
-      else high = middle
-    }
-    return low
+    this.#values.delete(key)
   }
 }
 

@@ -3,6 +3,7 @@
  * thousands of addresses is made by, without asking a server for each. It may be a moment old, so
  * it is only ever a hint: the transaction decides, and what it says is learnt at once.
  */
+import { SortedMap } from './sorted-map.ts'
 import type {
   Entry,
   Page,
@@ -39,8 +40,7 @@ class Table {
   readonly prefix: string
   readonly #keysOnly: boolean
   /** Suffix -> what it says; only the revision where values are not kept. */
-  #rows = new Map<string, Row | number>()
-  #order: string[] = []
+  readonly #rows = new SortedMap<Row | number>()
   /** Suffix -> the revision at which it was known to be absent, until the watch is past it. */
   readonly #absent = new Map<string, number>()
 
@@ -55,10 +55,9 @@ class Table {
 
   /** All of it, as read. */
   replace(entries: readonly Entry[]): void {
-    this.#rows = new Map()
+    this.#rows.clear()
     this.#absent.clear()
     for (const entry of entries) this.#rows.set(this.#suffix(entry.key), this.#row(entry))
-    this.#order = entries.map((entry) => this.#suffix(entry.key))
   }
 
   put(entry: Entry): void {
@@ -68,7 +67,6 @@ class Table {
     const known = this.#rows.get(suffix)
     if (known !== undefined && revisionOf(known) > entry.modRevision) return
     this.#absent.delete(suffix)
-    if (known === undefined) this.#order.splice(this.#position(suffix), 0, suffix)
     this.#rows.set(suffix, this.#row(entry))
   }
 
@@ -78,7 +76,6 @@ class Table {
     if (known !== undefined) {
       if (revisionOf(known) > revision) return
       this.#rows.delete(suffix)
-      this.#order.splice(this.#position(suffix), 1)
     }
     this.#absent.set(suffix, revision)
   }
@@ -94,11 +91,8 @@ class Table {
   }
 
   *after(from: string): Generator<Entry> {
-    for (let i = this.#position(this.#suffix(from)); i < this.#order.length; i++) {
-      const suffix = this.#order[i] ?? ''
-      const row = this.#rows.get(suffix)
-      if (row !== undefined) yield entryOf(this.prefix + suffix, row)
-    }
+    for (const [suffix, row] of this.#rows.entries(this.#suffix(from)))
+      yield entryOf(this.prefix + suffix, row)
   }
 
   #suffix(key: string): string {
@@ -107,17 +101,6 @@ class Table {
 
   #row({ value, createRevision: created, modRevision: modified }: Entry): Row | number {
     return this.#keysOnly ? modified : { value, created, modified }
-  }
-
-  #position(suffix: string): number {
-    let low = 0
-    let high = this.#order.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#order[middle] ?? '') < suffix) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }
 

@@ -10,7 +10,7 @@ export const TRANSACTION_OPS = 128
 /** Characters of a key; LMDB's limit is 1,978 bytes. */
 export const KEY_LENGTH = 1024
 /** Characters of all values of a transaction; etcd's `--max-request-bytes` is 1.5 MiB. */
-const VALUES_LENGTH = 1024 * 1024
+export const VALUES_LENGTH = 1024 * 1024
 /** Entries of a page when nobody says how many. */
 export const PAGE_LIMIT = 1000
 

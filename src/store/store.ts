@@ -5,7 +5,7 @@
  *
  * Values are JSON text; what they mean belongs to ipam and the engine. Revisions grow with every
  * transaction that wrote something (by one, where nobody else uses the same etcd) and are never
- * used again.
+ * used again; transactions that are asked for at once, on different keys, may share one.
  *
  * What all engines can do bounds what may be asked (request.ts): keys are printable ASCII, so that
  * their order is the same everywhere; a transaction has at most 128 conditions, writes and reads

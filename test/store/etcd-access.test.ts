@@ -217,6 +217,23 @@ describe('users and passwords', () => {
     )
   })
 
+  test('who may only read is refused what he writes, alone and with others', async () => {
+    const { endpoints } = etcd
+    etcdctl(etcd, ['user', 'add', 'reader:right'], root)
+    etcdctl(etcd, ['role', 'add', 'reader'], root)
+    etcdctl(etcd, ['role', 'grant-permission', 'reader', 'read', '--prefix', '/lanyard/'], root)
+    etcdctl(etcd, ['user', 'grant-role', 'reader', 'reader'], root)
+    const store = await openEtcdStore({ endpoints, user: 'reader', password: 'right' })
+    const put = (key: string) => store.transact({ when: [], then: [{ put: key, value: '' }] })
+    try {
+      await expect(put('alone')).rejects.toThrow('may not read and write')
+      const said = await Promise.allSettled(['one', 'two'].map(put))
+      expect(said.map((one) => one.status)).toEqual(['rejected', 'rejected'])
+    } finally {
+      await store.close()
+    }
+  })
+
   test('a wrong password, an unknown user and none are told apart from silence', async () => {
     const { endpoints } = etcd
     const store = `the store etcd://${endpoints.join()} may not be opened: `

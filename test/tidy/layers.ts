@@ -28,7 +28,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   sys: { may: [], packages: ['koffi'], node: true },
   kernel: { may: ['addr', 'wire', 'fabric', 'netlink', 'sys'], node: true },
   driver: { may: ['addr', 'fabric'], core: true },
-  store: { may: [], packages: ['@grpc/grpc-js', 'lmdb', 'protobufjs'], node: true },
+  store: { may: [], packages: ['@grpc/grpc-js', 'lmdb', 'protobufjs', 'sorted-btree'], node: true },
   ipam: { may: ['addr', 'store'], node: true },
   engine: { may: ['addr', 'wire', 'fabric', 'driver', 'ipam', 'store'], node: true },
   explain: { may: ['addr', 'wire', 'fabric', 'sim'], core: true },
