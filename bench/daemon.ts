@@ -42,7 +42,9 @@ function ask(method: string, path: string, body?: unknown): Promise<unknown> {
         else resolve(text === '' ? undefined : JSON.parse(text))
       })
     })
-    asked.on('error', reject)
+    // A peer that ran long held this loop up, and the daemon has closed meanwhile what was idle.
+    const again = (): void => void ask(method, path, body).then(resolve, reject)
+    asked.on('error', (error) => (asked.reusedSocket ? again() : reject(error)))
     asked.end(body === undefined ? undefined : JSON.stringify(body))
   })
 }

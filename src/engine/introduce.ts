@@ -3,6 +3,7 @@ import { formatMac } from '../addr/mac.ts'
 import { isRouted } from '../driver/network.ts'
 import { type Context, lanLink } from './context.ts'
 import { verifyHostAccess } from './host-access.ts'
+import type { Way } from './lan.ts'
 import { endpointKey, findEndpoint } from './records.ts'
 import type { Endpoint, Network } from './types.ts'
 
@@ -78,13 +79,15 @@ export class Introductions {
 }
 
 async function announce(context: Context, network: Network, endpoint: Endpoint): Promise<void> {
-  const link = await lanLink(context, network)
-  const parent = await context.view.link(network.parentLink)
-  if (link === undefined || parent === undefined) return
-  const wire = { name: parent.name, mac: parent.address }
   const addresses = endpoint.addresses.map((a) => a.address)
-  const still = () => isHere(context, endpoint)
-  await context.lan.announce({ link, wire }, endpoint.mac, addresses, still)
+  const way = async (): Promise<Way | undefined> => {
+    if (!(await isHere(context, endpoint))) return undefined
+    const link = await lanLink(context, network)
+    const parent = await context.view.link(network.parentLink)
+    if (link === undefined || parent === undefined) return undefined
+    return { link, wire: { name: parent.name, mac: parent.address } }
+  }
+  await context.lan.announce(endpoint.mac, addresses, way)
 }
 
 /** Whether it is where it was: it may have left meanwhile, or come again elsewhere. */

@@ -27,6 +27,13 @@ export interface LanLink {
   readonly mac: Mac
 }
 
+/** From where a LAN is spoken to. */
+export interface Way {
+  readonly link: LanLink
+  /** The link that leads to the LAN alone. */
+  readonly wire: LanLink
+}
+
 interface Question {
   readonly ip: Ip
   /** What came before was not said about it: frames wait in a socket until they are read. */
@@ -35,17 +42,17 @@ interface Question {
 }
 
 interface Port {
-  readonly port: FramePort
-  /** The link was another one when it was opened: it was made anew since. */
+  /** Of the link it was opened on: another one since is another link of that name. */
   readonly mac: Mac
+  readonly opened: Promise<FramePort>
 }
 
 export class Lan {
-  readonly #fabric: Fabric
+  readonly #fabric: Pick<Fabric, 'openPort'>
   readonly #clock: Clock
   readonly #host: string
   readonly #mark: Mac
-  readonly #ports = new Map<string, Promise<Port>>()
+  readonly #ports = new Map<string, Port>()
   readonly #questions = new Set<Question>()
   #closed = false
   #hurried = false
@@ -57,7 +64,7 @@ export class Lan {
    * hardware address): who hears it knows by it those that share a store with him. Of them one gets
    * the address, by a transaction; to ask for it at the same moment makes nobody a stranger
    */
-  constructor(fabric: Fabric, clock: Clock, host: string, mark: Mac) {
+  constructor(fabric: Pick<Fabric, 'openPort'>, clock: Clock, host: string, mark: Mac) {
     this.#fabric = fabric
     this.#clock = clock
     this.#host = host
@@ -93,21 +100,21 @@ export class Lan {
    * another MAC would stay blind for up to a minute, some switches for hours. Only the first is for
    * the siblings on this host, too: nothing gets lost on the way to them, and each gets a copy.
    *
-   * @param wire the link that leads to the LAN alone
-   * @param still whether it is still so: they may have moved on between two announcements
+   * @param way where to say it; nowhere once it is no longer so: between two announcements they may
+   * have moved on, and links may have been made anew
    */
   async announce(
-    { link, wire }: { readonly link: LanLink; readonly wire: LanLink },
     mac: Mac,
     addresses: readonly Ip[],
-    still: () => Promise<boolean>,
+    way: () => Promise<Way | undefined>,
   ): Promise<void> {
     const frames = addresses.map((ip) => encodeFrame(announcementOf(mac, ip)))
     for (let said = 0; said < ANNOUNCEMENTS; said++) {
       if (said > 0 && this.#hurried) return
       if (said > 0) await Promise.race([this.#clock.sleep(ANNOUNCE_EVERY_MS), this.#hurrying])
-      if (this.#closed || !(await still())) return
-      const port = await this.#port(said === 0 ? link : wire, ETH_ARP)
+      const now = this.#closed ? undefined : await way()
+      if (now === undefined) return
+      const port = await this.#port(said === 0 ? now.link : now.wire, ETH_ARP)
       for (const frame of frames) port.post(frame)
     }
   }
@@ -117,7 +124,7 @@ export class Lan {
     for (const [key, port] of this.#ports) {
       if (!key.startsWith(`${link}/`)) continue
       this.#ports.delete(key)
-      void port.then((opened) => opened.port.close()).catch(() => undefined)
+      void port.opened.then((opened) => opened.close()).catch(() => undefined)
     }
   }
 
@@ -134,17 +141,18 @@ export class Lan {
 
   async #port(link: LanLink, etherType: number): Promise<FramePort> {
     const key = `${link.name}/${etherType}`
-    const known = await this.#ports.get(key)
-    if (known?.mac === link.mac) return known.port
-    if (known !== undefined) this.forget(link.name)
-    const opened = this.#fabric
-      .openPort(this.#host, link.name, (frame) => this.#hear(link.mac, frame), { etherType })
-      .then((port) => ({ port, mac: link.mac }))
-    this.#ports.set(key, opened)
+    let port = this.#ports.get(key)
+    if (port?.mac !== link.mac) {
+      if (port !== undefined) this.forget(link.name)
+      const hear = (frame: CapturedFrame): void => this.#hear(link.mac, frame)
+      const opened = this.#fabric.openPort(this.#host, link.name, hear, { etherType })
+      port = { mac: link.mac, opened }
+      this.#ports.set(key, port)
+    }
     try {
-      return (await opened).port
+      return await port.opened
     } catch (error) {
-      this.#ports.delete(key)
+      if (this.#ports.get(key) === port) this.#ports.delete(key)
       throw error
     }
   }

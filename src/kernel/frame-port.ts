@@ -14,6 +14,7 @@ import {
   AF_PACKET,
   bindSocket,
   closeFd,
+  closeLater,
   linkIndex,
   openSocket,
   SO_TIMESTAMPNS,
@@ -103,7 +104,7 @@ function portOver(fd: number, onFrame: (frame: CapturedFrame) => void, to: Desti
   const state = { open: true, sending: 0 }
   // Its number must not be another's while a thread still sends on it.
   const end = (): void => {
-    if (!state.open && state.sending === 0) closeFd(fd)
+    if (!state.open && state.sending === 0) void closeLater(fd)
   }
   const take = (): void => {
     const now = reader.sync()

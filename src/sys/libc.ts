@@ -128,7 +128,8 @@ interface Koffi {
 }
 
 let loaded: Koffi | undefined
-let sending: Call | undefined
+/** Those that are called in threads. */
+const threaded = new Map<string, Call>()
 let bound: Libc | undefined
 
 /** The system calls, bound at first use: whoever never asks (the simulator) never loads koffi. */
@@ -143,30 +144,41 @@ let calling = 0
 const waiting: (() => void)[] = []
 
 /**
- * sendto(2) in a thread of libuv's pool; when very many are under way it waits for its turn.
- * @returns bytes sent, or -1
+ * A call in a thread of libuv's pool; when very many are under way it waits for its turn.
+ * @returns what it returned, or -1
  */
-export function sendInThread(
-  fd: number,
-  bytes: Uint8Array,
-  address: Uint8Array | null,
-): Promise<number> {
-  sending ??= koffi().load(null).func('sendto', SIGNATURES.sendto[0], SIGNATURES.sendto[1])
-  const call = sending
+function inThread(name: 'sendto' | 'close', ...args: readonly unknown[]): Promise<number> {
+  const call = threaded.get(name) ?? bindThreaded(name)
+  threaded.set(name, call)
   return new Promise((resolve) => {
     const begin = (): void => {
       calling++
-      const done = (error: unknown, sent: number): void => {
+      const done = (error: unknown, answer: number): void => {
         calling--
         waiting.shift()?.()
-        resolve(error === null || error === undefined ? sent : -1)
+        resolve(error === null || error === undefined ? answer : -1)
       }
-      call.async(fd, bytes, bytes.length, 0, address, address?.length ?? 0, done)
+      call.async(...args, done)
     }
     if (calling < CALLS_AT_ONCE) begin()
     else waiting.push(begin)
   })
 }
+
+function bindThreaded(name: 'sendto' | 'close'): Call {
+  const [result, args] = SIGNATURES[name]
+  return koffi().load(null).func(name, result, args)
+}
+
+/** sendto(2). @returns bytes sent, or -1 */
+export const sendInThread = (
+  fd: number,
+  bytes: Uint8Array,
+  address: Uint8Array | null,
+): Promise<number> => inThread('sendto', fd, bytes, bytes.length, 0, address, address?.length ?? 0)
+
+/** close(2). @returns 0, or -1 */
+export const closeInThread = (fd: number): Promise<number> => inThread('close', fd)
 
 /** koffi itself, for this folder only. */
 export function koffi(): Koffi {

@@ -3,7 +3,7 @@
  * not an error and comes back as undefined.
  */
 import { SysError } from './errno.ts'
-import { libc, sendInThread } from './libc.ts'
+import { closeInThread, libc, sendInThread } from './libc.ts'
 
 export const AF_UNIX = 1
 export const AF_INET = 2
@@ -39,6 +39,7 @@ export const MSG_ERRQUEUE = 0x2000
 const EAGAIN = 11
 const EINTR = 4
 const EPERM = 1
+const EBADF = 9
 
 /** Opens a non-blocking, close-on-exec socket in the namespace the thread is in. */
 export function openSocket(domain: number, type: number, protocol: number): number {
@@ -144,6 +145,15 @@ export function socketName(fd: number): Uint8Array {
 
 export function closeFd(fd: number): void {
   check('close', libc().close(fd))
+}
+
+/**
+ * Closes in a thread of libuv's pool: for a packet socket the kernel waits until none of its readers
+ * is left (net/packet/af_packet.c `packet_release`), some 10 ms.
+ */
+export async function closeLater(fd: number): Promise<void> {
+  // The errno stays in the other thread; what was open can be closed.
+  if ((await closeInThread(fd)) < 0) throw new SysError('close', EBADF)
 }
 
 /**
