@@ -148,8 +148,8 @@ export function closeFd(fd: number): void {
 }
 
 /**
- * Closes in a thread of libuv's pool: for a packet socket the kernel waits until none of its readers
- * is left (net/packet/af_packet.c `packet_release`), some 10 ms.
+ * Closes in a thread of libuv's pool: for a packet socket the kernel waits until none of its
+ * readers is left (net/packet/af_packet.c `packet_release`), some 10 ms.
  */
 export async function closeLater(fd: number): Promise<void> {
   // The errno stays in the other thread; what was open can be closed.
