@@ -9,8 +9,7 @@ const PROTO = `
 syntax = "proto3";
 message Header { uint64 cluster_id = 1; uint64 member_id = 2; int64 revision = 3; }
 message KeyValue {
-  string key = 1; int64 create_revision = 2; int64 mod_revision = 3; int64 version = 4;
-  string value = 5; int64 lease = 6;
+  string key = 1; int64 create_revision = 2; int64 mod_revision = 3; string value = 5;
 }
 message RangeRequest { string key = 1; bytes range_end = 2; int64 limit = 3; bool keys_only = 8; }
 message RangeResponse {

@@ -1,6 +1,8 @@
 /** `lanyard doctor` as a user runs it, on machines whose wire behaves in one way or another. */
-import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type DoctorJson, doctorSchema } from '../../src/doctor/schema.ts'
 import { describeKernel } from '../describe-kernel.ts'
 import { inLiveWorld, type LiveWorld, type Told } from '../explain/live-world.ts'
@@ -32,7 +34,9 @@ describeKernel('doctor', () => {
   afterAll(removeProgram)
 
   test('doctor --active: a LAN that takes a second MAC, its DHCP server, and nothing left', async () => {
-    const kept = `/tmp/lanyard-doctor-${process.pid}`
+    const folder = mkdtempSync(join(tmpdir(), 'lanyard-doctor-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const kept = join(folder, 'left')
     const [told, plain] = await inLiveWorld([ACTIVE, ['doctor']], {
       outside: DNSMASQ,
       inside: `trap 'ip netns list >${kept}; ip -br link >>${kept}' EXIT`,

@@ -1,6 +1,8 @@
 /** `lanyard explain --live` as a user runs it, on a machine whose wire nobody can look into. */
-import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { explainSchema } from '../../src/lab/explain-schema.ts'
 import { describeKernel } from '../describe-kernel.ts'
 import { buildProgram, removeProgram } from '../support/program.ts'
@@ -56,7 +58,9 @@ describeKernel('explain --live', () => {
   })
 
   test('explain --live: where the switch does otherwise it says so and keeps the case', async () => {
-    const kept = `/tmp/lanyard-live-${process.pid}.json`
+    const folder = mkdtempSync(join(tmpdir(), 'lanyard-live-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const kept = join(folder, 'case.json')
     const [plain, told, replayed] = await inLiveWorld(
       [
         ['explain', 'host', 'web1', '--live', '--save', kept],

@@ -30,7 +30,7 @@ exec 2>&1
 lanyard() { ${nodeInUml().join(' ')} ${PROGRAM} "$@"; }
 export LANYARD_SOCKET=/run/lanyard/lanyard.sock LANYARD_STATE="$STATE"
 # Until a command goes well; a busy machine may take its time.
-until_ok() { n=0; until "$@" >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 600 ] || { echo "never: $*"; exit 9; }; sleep 0.2; done; }
+until_ok() { n=0; until "$@" >/dev/null 2>&1; do n=$((n+1)); [ $n -lt 600 ] || { echo "never: $*"; cat "$STATE.log"; exit 9; }; sleep 0.2; done; }
 start_daemon() { lanyard daemon --docker none >"$STATE.log" 2>&1 & until_ok test -S "$LANYARD_SOCKET"; }
 card() {
   ip netns add gw
