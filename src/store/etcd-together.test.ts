@@ -74,22 +74,6 @@ describe('what goes together', () => {
     await askAll(new Together(long.send), [make('a', value), make('b', value), make('c')])
     expect(long.requests).toEqual([['a', 'c'], ['b']])
   })
-
-  test('while four are on their way, whoever comes waits, and goes with others', async () => {
-    let open = (): void => undefined
-    const gate = new Promise<boolean>((done) => (open = () => done(true)))
-    const { requests, send } = server(() => gate)
-    const together = new Together(send)
-    const asked: Promise<unknown>[] = []
-    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) {
-      asked.push(together.ask(make(key)))
-      await new Promise((done) => setImmediate(done))
-    }
-    expect(requests).toEqual([['a'], ['b'], ['c'], ['d']])
-    open()
-    await Promise.all(asked)
-    expect(requests.slice(4)).toEqual([['e', 'f']])
-  })
 })
 
 describe('whose failure is whose', () => {

@@ -11,9 +11,6 @@ import { LanyardError } from '../errors.ts'
 import type { Compare, RequestOp, TxnRequest, TxnResponse } from './etcd-proto.ts'
 import { TRANSACTION_OPS, VALUES_LENGTH } from './request.ts'
 
-/** Requests that are on their way before others wait for an answer, and go together then. */
-const ON_THEIR_WAY = 4
-
 type Answer = Pick<TxnResponse, 'header' | 'succeeded' | 'responses'>
 
 /** How a request is sent. */
@@ -33,7 +30,6 @@ interface Asked {
 export class Together {
   readonly #send: Send
   #waiting: Asked[] = []
-  #onTheirWay = 0
   #called = false
 
   constructor(send: Send) {
@@ -58,18 +54,15 @@ export class Together {
 
   /** What is asked for until this turn of the event loop ends goes together. */
   #call(): void {
-    if (this.#called || this.#onTheirWay >= ON_THEIR_WAY || this.#waiting.length === 0) return
+    if (this.#called) return
     this.#called = true
     setImmediate(() => {
       this.#called = false
-      const batch = new Batch()
-      this.#waiting = this.#waiting.filter((one) => !batch.take(one))
-      this.#onTheirWay++
-      void this.#go(batch).finally(() => {
-        this.#onTheirWay--
-        this.#call()
-      })
-      this.#call()
+      while (this.#waiting.length > 0) {
+        const batch = new Batch()
+        this.#waiting = this.#waiting.filter((one) => !batch.take(one))
+        void this.#go(batch)
+      }
     })
   }
 
