@@ -18,7 +18,7 @@ import {
   segmentOfKey,
   spareName,
 } from '../ipam/keys.ts'
-import { lease } from '../ipam/lease.ts'
+import { lease, type LeaseResult } from '../ipam/lease.ts'
 import { listHoldings, nextFree } from '../ipam/list.ts'
 import {
   addressesOfName,
@@ -109,9 +109,9 @@ export class Addresses {
   }
 
   /** Durable when it returns. The same endpoint gets the same again. */
-  async lease(network: Network, wish: LeaseWish): Promise<readonly Ip[]> {
+  async lease(network: Network, wish: LeaseWish): Promise<LeaseResult> {
     const { endpoint, mac, addresses: want, claimed = [], pinned = false, taken, also } = wish
-    const leased = await lease(this.#ipam, {
+    return await lease(this.#ipam, {
       ...of(network),
       endpoint,
       mac,
@@ -121,7 +121,6 @@ export class Addresses {
       ...(want === undefined ? {} : { want }),
       ...(also === undefined ? {} : { also: ({ addresses }) => also(addresses) }),
     })
-    return leased.addresses
   }
 
   /**

@@ -23,6 +23,7 @@ import { joinNetwork } from './join.ts'
 import { applyGuarded } from './guard.ts'
 import { getNetwork } from './network.ts'
 import {
+  endpointKey,
   type EndpointRecord,
   findEndpoint,
   type NetworkRecord,
@@ -51,14 +52,13 @@ const GONE = ['ENODEV', 'ENOENT', 'ESRCH'] as const
  * what ipam says, and what {@link explainRefusal} makes of the kernel's answers
  */
 export async function connect(context: Context, request: ConnectRequest): Promise<Endpoint> {
-  const network = await joinNetwork(context, request.network)
+  const { faults } = context
+  const { network, found, mayServe } = await askStore(context, request)
   checkRequest(network, request)
-  const { store, faults } = context
-  const found = await findEndpoint(store, network.name, request.endpoint)
   const known = await tellRelease(context, network, found, request.endpoint)
   if (known !== undefined) await mustBeHere(context, known)
   if (known?.phase === 'here') return await again(context, network, known, request)
-  await context.self?.mayServe()
+  await mayServe()
   if (known !== undefined) await takeAway(context, network, known)
   const around = await lookAround(context, network, request)
   const undo = new UndoStack()
@@ -77,6 +77,31 @@ export async function connect(context: Context, request: ConnectRequest): Promis
   } catch (error) {
     throw await undo.run(error)
   }
+}
+
+/** What an endpoint's coming hangs on, asked for all at once: a store may be a round trip away. */
+export async function askStore(
+  context: Context,
+  request: { readonly network: string; readonly endpoint: string },
+): Promise<{
+  readonly network: NetworkRecord
+  readonly found: EndpointRecord | undefined
+  /** @throws LanyardError `host-drained`, `host-forgotten` */
+  mayServe(): Promise<void>
+}> {
+  const { store, self } = context
+  checkName(request.endpoint)
+  const refreshed = self?.refresh()
+  // Who is here already need not know.
+  refreshed?.catch(() => undefined)
+  const [network, found] = await Promise.all([
+    joinNetwork(context, request.network),
+    findEndpoint(store, request.network, request.endpoint),
+  ])
+  const mayServe = async (): Promise<void> => {
+    if (refreshed !== undefined) await self?.mayServe(refreshed)
+  }
+  return { network, found, mayServe }
 }
 
 /** Lease and record, durable together in one transaction. */
@@ -116,7 +141,10 @@ export async function leaseWithRecord(
   const { store, addresses } = context
   await yieldSpares(context, network, wish.addresses)
   const lease = () => addresses.lease(network, { ...wish, also })
-  const endpoint = recordOf(await orReclaim(context, network, lease))
+  const { addresses: ips, made, revision } = await orReclaim(context, network, lease)
+  const endpoint = recordOf(ips)
+  const key = endpointKey(network.name, wish.endpoint)
+  if (made) return { ...endpoint, unchanged: { key, modRevision: revision } }
   // A lease without a record, of a door that died: it gets one now.
   const known = await findEndpoint(store, network.name, wish.endpoint)
   if (known === undefined) return await saveEndpoint(store, endpoint)
@@ -270,8 +298,7 @@ export async function makeLink(
   sandbox: NetnsSnapshot,
   undo: UndoStack,
 ): Promise<void> {
-  // Its own record is in the index already.
-  const inside = await endpointsIn(context, endpoint.sandbox)
+  const inside = await endpointsIn(context, endpoint.sandbox, { network, endpoint })
   await ensureHostChild(context, network)
   const plan = [
     ...planEndpoint(network, endpoint, context.host),

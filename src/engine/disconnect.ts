@@ -106,7 +106,7 @@ export async function takeAway(
  * Lease and record go together, on the condition that the record is still the one that was read:
  * what is asked for now may be done when the endpoint has long been told to be there again.
  */
-async function release(
+export async function release(
   { addresses, store }: Context,
   network: Network,
   endpoint: EndpointRecord,

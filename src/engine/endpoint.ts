@@ -9,6 +9,7 @@ import { handOverName } from '../driver/names.ts'
 import { LanyardError } from '../errors.ts'
 import { claimedOf, claimLock, isPinned, takenOver } from './claim.ts'
 import {
+  askStore,
   checkRequest,
   draft,
   leaseWithRecord,
@@ -31,7 +32,6 @@ import {
   type NetworkRecord,
   saveEndpoint,
 } from './records.ts'
-import { joinNetwork } from './join.ts'
 import { tellRelease } from './restore.ts'
 import { mustBeHere } from './self.ts'
 import { explainRefusal } from './refusal.ts'
@@ -63,13 +63,12 @@ export async function createEndpoint(
   context: Context,
   request: EndpointRequest,
 ): Promise<Endpoint> {
-  const network = await joinNetwork(context, request.network)
+  const { network, found, mayServe } = await askStore(context, request)
   const asked = { ...request, sandbox: '' }
   checkRequest(network, asked)
-  const found = await findEndpoint(context.store, network.name, request.endpoint)
   const known = await tellRelease(context, network, found, request.endpoint)
   if (known !== undefined) await mustBeHere(context, known)
-  await context.self?.mayServe()
+  await mayServe()
   if (known !== undefined && known.phase !== 'leaving' && known.id === request.id)
     return publicEndpoint(known)
   // The door knows nothing of it any more: a runtime that died left it.
@@ -144,8 +143,10 @@ async function leaseClaimed(
  * `parent-gone`, and what {@link explainRefusal} makes of the kernel's answers
  */
 export async function join(context: Context, request: JoinRequest): Promise<Endpoint> {
-  const network = await getNetwork(context, request.network)
-  const found = await findEndpoint(context.store, network.name, request.endpoint)
+  const [network, found] = await Promise.all([
+    getNetwork(context, request.network),
+    findEndpoint(context.store, request.network, request.endpoint),
+  ])
   if (found === undefined || found.phase === 'leaving') throw missing(request)
   const inPlace = found.handed === undefined && request.handOver !== true
   if (found.phase === 'here' && found.sandbox === request.sandbox && inPlace)
@@ -291,8 +292,10 @@ export async function leave(
   request: { readonly network: string; readonly endpoint: string },
 ): Promise<EndpointRecord | undefined> {
   const { store } = context
-  const network = await findNetwork(store, request.network, context.self?.id)
-  const known = await findEndpoint(store, request.network, request.endpoint)
+  const [network, known] = await Promise.all([
+    findNetwork(store, request.network, context.self?.id),
+    findEndpoint(store, request.network, request.endpoint),
+  ])
   if (network === undefined || known?.phase !== 'here') return undefined
   await dropHostWays(context, network, known)
   if (known.handed === undefined) await removeLink(context, known)

@@ -75,17 +75,29 @@ function addressType(family: 4 | 6): string {
   return family === 4 ? 'number' : 'bigint'
 }
 
-/** Endpoints of a sandbox with their networks, as the store has them. */
+interface Inside {
+  readonly network: Network
+  readonly endpoint: Endpoint
+}
+
+/**
+ * Endpoints of a sandbox with their networks, as the store has them.
+ *
+ * @param known one of them that need not be looked up
+ */
 export async function endpointsIn(
   context: Context,
   sandbox: string,
-): Promise<{ readonly network: Network; readonly endpoint: Endpoint }[]> {
-  const found: { readonly network: Network; readonly endpoint: Endpoint }[] = []
-  for (const { network: of, name } of context.sandboxes.of(sandbox)) {
-    const network = await findNetwork(context.store, of, context.self?.id)
-    const endpoint = await findEndpoint(context.store, of, name)
-    if (network === undefined || endpoint?.phase !== 'here') continue
-    found.push({ network, endpoint })
-  }
-  return found
+  known?: Inside,
+): Promise<Inside[]> {
+  const { store, self } = context
+  const found = context.sandboxes.of(sandbox).map(async ({ network: of, name }) => {
+    if (known?.endpoint.network === of && known.endpoint.name === name) return known
+    const [network, endpoint] = await Promise.all([
+      findNetwork(store, of, self?.id),
+      findEndpoint(store, of, name),
+    ])
+    return network === undefined || endpoint?.phase !== 'here' ? undefined : { network, endpoint }
+  })
+  return (await Promise.all(found)).filter((one) => one !== undefined)
 }

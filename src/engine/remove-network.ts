@@ -3,6 +3,7 @@ import { parentAlias } from '../driver/names.ts'
 import { planParentAway } from '../driver/parent.ts'
 import { LanyardError } from '../errors.ts'
 import { applyGently, type Context } from './context.ts'
+import { release } from './disconnect.ts'
 import { dropAllLinks, dropAllRecords } from './disconnect-all.ts'
 import { dropHostChild } from './host-access.ts'
 import { restoreSettings } from './parent-settings.ts'
@@ -159,7 +160,11 @@ export async function finishRemoval(context: Context, network: NetworkRecord): P
   const { store, faults } = context
   const steps = new Steps()
   const endpoints = await takeDown(context, network, steps)
-  // On another host somebody may just have got an address: then it stays.
+  // On another host somebody may just have got an address: then it stays, and only ours go.
+  if (context.self !== undefined)
+    await steps.attempt(() =>
+      Promise.all(endpoints.map((endpoint) => release(context, network, endpoint))),
+    )
   await steps.attempt(() => context.addresses.close(network, context.self === undefined))
   await faults.at('remove:4-pools')
   steps.done(network.name)

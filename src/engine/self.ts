@@ -116,12 +116,16 @@ export class Self {
   /**
    * Whether new endpoints may come here, as the store says.
    *
+   * @param asked a {@link refresh} that is under way
    * @throws LanyardError `host-drained`, `host-forgotten`
    */
-  async mayServe(): Promise<void> {
+  async mayServe(asked: Promise<void>): Promise<void> {
     const quietMs = (this.#quietUntilNs - this.#clock.nowNs()) / 1e6
-    if (quietMs > 0) await this.#clock.sleep(quietMs)
-    await this.refresh()
+    await asked
+    if (quietMs > 0) {
+      await this.#clock.sleep(quietMs)
+      await this.refresh()
+    }
     if (this.drained) throw new LanyardError('host-drained', { host: this.name, id: this.id })
   }
 

@@ -55,6 +55,8 @@ export interface LeaseResult {
   readonly mac: Mac | undefined
   /** Names this lease among all the endpoint ever had. */
   readonly revision: number
+  /** That it was made now, and `also` written with it. */
+  readonly made: boolean
 }
 
 /**
@@ -165,7 +167,7 @@ async function answer(ipam: Ipam, entry: Entry, request: LeaseRequest): Promise<
     throw differs(stored.addresses.join(', '), want.map(formatIp).join(', '))
   if (typeof request.mac === 'number' && mac !== undefined && request.mac !== mac)
     throw differs(formatMac(mac), formatMac(request.mac))
-  return { addresses, mac, revision: entry.createRevision }
+  return { addresses, mac, revision: entry.createRevision, made: false }
 }
 
 interface Attempt {
@@ -337,7 +339,7 @@ async function take(
     if (held === undefined) throw error
     return { done: false, revision: held.modRevision, found: [held] }
   })
-  if (done) return { addresses, mac, revision }
+  if (done) return { addresses, mac, revision, made: true }
   const [mine, other] = found
   // Ours, when the answer to the first asking was lost; or the same was asked twice at once.
   if (mine !== undefined) return await answer(ipam, mine, request)

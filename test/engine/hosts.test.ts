@@ -71,6 +71,29 @@ onHosts(
   },
 )
 
+onHosts(
+  'a network goes with the endpoints of this host, never with those of another',
+  async (hosts) => {
+    const { world, a, b } = hosts
+    await a.createNetwork(world.network())
+    await a.connect(world.request('a'))
+    await b.connect(world.request('b'))
+    const removed = () => a.removeNetwork('lan', { disconnect: true })
+    expect(await refusal(removed())).toContain('has active endpoints (b on host beta)')
+    await b.disconnect('lan', 'b')
+    await removed()
+    for (const engine of [a, b]) {
+      expect(await engine.networks()).toEqual([])
+      expect(await engine.endpoints()).toEqual([])
+      expect((await engine.leases()).filter((one) => one.kind !== 'cooldown')).toEqual([])
+      await engine.reconcile()
+      expect(await engine.status()).toEqual([])
+    }
+    await a.createNetwork(world.network())
+    expect((await a.connect(world.request('a'))).addresses).toHaveLength(1)
+  },
+)
+
 onHosts('the parent has another name on the other host', async ({ world, sim, a, b }) => {
   await sim.apply([
     { do: 'link.set', netns: 'peer', name: 'eth0', up: false },
