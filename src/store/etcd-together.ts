@@ -1,14 +1,16 @@
 /**
- * Transactions that are asked for in one moment go to etcd as one, which is done when the
- * conditions of all hold: a request costs client and server several times what a transaction does,
- * and every watcher is told of one change instead of many. Mostly they hold; where they do not,
- * each goes again by itself and has the answer it would have had. Whoever is alone does not wait.
+ * What is asked for in one moment goes to etcd as one request, which costs client and server several
+ * times what a transaction or a key does. Whoever is alone does not wait.
+ *
+ * Transactions become one that is done when the conditions of all hold, and every watcher is told of
+ * one change instead of many. Mostly they hold; where they do not, each goes again by itself and has
+ * the answer it would have had.
  *
  * etcd can nest transactions, each with conditions of its own; but 3.4 looks at nobody's rights in
  * them (docs/lab-notes/2026-11-27-nested-transactions.md).
  */
 import { LanyardError } from '../errors.ts'
-import type { Compare, RequestOp, TxnRequest, TxnResponse } from './etcd-proto.ts'
+import type { Compare, KeyValue, RequestOp, TxnRequest, TxnResponse } from './etcd-proto.ts'
 import { TRANSACTION_OPS, VALUES_LENGTH } from './request.ts'
 
 type Answer = Pick<TxnResponse, 'header' | 'succeeded' | 'responses'>
@@ -26,11 +28,30 @@ interface Asked {
   reject(error: unknown): void
 }
 
-/** Made by an `EtcdStore`, one for each. */
+/** Gathers what is asked for until a turn of the event loop ends. */
+class Moment<T> {
+  readonly #over: (asked: readonly T[]) => void
+  #asked: T[] = []
+
+  constructor(over: (asked: readonly T[]) => void) {
+    this.#over = over
+  }
+
+  add(one: T): void {
+    this.#asked.push(one)
+    if (this.#asked.length > 1) return
+    setImmediate(() => {
+      const asked = this.#asked
+      this.#asked = []
+      this.#over(asked)
+    })
+  }
+}
+
+/** Transactions; made by an `EtcdStore`, one for each. */
 export class Together {
   readonly #send: Send
-  #waiting: Asked[] = []
-  #called = false
+  readonly #moment = new Moment<Asked>((asked) => this.#over(asked))
 
   constructor(send: Send) {
     this.#send = send
@@ -47,23 +68,16 @@ export class Together {
         ...failure.flatMap(keysOf),
       ])
       const reads = success.length === 0
-      this.#waiting.push({ request, reads, named, written, resolve, reject })
-      this.#call()
+      this.#moment.add({ request, reads, named, written, resolve, reject })
     })
   }
 
-  /** What is asked for until this turn of the event loop ends goes together. */
-  #call(): void {
-    if (this.#called) return
-    this.#called = true
-    setImmediate(() => {
-      this.#called = false
-      while (this.#waiting.length > 0) {
-        const batch = new Batch()
-        this.#waiting = this.#waiting.filter((one) => !batch.take(one))
-        void this.#go(batch)
-      }
-    })
+  #over(asked: readonly Asked[]): void {
+    for (let waiting = asked; waiting.length > 0; ) {
+      const batch = new Batch()
+      waiting = waiting.filter((one) => !batch.take(one))
+      void this.#go(batch)
+    }
   }
 
   async #go({ members, request }: Batch): Promise<void> {
@@ -88,6 +102,39 @@ export class Together {
       resolve(await this.#send(request, { reads }))
     } catch (error) {
       reject(error)
+    }
+  }
+}
+
+interface Key {
+  readonly key: string
+  resolve(found: KeyValue | undefined): void
+  reject(error: unknown): void
+}
+
+/** Keys that are read; made by an `EtcdStore`, one for each. */
+export class ReadTogether {
+  readonly #send: Send
+  readonly #moment = new Moment<Key>((asked) => {
+    for (let at = 0; at < asked.length; at += TRANSACTION_OPS)
+      void this.#read(asked.slice(at, at + TRANSACTION_OPS))
+  })
+
+  constructor(send: Send) {
+    this.#send = send
+  }
+
+  get(key: string): Promise<KeyValue | undefined> {
+    return new Promise((resolve, reject) => this.#moment.add({ key, resolve, reject }))
+  }
+
+  async #read(asked: readonly Key[]): Promise<void> {
+    const success = asked.map(({ key }) => ({ request_range: { key } }))
+    try {
+      const { responses } = await this.#send({ compare: [], success, failure: [] }, { reads: true })
+      for (const [i, one] of asked.entries()) one.resolve(responses[i]?.response_range?.kvs[0])
+    } catch (error) {
+      for (const one of asked) one.reject(error)
     }
   }
 }

@@ -22,7 +22,7 @@ import {
   TXN,
   type TxnRequest,
 } from './etcd-proto.ts'
-import { isLeaseGone, Together } from './etcd-together.ts'
+import { isLeaseGone, ReadTogether, type Send, Together } from './etcd-together.ts'
 import { EtcdWatch } from './etcd-watch.ts'
 import { checkKey, checkPrefix, checkTransaction, PAGE_LIMIT } from './request.ts'
 import type {
@@ -71,11 +71,14 @@ export class EtcdStore implements Store {
   readonly #client: EtcdClient
   readonly #watches = new Set<EtcdWatch>()
   readonly #together: Together
+  readonly #reads: ReadTogether
   readonly #leases = new Map<number, TtlLease>()
 
   constructor(options: EtcdOptions) {
     this.#client = new EtcdClient(options)
-    this.#together = new Together((request, how) => this.#client.call(TXN, request, how))
+    const send: Send = (request, how) => this.#client.call(TXN, request, how)
+    this.#together = new Together(send)
+    this.#reads = new ReadTogether(send)
   }
 
   /** What errors call it. */
@@ -90,8 +93,8 @@ export class EtcdStore implements Store {
 
   async get(key: string): Promise<Entry | undefined> {
     checkKey(key)
-    const { kvs } = await this.#client.call(RANGE, { key: this.#full(key) }, { reads: true })
-    return kvs[0] === undefined ? undefined : this.#entry(kvs[0])
+    const found = await this.#reads.get(this.#full(key))
+    return found === undefined ? undefined : this.#entry(found)
   }
 
   async range(
