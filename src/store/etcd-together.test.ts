@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { startEtcd, whyNoEtcd } from '../../test/support/etcd.ts'
 import { LanyardError } from '../errors.ts'
 import { BY_CREATE, EQUAL, type TxnRequest, type TxnResponse } from './etcd-proto.ts'
-import { type Send, Together } from './etcd-together.ts'
+import { ReadTogether, type Send, Together } from './etcd-together.ts'
 import { openEtcdStore } from './etcd.ts'
 
 const header = { cluster_id: 1, revision: 7 } as unknown as TxnResponse['header']
@@ -111,6 +111,28 @@ describe('whose failure is whose', () => {
     expect(new Set(await outcome(send))).toEqual(new Set(['store-unavailable']))
     expect(requests).toHaveLength(1)
   })
+})
+
+test('keys that are read in one moment are one request, 128 at most; each is told its own', async () => {
+  const asked: number[] = []
+  const send: Send = async ({ success }) => {
+    asked.push(success.length)
+    const kvs = success.map(({ request_range: read }) => ({ key: read?.key ?? '' }))
+    const responses = kvs.map((kv) => ({
+      response_range: { header, kvs: [kv], more: false },
+    })) as unknown as TxnResponse['responses']
+    return { header, succeeded: true, responses }
+  }
+  const reads = new ReadTogether(send)
+  const keys = Array.from({ length: 130 }, (_, i) => `k${i}`)
+  const found = await Promise.all(keys.map((key) => reads.get(key)))
+  expect(found.map((kv) => kv?.key)).toEqual(keys)
+  await reads.get('alone')
+  expect(asked).toEqual([128, 2, 1])
+  const down = new LanyardError('store-unavailable', { store: 'etcd', why: 'no answer' })
+  const broken = new ReadTogether(() => Promise.reject(down))
+  const said = await Promise.allSettled(['a', 'b'].map((key) => broken.get(key)))
+  expect(said.map((one) => one.status)).toEqual(['rejected', 'rejected'])
 })
 
 const missing = whyNoEtcd()

@@ -1,10 +1,10 @@
 /**
- * What is asked for in one moment goes to etcd as one request, which costs client and server several
- * times what a transaction or a key does. Whoever is alone does not wait.
+ * What is asked for in one moment goes to etcd as one request, which costs client and server
+ * several times what a transaction or a key does. Whoever is alone does not wait.
  *
- * Transactions become one that is done when the conditions of all hold, and every watcher is told of
- * one change instead of many. Mostly they hold; where they do not, each goes again by itself and has
- * the answer it would have had.
+ * Transactions become one that is done when the conditions of all hold, and every watcher is told
+ * of one change instead of many. Mostly they hold; where they do not, each goes again by itself and
+ * has the answer it would have had.
  *
  * etcd can nest transactions, each with conditions of its own; but 3.4 looks at nobody's rights in
  * them (docs/lab-notes/2026-11-27-nested-transactions.md).
