@@ -5,17 +5,22 @@
  * where a dockerd can run, `docker network connect` to a network of its built-in driver.
  *
  * `ENDPOINTS=4000` shows whether the last come as quickly as the first, and what the daemon weighs.
+ * `STORE=etcd` has the store on an etcd; the peer is one transaction of it: the least that a lease
+ * can cost.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Op } from '../src/fabric/plan.ts'
 import { openKernel } from '../src/kernel/fabric.ts'
 import { buildProgram, programWords, removeProgram } from '../test/support/program.ts'
 import { DockerApi } from '../src/plugin/docker/api.ts'
+import { openEtcdStore } from '../src/store/etcd.ts'
 import { DockerWorld, whyNoDocker } from '../test/docker/world.ts'
+import { startEtcd } from '../test/support/etcd.ts'
 import { type Contestant, ipBatch, measure, needRoot, timeMs } from './harness.ts'
 import { parentOn, PREFIX } from './worlds.ts'
 
@@ -25,6 +30,9 @@ const ONE = `${HOST}-one`
 const boxes = Array.from({ length: COUNT }, (_, i) => `${HOST}-${i}`)
 const SUBNET = 0x0a640000
 const DOCKER_TIMES = 20
+const ON_ETCD = process.env.STORE === 'etcd'
+const IN_HOST = ['nsenter', `--net=/run/netns/${HOST}`] as const
+const self = fileURLToPath(import.meta.url)
 
 const folder = mkdtempSync(join(tmpdir(), 'lanyard-bench-'))
 const socket = join(folder, 'lanyard.sock')
@@ -111,21 +119,28 @@ async function open() {
   await clean()
   await kernel.apply([
     ...all.map((netns): Op => ({ do: 'netns.add', netns })),
+    { do: 'link.set', netns: HOST, name: 'lo', up: true },
     ...parentOn(HOST, SUBNET + 2),
   ])
+  const etcd = ON_ETCD ? await startEtcd({ wrap: IN_HOST }) : undefined
+  const [endpoint] = etcd?.endpoints ?? []
   // As many threads as bin/lanyard.cjs gives the daemon.
   const env = {
     ...process.env,
     UV_THREADPOOL_SIZE: '128',
     LANYARD_SOCKET: socket,
     LANYARD_STATE: join(folder, 'state'),
+    ...(endpoint === undefined ? {} : { LANYARD_STORE: `etcd://${endpoint}` }),
   }
   const [node = '', ...words] = programWords('daemon', '--log-level', 'warn', '--docker', 'none')
   // `PROFILE=folder` leaves where its time went.
   const profile = process.env.PROFILE
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const inHost = [`--net=/run/netns/${HOST}`, node, ...flags, ...words]
-  const child = spawn('nsenter', inHost, { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const [enter, ...there] = IN_HOST
+  const child = spawn(enter, [...there, node, ...flags, ...words], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   for (let up = false; !up; ) {
     if (child.exitCode !== null) throw new Error('the daemon ended')
     up = await ask('GET', '/v1/version').then(
@@ -145,15 +160,35 @@ async function open() {
     const gone = new Promise((resolve) => child.once('exit', resolve))
     if (child.exitCode === null && child.kill('SIGTERM')) await gone
     agent.destroy()
+    await etcd?.stop()
     await clean()
     await kernel.close()
     removeProgram()
     rmSync(folder, { recursive: true })
   }
-  return { rss, cpuMs, close }
+  return { rss, cpuMs, endpoint, close }
 }
 
-const docker = await openDocker()
+/** Transactions of an etcd, one after another, by a process in the daemon's place. */
+async function transactions(endpoint: string): Promise<void> {
+  const store = await openEtcdStore({ endpoints: [endpoint] })
+  const each: number[] = []
+  for (const box of boxes) {
+    const key = `bare/${process.pid}/${box}`
+    const create = { when: [{ key, is: 'absent' }], then: [{ put: key, value: box }] } as const
+    each.push(await timeMs(() => store.transact(create)))
+  }
+  process.stdout.write(`${at(each, 0.5)}`)
+  await store.close()
+}
+
+const [, , role, etcdAt = ''] = process.argv
+if (role === 'transactions') {
+  await transactions(etcdAt)
+  rmSync(folder, { recursive: true })
+  process.exit(0)
+}
+const docker = ON_ETCD ? undefined : await openDocker()
 const world = await open()
 const rounds = COUNT > 500 ? 1 : 5
 try {
@@ -193,6 +228,7 @@ try {
         reset: () => ipBatch(['link set p0 group 0', 'link del p0', ...remade()], HOST),
       },
       ...(docker === undefined ? [] : [docker.contestant]),
+      ...(world.endpoint === undefined ? [] : [etcdAlone(world.endpoint)]),
     ],
   }))
   // The first round warmed up.
@@ -200,6 +236,14 @@ try {
 } finally {
   await docker?.close()
   await world.close()
+}
+
+/** The least that a lease can cost. */
+function etcdAlone(endpoint: string): Contestant {
+  const [enter, ...there] = IN_HOST
+  const words = [...there, process.execPath, self, 'transactions', endpoint]
+  const run = (): number => Number(execFileSync(enter, words, { encoding: 'utf8' }))
+  return { name: 'one create-only transaction of that etcd', run }
 }
 
 /** A dockerd of its own, with a container that comes to a network and goes. */

@@ -49,6 +49,7 @@ import { SandboxIndex } from './sandbox-index.ts'
 import { isAway, restoreCopy, restoreIfOlder } from './restore.ts'
 import { type HostIdentity, openSelf, type Self } from './self.ts'
 import { Spares, type SparesOptions } from './spares.ts'
+import { goneNetworks } from './sweep-leases.ts'
 import { sweep } from './sweep.ts'
 import { keepSpares, tendSpares } from './tend.ts'
 import type {
@@ -364,9 +365,8 @@ export class HostEngine implements DoorEngine {
   }
 
   /**
-   * Says that this host lives, and tells a store that was away what happened meanwhile; to be
-   * called every few seconds by whoever runs for long.
-   *
+   * Says that this host lives, hears which networks others took away, and tells a store that was
+   * away what happened meanwhile. Called every few seconds by whoever runs for long.
    * @throws LanyardError `store-unavailable`: then new endpoints take spares at once
    */
   async beat(): Promise<void> {
@@ -376,8 +376,8 @@ export class HostEngine implements DoorEngine {
       const detail = `another machine, ${twin}, has this host's machine-id`
       if (twin !== undefined)
         this.#emit({ what: 'conflict', network: '', endpoint: undefined, detail })
-      const { copy } = this.#context
-      if ((await copy?.isAheadOfMark(this.#context)) === true) this.#behind = true
+      this.#behind ||= (await this.#context.copy?.isAheadOfMark(this.#context)) === true
+      this.#behind ||= (await goneNetworks(this.#context)).length > 0
       if (this.#behind || hasNews(this.#context)) await this.reconcile()
       this.#behind = false
       await keepSpares(this.#context)

@@ -113,14 +113,22 @@ async function sweepPools(walk: Sweep): Promise<void> {
   }
 }
 
-/** Where a network hung that another host removed; the links were leftovers. */
+/** Networks that hang on a link of this host, and that another host has removed. */
+export async function goneNetworks({ store, self }: Context): Promise<readonly string[]> {
+  if (self === undefined) return []
+  const [known, hung] = await Promise.all([
+    listNetworks(store, undefined),
+    parentsOf(store, self.id),
+  ])
+  const networks = new Set(known.map((one) => one.name))
+  return hung.filter((name) => !networks.has(name))
+}
+
+/** Where such a network hung; its links were leftovers. */
 export async function sweepGone(walk: Sweep): Promise<void> {
   const { store, self } = walk.context
-  if (self === undefined) return
-  const networks = new Set((await listNetworks(store, undefined)).map((one) => one.name))
-  for (const name of await parentsOf(store, self.id)) {
-    if (networks.has(name)) continue
-    const fix = () => write(store, { delete: parentKey(self.id, name) })
+  for (const name of await goneNetworks(walk.context)) {
+    const fix = () => write(store, { delete: parentKey(self?.id ?? '', name) })
     await walk.found({ network: name }, 'another host removed it', { how: 'left', fix })
   }
 }

@@ -94,6 +94,24 @@ onHosts(
   },
 )
 
+onHosts(
+  'what another host removed leaves no link behind, as soon as the host says it lives',
+  async (hosts) => {
+    const { world, sim, a, b } = hosts
+    const links = async (): Promise<string[]> =>
+      ((await sim.snapshot({ netns: ['peer'] })).netns[0]?.links ?? []).map((one) => one.name)
+    const before = await links()
+    await b.createNetwork(world.network())
+    await b.connect(world.request('b'))
+    await b.disconnect('lan', 'b')
+    expect(await links()).not.toEqual(before)
+    await a.removeNetwork('lan')
+    await b.beat()
+    expect(await links()).toEqual(before)
+    expect(await b.status()).toEqual([])
+  },
+)
+
 onHosts('the parent has another name on the other host', async ({ world, sim, a, b }) => {
   await sim.apply([
     { do: 'link.set', netns: 'peer', name: 'eth0', up: false },
