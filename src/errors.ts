@@ -634,13 +634,22 @@ const TABLE = {
     mend: () =>
       'write etcd://HOST:2379[,HOST:2379...][/PREFIX], or the path of a file that names endpoints, user and certificates',
   }),
-  'store-differs': row<{ state: string; belongs: string; asked: string | undefined }>({
+  'store-differs': row<{
+    state: string
+    belongs: string | undefined
+    asked: string | undefined
+  }>({
     status: 409,
     errno: 'EBUSY',
     say: (d) =>
-      `the state in ${d.state} belongs to the store ${d.belongs}, not to ${d.asked ?? 'a file of its own'}`,
-    mend: (d) =>
-      `name it (--store ${d.belongs}, or LANYARD_STORE), or move all to a file of this host: "lanyard store migrate --from ${d.belongs} --to file"`,
+      `the state in ${d.state} belongs to ${d.belongs === undefined ? 'a file of its own' : `the store ${d.belongs}`}, not to ${d.asked ?? 'a file of its own'}`,
+    mend: (d) => {
+      const [from, to] = [d.belongs ?? 'file', d.asked ?? 'file']
+      const move = `move all: "lanyard store migrate --from ${from} --to ${to}"`
+      return d.belongs === undefined
+        ? `${move}; what is in the file would be taken for leftovers`
+        : `name it (--store ${d.belongs}, or LANYARD_STORE), or ${move}`
+    },
   }),
   'store-alone': row<Record<string, never>>({
     status: 400,

@@ -66,9 +66,10 @@ describe('DaemonClient', () => {
     expect(await client.nextFree(SPEC.name)).toEqual(await engine.nextFree(SPEC.name))
     const address = parseIp('2001:db8::9')
     const lease = await client.reserve(SPEC.name, address, 'nas')
-    expect(await client.whoHas(address)).toEqual({ lease, answeredBy: undefined })
+    expect(await client.whoHas(address)).toMatchObject({ lease })
     expect(await client.whoHas(parseIp('10.0.0.99'))).toEqual({
       lease: undefined,
+      ownLink: undefined,
       answeredBy: parseMac('52:54:00:00:00:99'),
     })
     expect(await client.leases()).toEqual(await engine.leases())

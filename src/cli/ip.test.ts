@@ -16,8 +16,12 @@ test('who has an address: one of ours, a stranger, a stranger for whom it rests'
     holder: `${other} on the LAN`,
     mac: undefined,
   } as const
-  const who = (one: Parameters<typeof whoText>[1], by?: string) =>
-    whoText('10.0.0.9', one, by === undefined ? undefined : parseMac(by))
+  const who = (one: Lease | undefined, by?: string, ownLink?: string) =>
+    whoText('10.0.0.9', {
+      lease: one,
+      ownLink,
+      answeredBy: by === undefined ? undefined : parseMac(by),
+    })
   expect([who(lease, ours), who(lease, other), who(rests, other), who(rests, ours)]).toEqual([
     `10.0.0.9: endpoint web of network lan (segment eth0, ${ours})`,
     `10.0.0.9: endpoint web of network lan (segment eth0, ${ours}); but ${other} answers for it on the LAN, nobody of ours`,
@@ -27,5 +31,9 @@ test('who has an address: one of ours, a stranger, a stranger for whom it rests'
   expect([who(undefined, other), who(undefined)]).toEqual([
     `10.0.0.9: ${other} answers for it on the LAN, nobody of ours`,
     '10.0.0.9: nobody has it',
+  ])
+  expect([who(undefined, undefined, 'eth0'), who(lease, undefined, 'eth0')]).toEqual([
+    '10.0.0.9: this host has it itself, on eth0',
+    `10.0.0.9: endpoint web of network lan (segment eth0, ${ours}); but this host has it itself, on eth0`,
   ])
 })

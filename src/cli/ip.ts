@@ -2,7 +2,7 @@
 import { compareIp, formatIp, parseIp } from '../addr/ip.ts'
 import { formatMac } from '../addr/mac.ts'
 import { encodeHolder, encodeLease } from '../daemon/codec.ts'
-import type { Lease } from '../engine/types.ts'
+import type { AddressHolder, Lease } from '../engine/types.ts'
 import { type DockerNames, dockerNames } from './docker-names.ts'
 import { EXIT } from './failure.ts'
 import { printLines } from './network-create.ts'
@@ -67,29 +67,27 @@ export async function ipWho(text: string, options: WhoOptions): Promise<number> 
   const address = parseIp(text)
   return await withEngine(options, async (engine) => {
     const holder = await engine.whoHas(address)
-    const { lease, answeredBy } = holder
+    const { lease, ownLink, answeredBy } = holder
     if (options.json === true) printJson(encodeHolder(holder))
     else {
       const endpoints = lease?.kind === 'endpoint' ? await engine.endpoints(lease.network) : []
       const own = lease?.mac ?? endpoints.find((one) => one.name === lease?.holder)?.mac
       const named = lease && called({ ...lease, mac: own }, await dockerNames(engine))
-      printLines([whoText(text, named, answeredBy)])
+      printLines([whoText(text, { lease: named, ownLink, answeredBy })])
     }
-    return lease === undefined && answeredBy === undefined ? EXIT.missed : EXIT.ok
+    const isHeld = lease !== undefined || ownLink !== undefined || answeredBy !== undefined
+    return isHeld ? EXIT.ok : EXIT.missed
   })
 }
 
 /** What a lease says and what the LAN says, held against each other. */
-export function whoText(
-  address: string,
-  lease: Lease | undefined,
-  answeredBy: number | undefined,
-): string {
+export function whoText(address: string, { lease, ownLink, answeredBy }: AddressHolder): string {
   const stranger =
     answeredBy === undefined
       ? ''
       : `${formatMac(answeredBy)} answers for it on the LAN, nobody of ours`
-  if (lease === undefined) return `${address}: ${stranger === '' ? 'nobody has it' : stranger}`
+  const mine = ownLink === undefined ? '' : `this host has it itself, on ${ownLink}`
+  if (lease === undefined) return `${address}: ${mine || stranger || 'nobody has it'}`
   const { holder, network, segment, mac, kind, host } = lease
   const where = host === undefined ? '' : ` on host ${host}`
   const held = {
@@ -102,7 +100,8 @@ export function whoText(
   if (kind === 'cooldown' && answeredBy !== undefined && holder.startsWith(formatMac(answeredBy)))
     return `${address}: ${stranger}; not handed out for a while on network ${network} (segment ${segment})`
   const own = mac === undefined ? '' : `, ${formatMac(mac)}`
-  const foreign = answeredBy === undefined || answeredBy === mac ? '' : `; but ${stranger}`
+  const other = mine || (answeredBy === mac ? '' : stranger)
+  const foreign = other === '' ? '' : `; but ${other}`
   return `${address}: ${held} (segment ${segment}${own})${foreign}`
 }
 

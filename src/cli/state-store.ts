@@ -1,6 +1,7 @@
 /** The store of a state folder: a file in it, or an etcd that hosts share. */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -11,12 +12,15 @@ import {
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { HostOptions } from '../engine/engine.ts'
-import type { CopyFile } from '../engine/host-copy.ts'
+import { type CopyFile, HostCopy } from '../engine/host-copy.ts'
+import { NETWORKS } from '../engine/records.ts'
+import { hostKey } from '../engine/self.ts'
 import { LanyardError } from '../errors.ts'
 import { makeFolder } from './files.ts'
 import type { Store } from '../store/store.ts'
 
 const NAME_FILE = 'store-name'
+const STORE_FILE = 'store.lmdb'
 const COPY_FILE = 'host-copy.json'
 const SPARES_FILE = 'host-spares.json'
 const ID_FILE = 'host-id'
@@ -49,6 +53,7 @@ export async function openStateStore(
   const store = await openShared(where)
   try {
     const self = identify(state)
+    await mustBelong(state, known, store, self)
     if (known !== store.name) writeSafely(join(state, NAME_FILE), `${store.name}\n`)
     return { store, self, onWentBack: (listener) => store.onWentBack(listener) }
   } catch (error) {
@@ -68,10 +73,46 @@ export function mustBeOwn(state: string): void {
   if (belongs !== '') throw new LanyardError('store-differs', { state, belongs, asked: undefined })
 }
 
+/**
+ * Links of this host whose records are elsewhere would be taken for leftovers, and what it holds
+ * would be said again where it does not belong. An etcd that has moved to other servers is still
+ * the same one; under another prefix it is another, unless it was put there from a backup and knows
+ * this host.
+ *
+ * @throws LanyardError `store-differs`
+ */
+async function mustBelong(
+  state: string,
+  known: string | undefined,
+  store: Store & { readonly name: string },
+  self: HostOptions,
+): Promise<void> {
+  const differs = (belongs: string | undefined): LanyardError =>
+    new LanyardError('store-differs', { state, belongs, asked: store.name })
+  if (known === undefined || known === '') {
+    if (await hasNetworks(state)) throw differs(undefined)
+    return
+  }
+  const { sameInstallation } = await import('../store/etcd-address.ts')
+  const holds = Object.keys(new HostCopy(self.copy).entries).length > 0
+  if (sameInstallation(known, store.name) || !holds) return
+  if ((await store.get(hostKey(self.id))) === undefined) throw differs(known)
+}
+
+async function hasNetworks(state: string): Promise<boolean> {
+  if (!existsSync(join(state, STORE_FILE))) return false
+  const store = await openEmbedded(state)
+  try {
+    return (await store.range(NETWORKS, { limit: 1 })).entries.length > 0
+  } finally {
+    await store.close()
+  }
+}
+
 /** The file in a state folder. */
 export async function openEmbedded(state: string): Promise<Store> {
   const { openLmdbStore } = await import('../store/lmdb.ts')
-  return await openLmdbStore(join(state, 'store.lmdb'))
+  return await openLmdbStore(join(state, STORE_FILE))
 }
 
 /** What a daemon writes down of the addresses it holds for when the store is away. */

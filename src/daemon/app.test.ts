@@ -55,6 +55,7 @@ describe('makeApp()', () => {
     const who = await get('/v1/addresses/10.0.0.9')
     expect(who.json).toMatchObject({ lease: { holder: 'web', kind: 'endpoint' } })
     expect((await get('/v1/addresses/10.0.0.99')).json).toEqual({ answeredBy: '52:54:00:00:00:99' })
+    expect((await get('/v1/addresses/10.0.0.98')).json).toEqual({ ownLink: 'eth0' })
     expect((await get('/v1/networks/mcv/next')).json).toEqual(['10.0.0.2', 'fd00::2'])
     expect((await get('/v1/endpoints?network=other')).json).toEqual([])
     const gone = await ask(daemon.socket, 'DELETE', '/v1/networks/mcv/endpoints/web')

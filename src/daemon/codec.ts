@@ -139,12 +139,14 @@ export function decodeLease(json: LeaseJson): Lease {
 export function encodeHolder(holder: Holder): HolderJson {
   return {
     lease: maybe(holder.lease, encodeLease),
+    ownLink: holder.ownLink,
     answeredBy: maybe(holder.answeredBy, formatMac),
   }
 }
 
 export function decodeHolder(json: HolderJson): Holder {
-  return { lease: maybe(json.lease, decodeLease), answeredBy: maybe(json.answeredBy, parseMac) }
+  const { lease, ownLink, answeredBy } = json
+  return { lease: maybe(lease, decodeLease), ownLink, answeredBy: maybe(answeredBy, parseMac) }
 }
 
 export const encodeDrift = (drift: Drift): DriftJson => ({ ...drift })

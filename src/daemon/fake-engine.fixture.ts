@@ -149,6 +149,7 @@ export class FakeEngine implements Engine {
   whoHas(address: Ip): ReturnType<Engine['whoHas']> {
     return this.#do(() => ({
       lease: this.#leases().find((one) => one.address === address),
+      ownLink: address === parseIp('10.0.0.98') ? 'eth0' : undefined,
       answeredBy: address === parseIp('10.0.0.99') ? parseMac('52:54:00:00:00:99') : undefined,
     }))
   }

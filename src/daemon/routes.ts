@@ -202,7 +202,7 @@ export const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/v1/addresses/{address}',
     id: 'whoHas',
-    says: 'Who has an address: a lease, or whoever answers for it on the LAN',
+    says: 'Who has an address: a lease, the host itself, or whoever answers for it on the LAN',
     answer: HolderJson,
     refuses: ['address-invalid'],
     run: async ({ engine }, asked) =>

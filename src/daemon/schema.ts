@@ -143,6 +143,7 @@ export const HolderJson = named(
   'Holder',
   z.strictObject({
     lease: z.optional(LeaseJson),
+    ownLink: z.optional(text('the link by which the host itself has it')),
     answeredBy: z.optional(text('MAC address of whoever answers for the address on the LAN')),
   }),
 )

@@ -3,7 +3,6 @@
  * steps; what each step is, the driver plans and ipam decides.
  */
 import { type Ip } from '../addr/ip.ts'
-import type { Mac } from '../addr/mac.ts'
 import { contains } from '../addr/prefix.ts'
 import { LanyardError } from '../errors.ts'
 import type { Clock } from '../fabric/clock.ts'
@@ -53,6 +52,7 @@ import { goneNetworks } from './sweep-leases.ts'
 import { sweep } from './sweep.ts'
 import { keepSpares, tendSpares } from './tend.ts'
 import type {
+  AddressHolder,
   ClaimRequest,
   ConnectRequest,
   DoorEngine,
@@ -309,13 +309,11 @@ export class HostEngine implements DoorEngine {
     return this.#context.addresses.leases(segment)
   }
 
-  /** Looks at the leases, and asks the LAN of every network whose subnet has the address. */
-  async whoHas(
-    address: Ip,
-  ): Promise<{ readonly lease: Lease | undefined; readonly answeredBy: Mac | undefined }> {
+  /** Looks at leases and links, and asks the LAN of each network whose subnet has the address. */
+  async whoHas(address: Ip): Promise<AddressHolder> {
     const context = this.#context
-    const leases = await context.addresses.leases()
-    const lease = leases.find((one) => one.address === address)
+    const lease = (await context.addresses.leases()).find((one) => one.address === address)
+    const ownLink = await context.view.holderOf(address)
     const asked = new Set<string>()
     for (const network of await this.networks()) {
       if (!network.pools.some(({ subnet }) => contains(subnet, address))) continue
@@ -323,9 +321,9 @@ export class HostEngine implements DoorEngine {
       if (link === undefined || asked.has(link.name)) continue
       asked.add(link.name)
       const answeredBy = await context.lan.whoHas(link, address)
-      if (answeredBy !== undefined) return { lease, answeredBy }
+      if (answeredBy !== undefined) return { lease, ownLink, answeredBy }
     }
-    return { lease, answeredBy: undefined }
+    return { lease, ownLink, answeredBy: undefined }
   }
 
   async nextFree(network: string): Promise<readonly Ip[]> {

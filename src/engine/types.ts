@@ -177,6 +177,14 @@ export interface RemoveOptions {
 }
 
 /** What every door can ask for. All repeatable: a second call answers as the first. */
+/** Who has an address. */
+export interface AddressHolder {
+  readonly lease: Lease | undefined
+  /** The link by which this host itself has it. */
+  readonly ownLink: string | undefined
+  readonly answeredBy: Mac | undefined
+}
+
 export interface Engine {
   createNetwork(spec: NetworkSpec): Promise<Network>
   removeNetwork(name: string, options?: RemoveOptions): Promise<void>
@@ -190,10 +198,8 @@ export interface Engine {
   planCreate(spec: NetworkSpec): Promise<Plan>
   planConnect(request: ConnectRequest): Promise<Plan>
   leases(segment?: string): Promise<readonly Lease[]>
-  /** Who has an address: a lease of ours, or whoever answers on the LAN. */
-  whoHas(
-    address: Ip,
-  ): Promise<{ readonly lease: Lease | undefined; readonly answeredBy: Mac | undefined }>
+  /** Who has an address: a lease of ours, this host itself, or whoever answers on the LAN. */
+  whoHas(address: Ip): Promise<AddressHolder>
   nextFree(network: string): Promise<readonly Ip[]>
   reserve(network: string, address: Ip, name: string): Promise<Lease>
   release(network: string, address: Ip): Promise<void>

@@ -27,6 +27,12 @@ const PORT = 2379
 export const nameOfEtcd = ({ endpoints, prefix = DEFAULT_PREFIX }: EtcdOptions): string =>
   `etcd://${endpoints.join(',')}${prefix === DEFAULT_PREFIX ? '' : prefix}`
 
+/** Whether two stores of such names are one installation, wherever their servers are now. */
+export function sameInstallation(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((name) => parseEtcdUrl(name).prefix ?? DEFAULT_PREFIX)
+  return a === b
+}
+
 /**
  * Reads `etcd://host[:port][,host[:port]...][/prefix]`; the port is 2379 when none is given.
  *
