@@ -91,7 +91,7 @@ export async function openStateEngine(
       ...(daemon?.faults === undefined ? {} : { faults: daemon.faults }),
       ...(self === undefined ? {} : { self: { ...self, ...spares } }),
     })
-    const beating = self === undefined ? undefined : keepAlive(engine)
+    const beating = keepAlive(engine, self !== undefined)
     onWentBack(() => void engine.reassert().catch(() => undefined))
     const close = engine.close.bind(engine)
     return Object.assign(engine, {
@@ -107,14 +107,18 @@ export async function openStateEngine(
   }
 }
 
-/** Says that this host lives; a store that is away hears it, and the rest, when it is back. */
-function keepAlive(engine: HostEngine): NodeJS.Timeout {
+/**
+ * Looks into sandboxes, and where hosts share a store, says that this one lives; a store that is
+ * away hears it, and the rest, when it is back.
+ */
+function keepAlive(engine: HostEngine, shared: boolean): NodeJS.Timeout {
   let beating = false
   const beat = async (): Promise<void> => {
     if (beating) return
     beating = true
     // The next one says it.
-    await engine.beat().catch(() => undefined)
+    if (shared) await engine.beat().catch(() => undefined)
+    await engine.patrol()
     beating = false
   }
   return setInterval(() => void beat(), BEAT_MS).unref()

@@ -42,7 +42,9 @@ import {
   seen,
   unclaimAnyway,
 } from './offline.ts'
+import { ALL, keysOf, NETWORKS_LOCK } from './lock-names.ts'
 import { ParentWatch } from './parent-watch.ts'
+import { Patrol } from './patrol.ts'
 import { endpointKey, listEndpoints, listNetworks, networkKey } from './records.ts'
 import { SandboxIndex } from './sandbox-index.ts'
 import { isAway, restoreCopy, restoreIfOlder } from './restore.ts'
@@ -95,8 +97,6 @@ export interface HostOptions extends HostIdentity {
 }
 
 const NO_FAULTS: Faults = { at: () => undefined }
-/** One lock for all: doors hold it together, a walk over everything alone. */
-const ALL = '!all'
 /** A card that comes brings several events; one walk answers them all. */
 const DEBOUNCE_MS = 50
 
@@ -145,6 +145,7 @@ export class HostEngine implements DoorEngine {
   #scheduled = false
   #closed = false
   readonly #parents: ParentWatch
+  readonly #patrol: Patrol
 
   constructor(options: EngineOptions, id: string, self?: Self, mirror?: Mirror) {
     const { fabric, store, random, now } = options
@@ -188,6 +189,7 @@ export class HostEngine implements DoorEngine {
       introductions: new Introductions(() => this.#context),
     })
     this.#parents = new ParentWatch(this.#context, async () => void (await this.reconcile()))
+    this.#patrol = new Patrol(this.#context, () => this.reconcile())
   }
 
   /** Called once, by {@link openEngine}. */
@@ -387,6 +389,16 @@ export class HostEngine implements DoorEngine {
     }
   }
 
+  /** Looks into a few sandboxes; to be called every few seconds by whoever runs for long. */
+  async patrol(): Promise<void> {
+    if (this.#closed) return
+    try {
+      await this.#patrol.look()
+    } catch (error) {
+      if (!isAway(error)) this.#failed(error)
+    }
+  }
+
   /**
    * The store is an older one than it was (restored, or emptied): this host says again what it has,
    * and hands nothing out until the others had time to do so, too.
@@ -484,15 +496,4 @@ export class HostEngine implements DoorEngine {
       if (!this.#closed) await this.#parents.look()
     })
   }
-}
-
-const NETWORKS_LOCK = '!networks'
-
-function keysOf(request: {
-  readonly network: string
-  readonly endpoint: string
-  readonly sandbox: string
-}): [shared: string[], alone: string[]] {
-  const { network, endpoint, sandbox } = request
-  return [[networkKey(network)], [endpointKey(network, endpoint), `sandbox/${sandbox}`]]
 }

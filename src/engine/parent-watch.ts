@@ -35,7 +35,9 @@ export class ParentWatch {
   }
 
   #tell(network: string, before: string | undefined, now: string): void {
-    const at = { network, endpoint: undefined, detail: now }
+    // Indexes and addresses are for comparing.
+    const detail = now.replace(/ \(\d+\)|;.*/g, '')
+    const at = { network, endpoint: undefined, detail }
     if (before !== undefined && isUp(before) && !isUp(now))
       this.#context.emit({ what: 'parent-lost', ...at })
     if (before !== undefined && !isUp(before) && isUp(now))

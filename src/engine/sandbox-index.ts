@@ -29,6 +29,11 @@ export class SandboxIndex {
     if (known?.size === 0) this.#bySandbox.delete(sandbox)
   }
 
+  /** Sandboxes with endpoints in them. */
+  names(): readonly string[] {
+    return [...this.#bySandbox.keys()].filter((name) => name !== '')
+  }
+
   has(network: string, name: string): boolean {
     return [...this.#bySandbox.values()].some((known) => known.has(`${network}/${name}`))
   }

@@ -56,6 +56,34 @@ onSim('what is changed by hand inside a sandbox is drift, and set right', async 
   expect(await names(world, 'b')).toEqual(['lo', 'users'])
 })
 
+onSim(
+  'a link deleted by hand in a sandbox is made again by whoever looks in twice',
+  async (world, sim) => {
+    const boxes = Array.from({ length: 20 }, (_, i) => `box${i}`)
+    await world.sandboxes(...boxes)
+    const engine = await world.open()
+    await engine.createNetwork(world.network())
+    for (const box of boxes) await engine.connect(world.request(box))
+    await engine.idle()
+    const healed = () => world.events.filter((event) => event.what === 'healed').length
+    for (let i = 0; i < 4; i++) await engine.patrol()
+    expect(healed()).toBe(0)
+    const lost = ['box1', 'box19']
+    for (const netns of lost) await sim.apply([{ do: 'link.del', netns, name: 'eth0' }])
+    // Two times sixteen sandboxes are all of them, and a missing link is looked for twice.
+    for (let i = 0; i < 4; i++) await engine.patrol()
+    for (const netns of lost) expect(await names(world, netns)).toEqual(['lo', 'eth0'])
+    expect(healed()).toBe(lost.length)
+    // A sandbox that is gone, and links that went with their parent, are not its business.
+    await sim.apply([{ do: 'netns.del', netns: 'box2' }])
+    await sim.apply([{ do: 'link.del', netns: 'host', name: 'eth0' }])
+    await engine.idle()
+    const before = world.events.length
+    for (let i = 0; i < 6; i++) await engine.patrol()
+    expect(world.events.length).toBe(before)
+  },
+)
+
 onSim('a sandbox that is gone is a success at disconnect', async (world, sim) => {
   await world.sandboxes('a')
   const engine = await world.open()
