@@ -56,6 +56,9 @@ function addCreate(network: Command): void {
     .argument('<name>', 'name of the network')
     .option('-d, --driver <driver>', 'macvlan or ipvlan', 'macvlan')
     .option('-o, --opt <key=value>', 'driver option, see below (repeat)', collect, [])
+    .option('--parent <link>', 'link of the host, as -o parent=')
+    .option('--vlan <id>', 'VLAN of the parent, as -o vlan=')
+    .option('--attach <how>', 'veth: endpoints are ports of the parent’s bridge, as -o attach=')
     .option(
       '--subnet <cidr>',
       'subnet of the LAN (repeat: one of IPv4, one of IPv6, more)',

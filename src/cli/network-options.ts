@@ -12,7 +12,13 @@ export interface CreateOptions extends PoolOptions {
   readonly opt: readonly string[]
   readonly label: readonly string[]
   readonly internal?: boolean
+  readonly parent?: string
+  readonly vlan?: string
+  readonly attach?: string
 }
+
+/** Driver options that are options of the command, too. */
+const SHORT = ['parent', 'vlan', 'attach'] as const
 
 const HELP = 'lanyard network create --help'
 const refuse = (sentence: string): LanyardError =>
@@ -37,7 +43,11 @@ export function specOf(name: string, options: CreateOptions): NetworkSpec {
     throw refuse(`plugin "${driver}" not found${near}: drivers are macvlan and ipvlan`)
   }
   const labels = Object.fromEntries(label.map(keyValue))
-  return specFrom({ name, kind: driver, opt, pools: poolsOf(options), internal, labels })
+  const short = SHORT.flatMap((key) =>
+    options[key] === undefined ? [] : [`${key}=${options[key]}`],
+  )
+  const pools = poolsOf(options)
+  return specFrom({ name, kind: driver, opt: [...opt, ...short], pools, internal, labels })
 }
 
 /**

@@ -45,7 +45,7 @@ import {
 import { ALL, keysOf, NETWORKS_LOCK } from './lock-names.ts'
 import { ParentWatch } from './parent-watch.ts'
 import { Patrol } from './patrol.ts'
-import { endpointKey, listEndpoints, listNetworks, networkKey } from './records.ts'
+import { findEndpoint, listEndpoints, listNetworks, networkKey } from './records.ts'
 import { SandboxIndex } from './sandbox-index.ts'
 import { isAway, restoreCopy, restoreIfOlder } from './restore.ts'
 import { type HostIdentity, openSelf, type Self } from './self.ts'
@@ -253,10 +253,9 @@ export class HostEngine implements DoorEngine {
   }
 
   async #disconnect(network: string, endpoint: string): Promise<void> {
-    const { store } = this.#context
-    const entry = await store.get(endpointKey(network, endpoint))
+    const known = await findEndpoint(this.#context.store, network, endpoint)
     // Two disconnects in one sandbox would both choose its default route.
-    const sandbox = entry === undefined ? '' : (JSON.parse(entry.value) as Endpoint).sandbox
+    const sandbox = known?.sandbox ?? ''
     const [shared, alone] = keysOf({ network, endpoint, sandbox })
     await this.#door(shared, alone, async () => {
       // It may have come on a spare since.

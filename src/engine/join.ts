@@ -10,7 +10,7 @@ import { LanyardError } from '../errors.ts'
 import { type Context, lanLink } from './context.ts'
 import { planHostChild } from './host-access.ts'
 import { applyGuarded } from './guard.ts'
-import { createNetwork, getNetwork, publicNetwork, sameNetwork } from './network.ts'
+import { checkSpec, createNetwork, getNetwork, publicNetwork, sameNetwork } from './network.ts'
 import { findNetwork, joinedNetworks, type NetworkRecord, putParent, write } from './records.ts'
 import { explainRefusal } from './refusal.ts'
 import { linkOf } from './parent-of.ts'
@@ -48,6 +48,7 @@ export async function joinNetwork(
  * it hangs on here.
  */
 export async function makeNetwork(context: Context, spec: NetworkSpec): Promise<Network> {
+  checkSpec(spec)
   const known = await findNetwork(context.store, spec.name, context.self?.id)
   if (known?.phase !== 'ready' || known.joined)
     try {

@@ -142,7 +142,7 @@ export async function planCreate(context: Context, spec: NetworkSpec): Promise<P
   return (await draftNetwork(context, spec)).plan
 }
 
-function checkSpec(spec: NetworkSpec): void {
+export function checkSpec(spec: NetworkSpec): void {
   checkName(spec.name)
   checkOptions(spec)
   const { name: network } = spec

@@ -256,11 +256,15 @@ function read<T>(entry: Entry, fn: (json: unknown) => T): T {
   }
 }
 
+/** Nothing is called what no store can keep. */
+const canBeKey = (name: string): boolean => /^[!-~]{1,256}$/.test(name)
+
 export async function findNetwork(
   store: Store,
   name: string,
   host: HostId,
 ): Promise<NetworkRecord | undefined> {
+  if (!canBeKey(name)) return undefined
   const [entry, parent] = await Promise.all([
     store.get(networkKey(name)),
     host === undefined ? undefined : store.get(parentKey(host, name)),
@@ -320,6 +324,7 @@ export async function findEndpoint(
   network: string,
   name: string,
 ): Promise<EndpointRecord | undefined> {
+  if (!canBeKey(network) || !canBeKey(name)) return undefined
   const entry = await store.get(endpointKey(network, name))
   return entry === undefined ? undefined : readEndpoint(entry)
 }

@@ -119,6 +119,26 @@ test('createNetwork names the missing module of a kernel', async () => {
   )
 })
 
+test('a name that nothing may have is refused where it is given, and nobody elsewhere', async () => {
+  const { engine } = await host()
+  for (const name of ['a b', '', 'a/b', 'ä', '-a', 'x'.repeat(129)]) {
+    const made = await failureOf(engine.createNetwork(lan({ name })))
+    expect(made).toMatchObject({ code: 'endpoint-invalid' })
+    expect(made.message).toContain(`invalid name: ${name}`)
+    const at = { network: name, endpoint: 'c1', sandbox: 'box1' }
+    for (const asked of [
+      engine.removeNetwork(name),
+      engine.network(name),
+      engine.connect(at),
+      engine.disconnect(name, 'c1'),
+      engine.nextFree(name),
+    ])
+      expect(await failureOf(asked)).toMatchObject({ code: 'network-missing' })
+  }
+  await engine.createNetwork(lan())
+  await engine.disconnect('lan', 'a b')
+})
+
 test('connect refuses what Docker refuses, in its words, and undoes all of it', async () => {
   const { engine, sim } = await host()
   await engine.createNetwork(lan())
