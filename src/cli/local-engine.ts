@@ -91,7 +91,8 @@ export async function openStateEngine(
       ...(daemon?.faults === undefined ? {} : { faults: daemon.faults }),
       ...(self === undefined ? {} : { self: { ...self, ...spares } }),
     })
-    const beating = keepAlive(engine, self !== undefined)
+    const does = { beats: self !== undefined, patrols: daemon !== undefined }
+    const beating = does.beats || does.patrols ? keepAlive(engine, does) : undefined
     onWentBack(() => void engine.reassert().catch(() => undefined))
     const close = engine.close.bind(engine)
     return Object.assign(engine, {
@@ -108,17 +109,20 @@ export async function openStateEngine(
 }
 
 /**
- * Looks into sandboxes, and where hosts share a store, says that this one lives; a store that is
- * away hears it, and the rest, when it is back.
+ * Where hosts share a store, says that this one lives; a store that is away hears it, and the rest,
+ * when it is back. A daemon looks into sandboxes, too.
  */
-function keepAlive(engine: HostEngine, shared: boolean): NodeJS.Timeout {
+function keepAlive(
+  engine: HostEngine,
+  does: { readonly beats: boolean; readonly patrols: boolean },
+): NodeJS.Timeout {
   let beating = false
   const beat = async (): Promise<void> => {
     if (beating) return
     beating = true
     // The next one says it.
-    if (shared) await engine.beat().catch(() => undefined)
-    await engine.patrol()
+    if (does.beats) await engine.beat().catch(() => undefined)
+    if (does.patrols) await engine.patrol()
     beating = false
   }
   return setInterval(() => void beat(), BEAT_MS).unref()
