@@ -53,7 +53,7 @@ export class Patrol {
   /** Whether a sandbox that is there lacks a link whose parent is there. */
   async #misses(sandbox: string): Promise<boolean> {
     const { sandboxes, store, self, view } = this.#context
-    const there = await snapshotOf(this.#context, sandbox)
+    const there = await snapshotOf(this.#context, sandbox, [])
     if (there === undefined) return false
     const aliases = new Set(there.links.map((link) => link.alias))
     for (const { network: of, name } of sandboxes.of(sandbox)) {
