@@ -211,9 +211,12 @@ describe('lanyard ip', { timeout: 60_000 }, () => {
     expect((await lanyard('ip who 10.0.0.99')).stdout).toBe(
       '10.0.0.99: 52:54:00:00:00:99 answers for it on the LAN, nobody of ours\n',
     )
-    expect(await lanyard('ip who 10.0.0.98')).toMatchObject({
+    expect((await lanyard('ip who 10.0.0.98')).stdout).toBe(
+      '10.0.0.98: this host has it itself, on eth0\n',
+    )
+    expect(await lanyard('ip who 10.0.0.97')).toMatchObject({
       status: 1,
-      stdout: '10.0.0.98: nobody has it\n',
+      stdout: '10.0.0.97: nobody has it\n',
     })
   })
 
