@@ -116,11 +116,10 @@ async function sweepPools(walk: Sweep): Promise<void> {
 /** Networks that hang on a link of this host, and that another host has removed. */
 export async function goneNetworks({ store, self }: Context): Promise<readonly string[]> {
   if (self === undefined) return []
-  const [known, hung] = await Promise.all([
-    listNetworks(store, undefined),
-    parentsOf(store, self.id),
-  ])
-  const networks = new Set(known.map((one) => one.name))
+  // In this order: what hung on a link then had its network before.
+  const hung = await parentsOf(store, self.id)
+  if (hung.length === 0) return []
+  const networks = new Set((await listNetworks(store, undefined)).map((one) => one.name))
   return hung.filter((name) => !networks.has(name))
 }
 
